@@ -1,0 +1,10 @@
+"""Real servers started on loopback with their data in one directory: MongoDB, Valkey, PostgreSQL."""
+
+from __future__ import annotations
+
+from sandbox.embedded.mongod import start_mongod
+from sandbox.embedded.postgres import start_postgres
+from sandbox.embedded.server import RunningServer
+from sandbox.embedded.valkey import start_valkey
+
+__all__ = ["RunningServer", "start_mongod", "start_postgres", "start_valkey"]

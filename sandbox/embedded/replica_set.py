@@ -1,0 +1,87 @@
+"""Makes a started mongod the primary of a replica set of one, whatever its data directory remembers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from sandbox.embedded.ports import LOOPBACK
+from sandbox.errors import NotAReplicaSet, ServerStartFailed, ServerUnreachable
+from sandbox.waiting import wait_until
+
+SET_NAME = "rs0"
+_NOT_YET_INITIALIZED = 94
+_ALREADY_INITIALIZED = 23
+_NO_REPLICATION = 76
+
+Client = MongoClient[dict[str, Any]]
+
+
+def make_primary(port: int, *, seconds: float) -> None:
+    """Initiates the set once, follows a changed port, and waits until the server accepts writes.
+
+    Raises ServerStartFailed when `seconds` are over.
+    """
+    address = f"{LOOPBACK}:{port}"
+    with _client(address) as client:
+        try:
+            _configure(client, address)
+        except PyMongoError as exc:
+            raise ServerStartFailed(f"mongod on {address} could not be made a replica set: {exc}") from exc
+        if not wait_until(lambda: _is_primary(client), seconds=seconds):
+            raise ServerStartFailed(f"mongod on {address} did not become primary within {seconds:.0f} s")
+
+
+def require_replica_set(uri: str, *, seconds: float = 5.0) -> None:
+    """Checks that the deployment at `uri` has change streams; raises NotAReplicaSet or ServerUnreachable."""
+    try:
+        with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=int(seconds * 1000)) as client:
+            hello = client.admin.command("hello")
+    except PyMongoError as exc:
+        raise ServerUnreachable(
+            f"MONGOCLAW_MONGODB__URI: MongoDB does not answer: {str(exc).split(',')[0]}"
+        ) from exc
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise NotAReplicaSet(
+            "MONGOCLAW_MONGODB__URI: this mongod is standalone and has no change streams: start it with "
+            "`--replSet rs0` and run `rs.initiate()` once in mongosh, or unset the variable to use the embedded server"
+        )
+
+
+def _client(address: str) -> Client:
+    return MongoClient(f"mongodb://{address}/?directConnection=true", serverSelectionTimeoutMS=10_000)
+
+
+def _configure(client: Client, address: str) -> None:
+    try:
+        client.admin.command("replSetGetStatus")
+    except OperationFailure as exc:
+        if exc.code == _NOT_YET_INITIALIZED:
+            _initiate(client, address)
+            return
+        if exc.code == _NO_REPLICATION:
+            raise
+    config = client.local["system.replset"].find_one()
+    if config is not None and [member["host"] for member in config["members"]] != [address]:
+        config["members"] = [{"_id": 0, "host": address}]
+        config["version"] += 1
+        # Forced, because a server that does not find itself in the configuration is no primary.
+        client.admin.command("replSetReconfig", config, force=True)
+
+
+def _initiate(client: Client, address: str) -> None:
+    config = {"_id": SET_NAME, "members": [{"_id": 0, "host": address}]}
+    try:
+        client.admin.command("replSetInitiate", config)
+    except OperationFailure as exc:
+        if exc.code != _ALREADY_INITIALIZED:
+            raise
+
+
+def _is_primary(client: Client) -> bool:
+    try:
+        return bool(client.admin.command("hello").get("isWritablePrimary"))
+    except PyMongoError:
+        return False
