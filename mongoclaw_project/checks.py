@@ -1,0 +1,3 @@
+"""Django system checks of the project."""
+
+from __future__ import annotations

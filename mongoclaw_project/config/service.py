@@ -1,0 +1,110 @@
+"""Settings of the service around the work: web server, security, logs and metrics."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from mongoclaw_project.config.group import ACCEPTED, Group
+
+
+class SecretsBackend(StrEnum):
+    """Where references to secrets are looked up."""
+
+    ENV = "env"
+    VAULT = "vault"
+    AWS = "aws"
+
+
+class LogLevel(StrEnum):
+    """The least level that is logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+class LogFormat(StrEnum):
+    """What a log line looks like."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class APISettings(Group):
+    """The web server."""
+
+    host: str = Field("0.0.0.0", description="The address that `mongoclaw server api` listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="The port that `mongoclaw server api` listens on.")
+    workers: int = Field(1, ge=1, description="Processes of `mongoclaw server api`.")
+    threads: int = Field(8, ge=1, description="Requests that each of them serves at a time.")
+    reload: bool = Field(default=False, description="Restart the web server when its code changes.")
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Host names that requests may carry. When empty: local names, in development only."
+    )
+    trusted_origins: tuple[str, ...] = Field(
+        (),
+        description="Origins, with their scheme, from which forms may be sent (`https://console.example.com`).",
+    )
+    behind_tls_proxy: bool = Field(
+        default=False, description="Trust `X-Forwarded-Proto` of the proxy in front, and secure all cookies."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        ("*",), json_schema_extra=ACCEPTED, description="Origins whose pages may read answers."
+    )
+    api_key_header: str = Field(
+        "X-API-Key", json_schema_extra=ACCEPTED, description="The header that carries an API key."
+    )
+    rate_limit_requests: int = Field(
+        100, ge=1, json_schema_extra=ACCEPTED, description="Requests of one client in one window."
+    )
+    rate_limit_window_seconds: int = Field(
+        60, ge=1, json_schema_extra=ACCEPTED, description="The length of that window, in seconds."
+    )
+
+
+class SecuritySettings(Group):
+    """Keys and secrets."""
+
+    secret_key: str = Field(
+        "",
+        repr=False,
+        description=(
+            "Signs sessions and forms; 32 characters or more. "
+            "When empty: a random one, kept below STATE_DIR, in development only."
+        ),
+    )
+    api_keys: tuple[str, ...] = Field((), repr=False, description="Keys that the HTTP API accepts.")
+    secrets_backend: SecretsBackend = Field(
+        SecretsBackend.ENV,
+        json_schema_extra=ACCEPTED,
+        description="Where references to secrets are looked up.",
+    )
+    vault_url: str | None = Field(None, json_schema_extra=ACCEPTED, description="Where Vault is.")
+    vault_token: str | None = Field(
+        None, repr=False, json_schema_extra=ACCEPTED, description="Vault's token."
+    )
+    vault_mount_point: str = Field("secret", json_schema_extra=ACCEPTED, description="Vault's mount point.")
+    aws_region: str = Field("us-east-1", json_schema_extra=ACCEPTED, description="The region of AWS secrets.")
+    pii_redaction_enabled: bool = Field(
+        default=True, json_schema_extra=ACCEPTED, description="Personal data is not redacted yet."
+    )
+    audit_logging_enabled: bool = Field(
+        default=True, json_schema_extra=ACCEPTED, description="Every run is on record in SQL, always."
+    )
+
+
+class ObservabilitySettings(Group):
+    """Logs, metrics and traces."""
+
+    log_level: LogLevel = Field(LogLevel.INFO, description="The least level that is logged.")
+    log_format: LogFormat = Field(LogFormat.JSON, description="JSON lines, or text for a terminal.")
+    service_name: str = Field("mongoclaw", min_length=1, description="The `service` of every log line.")
+    metrics_enabled: bool = Field(default=True, json_schema_extra=ACCEPTED, description="Metrics come later.")
+    metrics_port: int = Field(9090, ge=1, le=65535, json_schema_extra=ACCEPTED, description="Likewise.")
+    tracing_enabled: bool = Field(default=False, json_schema_extra=ACCEPTED, description="Traces come later.")
+    tracing_endpoint: str | None = Field(None, json_schema_extra=ACCEPTED, description="Likewise.")
+    tracing_sample_rate: float = Field(0.1, ge=0, le=1, json_schema_extra=ACCEPTED, description="Likewise.")

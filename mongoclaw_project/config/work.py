@@ -1,0 +1,202 @@
+"""Settings of the work: the model calls, the workers and the watcher."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field, field_validator
+
+from mongoclaw_project.config.group import ACCEPTED, Group
+
+
+class RoutingStrategy(StrEnum):
+    """How 1.0.4 spreads work over its streams."""
+
+    BY_AGENT = "by_agent"
+    BY_COLLECTION = "by_collection"
+    SINGLE = "single"
+    PARTITIONED = "partitioned"
+    BY_PRIORITY = "by_priority"
+
+
+class OverflowPolicy(StrEnum):
+    """What 1.0.4 does with work that finds its stream full."""
+
+    DROP = "drop"
+    DEFER = "defer"
+    DLQ = "dlq"
+
+
+class AISettings(Group):
+    """The model calls."""
+
+    default_provider: str = Field(
+        "openai", description="The provider of `mongoclaw test ai`, and what `mongoclaw info` shows."
+    )
+    default_model: str = Field(
+        "gpt-4o-mini", description="The model of `mongoclaw test ai`, and what `mongoclaw info` shows."
+    )
+    default_temperature: float = Field(
+        0.7, ge=0, le=2, json_schema_extra=ACCEPTED, description="The temperature of `mongoclaw test ai`."
+    )
+    default_max_tokens: int = Field(
+        2048, ge=1, json_schema_extra=ACCEPTED, description="The token limit of `mongoclaw test ai`."
+    )
+    request_timeout: float = Field(
+        60.0,
+        gt=0,
+        description="How long one model call may take, in seconds; a run's own deadline may be nearer.",
+    )
+    max_retries: int = Field(
+        3,
+        ge=0,
+        json_schema_extra=ACCEPTED,
+        description="Agents say this themselves: `execution.max_retries`.",
+    )
+    cache_enabled: bool = Field(
+        default=True,
+        json_schema_extra=ACCEPTED,
+        description="The answer cache of 1.0.4, which nothing reads.",
+    )
+    cache_ttl_seconds: int = Field(
+        3600, ge=0, json_schema_extra=ACCEPTED, description="How long that cache keeps an answer, in seconds."
+    )
+    global_cost_limit_usd: float | None = Field(
+        None, ge=0, json_schema_extra=ACCEPTED, description="Agents say this themselves, for now."
+    )
+    global_token_limit: int | None = Field(
+        None, ge=0, json_schema_extra=ACCEPTED, description="Agents say this themselves, for now."
+    )
+    sandbox_url: str | None = Field(
+        None,
+        description=(
+            "An OpenAI-compatible server that answers for every provider without a key. "
+            "`mongoclaw dev` sets it to the built-in sandbox, which is no language model."
+        ),
+    )
+
+    @field_validator("sandbox_url")
+    @classmethod
+    def _is_an_http_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value
+
+
+class WorkerSettings(Group):
+    """The Celery workers."""
+
+    pool_size: int = Field(
+        64, ge=1, le=1000, description="Threads, hence runs at a time, of one worker process."
+    )
+    heartbeat_seconds: float = Field(
+        1.0, gt=0, description="How often a worker says that its runs are alive, in seconds."
+    )
+    heartbeat_timeout_seconds: float = Field(
+        6.0, gt=0, description="A run whose worker was silent for so long is given to another, in seconds."
+    )
+    window_per_agent: int = Field(
+        256,
+        ge=1,
+        description="Most runs of one agent that are in the broker at a time; the others wait in SQL.",
+    )
+    routing_strategy: RoutingStrategy = Field(
+        RoutingStrategy.BY_AGENT, json_schema_extra=ACCEPTED, description="Fairness is kept in SQL instead."
+    )
+    routing_partition_count: int = Field(
+        8, ge=1, json_schema_extra=ACCEPTED, description="Partitions of the `partitioned` strategy of 1.0.4."
+    )
+    batch_size: int = Field(10, ge=1, json_schema_extra=ACCEPTED, description="One message is one run here.")
+    fair_scheduling_enabled: bool = Field(
+        default=True, json_schema_extra=ACCEPTED, description="Agents always take turns here."
+    )
+    fair_stream_batch_size: int = Field(
+        1, ge=1, json_schema_extra=ACCEPTED, description="Part of the fair scheduling of 1.0.4."
+    )
+    fair_streams_per_cycle: int | None = Field(
+        None, ge=1, json_schema_extra=ACCEPTED, description="Part of the fair scheduling of 1.0.4."
+    )
+    max_in_flight_per_agent_stream: int | None = Field(
+        None,
+        ge=1,
+        json_schema_extra=ACCEPTED,
+        description="Agents say this themselves: `execution.max_concurrency`.",
+    )
+    pending_metrics_interval_seconds: float = Field(
+        10.0, gt=0, json_schema_extra=ACCEPTED, description="Depths are counted when they are asked for."
+    )
+    starvation_cycle_threshold: int = Field(
+        20, ge=1, json_schema_extra=ACCEPTED, description="Part of the fair scheduling of 1.0.4."
+    )
+    dispatch_backpressure_enabled: bool = Field(
+        default=True, json_schema_extra=ACCEPTED, description="WINDOW_PER_AGENT bounds the broker instead."
+    )
+    dispatch_backpressure_threshold: float = Field(
+        0.8, ge=0, le=1, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+    )
+    dispatch_overflow_policy: OverflowPolicy = Field(
+        OverflowPolicy.DEFER,
+        json_schema_extra=ACCEPTED,
+        description="Work always waits here; none is dropped.",
+    )
+    dispatch_min_priority_when_backpressured: int = Field(
+        5, ge=0, le=10, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+    )
+    dispatch_defer_seconds: float = Field(
+        0.25, ge=0, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+    )
+    dispatch_defer_max_attempts: int = Field(
+        3, ge=0, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+    )
+    dispatch_pressure_cache_ttl_seconds: float = Field(
+        1.0, ge=0, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+    )
+    agent_error_budget_window_seconds: float = Field(
+        60.0, gt=0, json_schema_extra=ACCEPTED, description="Quarantine of 1.0.4, in seconds."
+    )
+    agent_error_budget_max_failures: int = Field(
+        20, ge=1, json_schema_extra=ACCEPTED, description="Quarantine of 1.0.4."
+    )
+    agent_quarantine_seconds: float = Field(
+        30.0, ge=0, json_schema_extra=ACCEPTED, description="Quarantine of 1.0.4, in seconds."
+    )
+    latency_slo_ms: float = Field(
+        3000.0, gt=0, json_schema_extra=ACCEPTED, description="The latency goal of 1.0.4, in milliseconds."
+    )
+    retry_base_delay: float = Field(
+        1.0, gt=0, json_schema_extra=ACCEPTED, description="Agents say this: `execution.retry_delay_seconds`."
+    )
+    retry_max_delay: float = Field(
+        60.0,
+        gt=0,
+        json_schema_extra=ACCEPTED,
+        description="Agents say this: `execution.retry_max_delay_seconds`.",
+    )
+    max_retries: int = Field(
+        3, ge=0, json_schema_extra=ACCEPTED, description="Agents say this: `execution.max_retries`."
+    )
+    execution_timeout: float = Field(
+        300.0,
+        gt=0,
+        description="The longest run, in seconds; the broker redelivers a silent message after thrice it.",
+    )
+    backpressure_threshold: float = Field(
+        0.8, ge=0, le=1, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+    )
+    shutdown_timeout: float = Field(
+        30.0, ge=0, description="How long a stopping process may finish what it has begun, in seconds."
+    )
+
+
+class WatcherSettings(Group):
+    """The change-stream process."""
+
+    max_await_ms: int = Field(
+        1000, ge=1, description="How long one look for changes waits at the server, in milliseconds."
+    )
+    agent_poll_seconds: float = Field(
+        0.5, gt=0, le=2, description="How often changed agents are looked for, in seconds."
+    )
+    position_interval_seconds: float = Field(
+        1.0, ge=0, description="An idle stream's position is stored at most so often, in seconds."
+    )
