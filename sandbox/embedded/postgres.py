@@ -126,7 +126,7 @@ def _ensure_database(server: RunningServer) -> None:
     maintenance = f"postgresql://{ROLE}@{LOOPBACK}:{server.port}/postgres"
     if not wait_until(lambda: _accepts(maintenance), seconds=30):
         raise ServerStartFailed(
-            f"PostgreSQL accepts no connections on port {server.port} (log: {server.data_dir}/postgres.log)"
+            f"PostgreSQL accepts no connections on port {server.port} (see postgres.log in {server.data_dir})"
         )
     with psycopg.connect(maintenance, autocommit=True) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()

@@ -28,7 +28,8 @@ _ATTEMPTS = 5
 class Recipe:
     """How one kind of server is run.
 
-    `command` takes the port; `stop_signal` is the one for a clean and quick stop.
+    `command` takes the port; `stop_signal` is the one for a clean and quick stop; it runs in `directory`,
+    which is the data directory unless set.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Recipe:
     url: Callable[[int], str]
     stop_signal: signal.Signals = signal.SIGTERM
     user: str | None = None
+    directory: Path | None = None
     start_seconds: float = 30.0
     complaint: Callable[[str], str] = lambda log: log.strip().rpartition("\n")[2]
 
@@ -142,7 +144,7 @@ def _start(
         with reserved_port(data_dir / f"{recipe.name}.port", port=port) as chosen:
             command = Command(
                 argv=recipe.command(chosen),
-                directory=data_dir,
+                directory=recipe.directory or data_dir,
                 death_signal=recipe.stop_signal if die_with_parent else None,
                 user=recipe.user,
             )
