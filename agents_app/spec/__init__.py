@@ -1,0 +1,52 @@
+"""The specification of an agent: pure values and rules, without Django."""
+
+from __future__ import annotations
+
+from agents_app.errors import SpecInvalid, SpecProblem
+from agents_app.spec.agent import SECTIONS, AgentSpec
+from agents_app.spec.ai import KNOWN_PROVIDERS, AISpec
+from agents_app.spec.canonical import (
+    behaviour_hash,
+    canonical_json,
+    content_hash,
+    declared,
+    dump_json,
+    dump_yaml,
+)
+from agents_app.spec.execution import ConsistencyMode, ExecutionSpec
+from agents_app.spec.load import load_spec, read_text
+from agents_app.spec.names import RESERVED_IDS, VERSION_FIELD
+from agents_app.spec.parse import ParsedSpec, parse_spec
+from agents_app.spec.policy import FallbackAction, PolicyAction, PolicySpec
+from agents_app.spec.watch import Operation, WatchSpec
+from agents_app.spec.write import Strategy, WriteSpec
+
+__all__ = [
+    "KNOWN_PROVIDERS",
+    "RESERVED_IDS",
+    "SECTIONS",
+    "VERSION_FIELD",
+    "AISpec",
+    "AgentSpec",
+    "ConsistencyMode",
+    "ExecutionSpec",
+    "FallbackAction",
+    "Operation",
+    "ParsedSpec",
+    "PolicyAction",
+    "PolicySpec",
+    "SpecInvalid",
+    "SpecProblem",
+    "Strategy",
+    "WatchSpec",
+    "WriteSpec",
+    "behaviour_hash",
+    "canonical_json",
+    "content_hash",
+    "declared",
+    "dump_json",
+    "dump_yaml",
+    "load_spec",
+    "parse_spec",
+    "read_text",
+]

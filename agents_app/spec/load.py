@@ -1,0 +1,49 @@
+"""From YAML or JSON text to a checked specification."""
+
+from __future__ import annotations
+
+import re
+
+from agents_app.errors import SpecInvalid
+from agents_app.spec.json_text import NotJson, read_json
+from agents_app.spec.parse import ParsedSpec, parse_spec
+from agents_app.spec.source import MAX_CHARACTERS, Source, refuse
+from agents_app.spec.yaml_text import read_yaml
+
+_LOOKS_LIKE_JSON = re.compile(r'\s*\{\s*["}]')
+
+
+def load_spec(text: str, *, source: str = "agent") -> ParsedSpec:
+    """Return the specification that a YAML or JSON text declares; `source` names the text in the error's details.
+
+    Raises SpecInvalid with every problem that was found, each with its path, line and column.
+    """
+    try:
+        read = read_text(text)
+        if not isinstance(read.value, dict):
+            raise refuse("an agent must be a mapping of keys to values", line=1)
+    except SpecInvalid as error:
+        raise SpecInvalid(errors=error.errors, source=source) from None
+    try:
+        return parse_spec(read.value)
+    except SpecInvalid as error:
+        problems = [read.locate(problem) for problem in error.errors]
+        raise SpecInvalid(errors=problems, source=source) from None
+
+
+def read_text(text: str) -> Source:
+    """Return the values of a YAML or JSON text, unchecked. Raises SpecInvalid with line and column."""
+    if len(text) > MAX_CHARACTERS:
+        raise refuse(f"the text is longer than {MAX_CHARACTERS:,} characters")
+    text = text.removeprefix("\ufeff")
+    if not _LOOKS_LIKE_JSON.match(text):
+        return read_yaml(text)
+    try:
+        return read_json(text)
+    except NotJson as error:
+        # YAML's flow style starts like JSON, too.
+        try:
+            return read_yaml(text)
+        except SpecInvalid:
+            message = f"the text is not valid JSON: {error.message}"
+            raise refuse(message, line=error.line, column=error.column) from None

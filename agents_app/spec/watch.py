@@ -1,0 +1,58 @@
+"""What an agent watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_serializer
+
+from agents_app.spec import filter as watch_filter
+from agents_app.spec.names import CollectionName, DatabaseName
+from agents_app.spec.section import Filled, Finding, Section
+
+
+class Operation(StrEnum):
+    """A kind of change to a document."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+
+def _each_once(value: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    return tuple(dict.fromkeys(value))
+
+
+Filter = Annotated[Mapping[str, Any], AfterValidator(watch_filter.to_query)]
+Operations = Annotated[tuple[Operation, ...], Field(min_length=1), AfterValidator(_each_once)]
+
+
+class WatchSpec(Section):
+    """Which changes of which collection are matched.
+
+    `filter` is a MongoDB query that holds BSON values, ready for `find`; it is dumped as Extended JSON.
+    """
+
+    database: DatabaseName
+    collection: CollectionName
+    operations: Operations = (Operation.INSERT, Operation.UPDATE)
+    filter: Filter | None = None
+    projection: tuple[Filled, ...] | None = None
+    full_document: Literal["updateLookup", "default", "whenAvailable", "required"] = "updateLookup"
+
+    @field_serializer("filter")
+    def _dump_filter(self, value: Mapping[str, Any] | None) -> Any:
+        return watch_filter.to_extended_json(value)
+
+    def problems(self) -> Iterator[Finding]:
+        """Yield each operator in the filter that a watcher cannot ask MongoDB to evaluate."""
+        for path, reason in watch_filter.forbidden(self.filter):
+            yield Finding(f"filter.{path}", reason)
+
+    def warnings(self) -> Iterator[Finding]:
+        """Yield each top-level operator of the filter that we do not know."""
+        for key, remark in watch_filter.doubtful(self.filter or {}):
+            yield Finding(f"filter.{key}", remark)
