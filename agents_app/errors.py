@@ -1,8 +1,8 @@
 """The root of MongoClaw's error tree.
 
-Each concern adds its own family beside itself (`enrichment.errors`, …). A class carries two decisions made once, at
-the edge where the failure is understood: what happens to the run (`decision`), and the reason code on record
-(`code`).
+Each concern adds its own family beside itself (`enrichment.errors`, …). A class carries two decisions made
+once, at the edge where the failure is understood: what happens to the run (`decision`), and the reason code
+on record (`code`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Decision(Enum):
 class MongoClawError(Exception):
     """Something in MongoClaw failed.
 
-    The first line of a subclass's docstring is its default message. Keyword arguments are kept in `details`, for
-    logs.
+    The first line of a subclass's docstring is its default message. Keyword arguments are kept in `details`,
+    to be logged.
     """
 
     decision: ClassVar[Decision] = Decision.DEAD

@@ -45,8 +45,8 @@ Moment = Annotated[datetime, AfterValidator(_utc)]
 class AgentSpec(Section):
     """What to watch, what to ask, where to write, and within which limits.
 
-    `version`, `created_at` and `updated_at` are accepted and managed by the server. Build one with `parse_spec`
-    or `load_spec`: the class alone does not check the rules that span several fields.
+    `version`, `created_at` and `updated_at` are accepted and managed by the server. Build one with
+    `parse_spec` or `load_spec`: the class alone does not check the rules that span several fields.
     """
 
     id: AgentId

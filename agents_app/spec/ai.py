@@ -12,7 +12,7 @@ from agents_app.spec.section import Filled, Finding, FreeForm, Number, Section, 
 
 MAX_PROMPT = 100_000  # characters
 
-# What each provider's models are called. A name outside its pattern draws a warning, never a refusal: new models
+# What each provider's models are called. A name outside its pattern draws a warning, never a refusal: models
 # come out faster than releases of this program.
 KNOWN_MODELS: Mapping[str, re.Pattern[str]] = {
     "openai": re.compile(r"(openai/)?(gpt-|chatgpt-|o\d|ft:)"),

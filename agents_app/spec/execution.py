@@ -23,12 +23,12 @@ class ConsistencyMode(StrEnum):
 
 
 class ExecutionSpec(Section):
-    """Retries, deadlines and limits. Times are seconds; `rate_limit_requests` is per minute, `cost_limit_usd` and
-    `token_limit` are per hour, all three and `max_concurrency` for the whole fleet; null means no limit.
+    """Retries, deadlines and limits.
 
-    `coalesce`: while a document waits, further changes of it join the waiting run.
-    `max_hops`: how many agents in a row may be set off by each other's writes.
-    `on_conflict`: what follows a strict write that found its input changed.
+    Times are seconds. `rate_limit_requests` is per minute, `cost_limit_usd` and `token_limit` are per hour;
+    these and `max_concurrency` hold for the whole fleet, and null means no limit. `coalesce`: while a
+    document waits, further changes of it join the waiting run. `max_hops`: how many agents in a row may be
+    set off by each other's writes. `on_conflict`: what follows a strict write that found its input changed.
     """
 
     max_retries: Annotated[Whole, Field(ge=0, le=1000)] = 3

@@ -1,7 +1,7 @@
 """The watch filter: a MongoDB query, written in YAML or JSON with MongoDB's Extended JSON for other types.
 
-`{"$date": "2026-01-31T00:00:00Z"}`, `{"$oid": "…"}`, `{"$numberLong": "…"}` and their like stand for BSON values. In
-memory a filter holds those BSON values, ready for `find`; stored and shown, it is Extended JSON.
+`{"$date": "2026-01-31T00:00:00Z"}`, `{"$oid": "…"}`, `{"$numberLong": "…"}` and their like stand for BSON
+values. In memory a filter holds those BSON values, ready for `find`; stored and shown, it is Extended JSON.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def to_query(value: Any) -> Any:
     Raises ValueError if a wrapper holds something that it cannot stand for, or BSON cannot hold the result.
     """
     try:
-        # Once there and back, so that a filter means the same fresh from the text and read back from the database.
+        # There and back, so that a filter is the same fresh from the text and read from the database.
         query = _decode(to_extended_json(_decode(value)))
         encode(query) if isinstance(query, Mapping) else None
     except (BSONError, OverflowError, TypeError) as error:
@@ -83,8 +83,8 @@ def _decode(value: Any) -> Any:
 
 
 def _is_wrapper(value: Mapping[str, Any]) -> bool:
-    # Only a mapping of exactly one wrapper is one: json_util alone would turn {"$regex": …, "$nin": […]} into a bare
-    # regular expression and lose the rest.
+    # Nothing may stand beside it: json_util alone would turn {"$regex": …, "$nin": […]} into a bare regular
+    # expression and lose the rest.
     return len(value) == 1 and next(iter(value)) in _WRAPPERS
 
 

@@ -24,7 +24,7 @@ class NotJson(Exception):
 def read_json(text: str) -> Source:
     """Return the value of a JSON text.
 
-    Raises NotJson for a text that is no JSON, SpecInvalid for one that is but breaks a bound or repeats a key.
+    Raises NotJson for a text that is no JSON, SpecInvalid for one that passes a bound or repeats a key.
     """
     reader = _Reader(text)
     value, position = reader.value(reader.skip(0), ())
@@ -34,7 +34,7 @@ def read_json(text: str) -> Source:
 
 
 class _Reader:
-    """Walks objects and arrays itself, to know places and repeated keys; leaves scalars to the standard decoder."""
+    """Walks objects and arrays, to know places and repeated keys; leaves scalars to the standard decoder."""
 
     def __init__(self, text: str) -> None:
         self.places: dict[str, tuple[int, int]] = {}

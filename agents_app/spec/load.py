@@ -14,7 +14,7 @@ _LOOKS_LIKE_JSON = re.compile(r'\s*\{\s*["}]')
 
 
 def load_spec(text: str, *, source: str = "agent") -> ParsedSpec:
-    """Return the specification that a YAML or JSON text declares; `source` names the text in the error's details.
+    """Return the specification that a YAML or JSON text declares; `source` names it in the error's details.
 
     Raises SpecInvalid with every problem that was found, each with its path, line and column.
     """

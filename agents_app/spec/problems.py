@@ -44,8 +44,8 @@ _MESSAGES: Mapping[str, str] = {
     "mapping_type": _MAPPING,
     "tuple_type": _LIST,
     "list_type": _LIST,
-    "too_short": "must have at least {min_length}",
-    "too_long": "must have at most {max_length}",
+    "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} entries",
     "datetime_type": _MOMENT,
     "datetime_parsing": _MOMENT,
     "datetime_from_date_parsing": _MOMENT,
@@ -101,12 +101,8 @@ def _message(details: ErrorDetails, location: tuple[str, ...]) -> str:
         return _choice(str(context["expected"]), value)
     if kind == "string_type" and isinstance(value, bool | int | float):
         return "must be text; put it in quotes"
-    if kind in ("too_short", "too_long"):
-        return _MESSAGES[kind].format(**context) + (" entry" if 1 in context.values() else " entries")
-    template = _MESSAGES.get(kind)
-    if template is None:
-        return details["msg"]
-    return template.format(**{name: _show(bound) for name, bound in context.items()})
+    bounds = {name: _show(bound) for name, bound in context.items()}
+    return _MESSAGES[kind].format(**bounds) if kind in _MESSAGES else details["msg"]
 
 
 def _choice(expected: str, value: Any) -> str:

@@ -22,7 +22,7 @@ class Strategy(StrEnum):
 
 
 class WriteSpec(Section):
-    """Strategy and targets. Paths are dotted; `fields` maps a key of the answer to the path it is written to."""
+    """Strategy and targets. Paths are dotted; `fields` maps keys of the answer to where they are written."""
 
     strategy: Strategy = Strategy.MERGE
     target_database: DatabaseName | None = None

@@ -44,7 +44,7 @@ class _Loader(yaml.SafeLoader):
         self._aliases = 0
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
-        mark = self.peek_event().start_mark
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         self._nodes += 1
         self._aliases += self.check_event(yaml.AliasEvent)
         self._depth += 1
@@ -116,7 +116,7 @@ class _Builder:
         if node.tag == _TAG + "timestamp" and path[: len(FILTER)] != FILTER:
             return node.value
         try:
-            return self._loader.construct_object(node)  # type: ignore[no-untyped-call]
+            return self._loader.construct_object(node)
         except (ValueError, OverflowError, KeyError, AttributeError, IndexError, yaml.YAMLError):
             kind = node.tag.removeprefix(_TAG)
             raise _refuse_node(node, f"{str(node.value)[:40]!r} is not a valid {kind}", path) from None
