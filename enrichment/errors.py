@@ -1,7 +1,7 @@
 """What can go wrong between a worker and the model provider, and between a worker and MongoDB.
 
-The decision was made where the failure was understood: `providers.failures` for providers, `mongo_errors` for MongoDB.
-Messages never hold an API key or any part of a document, because they are stored and shown.
+The decision was made where the failure was understood: `providers.failures` for providers, `mongo_errors` for
+MongoDB. Messages never hold an API key or any part of a document, because they are stored and shown.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class ProviderError(MongoClawError):
     """The model provider failed.
 
-    `status` is the HTTP status, if there was one. `retry_after` is in seconds, if the provider named a delay. `reply` is
-    what came back, where the call has to be paid for although it gave no usable answer.
+    `status` is the HTTP status, if there was one. `retry_after` is in seconds, if the provider named a delay.
+    `reply` is what came back, where the call has to be paid for although it gave no usable answer.
     """
 
     decision = Decision.RETRY

@@ -1,0 +1,1 @@
+"""What happens to one document: prompt, provider, answer, policy, write-back. No Django, no Celery."""

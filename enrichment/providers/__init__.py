@@ -1,0 +1,8 @@
+"""Model providers. A new one is a module and a line in `FACTORIES`."""
+
+from __future__ import annotations
+
+from enrichment.providers.base import ModelReply, ModelRequest, Provider, ProviderConfig
+from enrichment.providers.registry import FACTORIES, provider_for, route
+
+__all__ = ["FACTORIES", "ModelReply", "ModelRequest", "Provider", "ProviderConfig", "provider_for", "route"]

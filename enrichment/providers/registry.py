@@ -1,0 +1,91 @@
+"""Which provider answers for an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from agents_app.spec import AISpec
+from enrichment.errors import ProviderRejected
+from enrichment.providers import keys, params
+from enrichment.providers.base import Provider, ProviderConfig
+from enrichment.providers.external import External, read_target
+from enrichment.providers.litellm_adapter import LiteLLM
+from enrichment.providers.openai_compatible import OpenAICompatible
+
+Factory = Callable[[AISpec, ProviderConfig], Provider]
+
+
+def _external(ai: AISpec, config: ProviderConfig) -> Provider:
+    target = read_target(ai.extra_params, api_key_ref=ai.api_key_ref, env=config.env)
+    return External(target, pool_size=config.pool_size, request_timeout=config.request_timeout)
+
+
+def _sandbox(_ai: AISpec, config: ProviderConfig) -> Provider:
+    if config.sandbox_url is None:
+        raise ProviderRejected(
+            "ai.provider is 'sandbox', and no sandbox model runs here; `mongoclaw dev` starts one"
+        )
+    return OpenAICompatible(
+        config.sandbox_url,
+        name="sandbox",
+        pool_size=config.pool_size,
+        request_timeout=config.request_timeout,
+    )
+
+
+def _custom(ai: AISpec, config: ProviderConfig) -> Provider:
+    url = ai.extra_params.get(params.ADDRESS)
+    if not isinstance(url, str):
+        raise ProviderRejected("ai.extra_params.base_url must be an http or https address")
+    key = None if ai.api_key_ref is None else keys.referenced_key(ai.api_key_ref, config.env)
+    return OpenAICompatible(
+        url, api_key=key, pool_size=config.pool_size, request_timeout=config.request_timeout
+    )
+
+
+def _litellm(ai: AISpec, config: ProviderConfig) -> Provider:
+    vendor = keys.vendor_of(ai.provider, ai.model)
+    if ai.api_key_ref is not None:
+        key: str | None = keys.referenced_key(ai.api_key_ref, config.env, vendor=vendor)
+    else:
+        key = keys.vendor_key(vendor, config.env)
+    return LiteLLM(
+        vendor=vendor,
+        model=keys.model_name(ai.provider, ai.model),
+        api_key=key,
+        env=config.env,
+        pool_size=config.pool_size,
+        request_timeout=config.request_timeout,
+    )
+
+
+FACTORIES: Mapping[str, Factory] = {
+    "external": _external,
+    "sandbox": _sandbox,
+    "custom": _custom,
+    "litellm": _litellm,
+}
+
+
+def route(ai: AISpec, config: ProviderConfig) -> str:
+    """Return the key in `FACTORIES` of the provider that answers for `ai`.
+
+    Where a sandbox model runs, an agent whose provider has no key goes there.
+    """
+    if ai.provider in ("external", "sandbox"):
+        return ai.provider
+    if ai.provider == "custom" and params.ADDRESS in ai.extra_params:
+        return "custom"
+    needs_sandbox = ai.api_key_ref is None and not keys.has_key(
+        keys.vendor_of(ai.provider, ai.model), config.env
+    )
+    return "sandbox" if needs_sandbox and config.sandbox_url is not None else "litellm"
+
+
+def provider_for(ai: AISpec, config: ProviderConfig) -> Provider:
+    """Return the provider that answers for `ai`. Cheap: connections are shared by the whole process.
+
+    Raises ProviderRejected or ProviderAuthFailed if the agent or the environment does not say enough to call
+    it.
+    """
+    return FACTORIES[route(ai, config)](ai, config)
