@@ -12,6 +12,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
     from django.core.management import execute_from_command_line
 
+    from mongoclaw_project.starting import settings_or_exit
+
+    settings_or_exit(refuse=False)  # Django's own checks refuse what is dangerous
     execute_from_command_line(sys.argv)
 
 

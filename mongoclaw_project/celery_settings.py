@@ -25,7 +25,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
 
 
 def _broker(settings: Settings) -> dict[str, Any]:
-    # With a direct exchange of the queue's own name a publish is one LPUSH: a lost binding set loses no message.
+    # A direct exchange of the queue's own name makes a publish one LPUSH: no lost binding set can lose it.
     exchange = Exchange(QUEUE, type="direct")
     return {
         "broker_url": settings.redis.url,
@@ -61,7 +61,7 @@ def _transport(settings: Settings) -> dict[str, Any]:
 
 def _tasks() -> dict[str, Any]:
     return {
-        "imports": ("tasks",),
+        "imports": ("tasks.enrich",),
         "accept_content": ["json"],
         "task_serializer": "json",
         "task_ignore_result": True,
@@ -94,8 +94,8 @@ def _worker(settings: Settings) -> dict[str, Any]:
 def _database(settings: Settings) -> dict[str, Any]:
     """Keep SQLite connections across tasks: closing and opening them takes a fifth of a worker's time.
 
-    Celery's Django fixup closes each thread's connection before and after each task unless `app.conf` holds this
-    key under exactly this name. PostgreSQL's pool wants the closing: it hands the connection back.
+    Celery's Django fixup closes each thread's connection before and after each task unless `app.conf`
+    holds this key under exactly this name. PostgreSQL's pool wants the closing: it hands the connection back.
     """
     if settings.database.url.startswith("sqlite:"):
         return {"CELERY_DB_REUSE_MAX": _NEVER}

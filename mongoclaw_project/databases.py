@@ -24,7 +24,7 @@ def databases(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def _sqlite(parsed: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """Eight writers on Django's defaults see one in ten transactions fail with "database is locked"; on these, none."""
+    """With Django's defaults a tenth of eight writers' transactions fails as "locked"; here none does."""
     Path(parsed["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     return parsed | {
         # A test needs a file as well: threads cannot share a database in memory without sharing its locks.

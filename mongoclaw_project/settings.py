@@ -32,6 +32,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "mongoclaw_project.middleware.RequestLog",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -89,6 +90,7 @@ if _settings.api.behind_tls_proxy:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
-LOGGING_CONFIG = None  # mongoclaw_project.logs configures logging, for every kind of process alike
+LOGGING_CONFIG = "mongoclaw_project.logs.configure_django"  # for every kind of process alike
+LOGGING: dict[str, object] = {}
 
 AGENT_PUBLISH_CHECKS = ["enrichment.publish_checks.check"]

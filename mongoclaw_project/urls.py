@@ -5,6 +5,18 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
+from mongoclaw_project.health import views as health
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("health", health.health),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("health/detailed", health.detailed),
+    path("version", health.version),
 ]
+
+handler400 = "mongoclaw_project.problems.bad_request"
+handler403 = "mongoclaw_project.problems.forbidden"
+handler404 = "mongoclaw_project.problems.not_found"
+handler500 = "mongoclaw_project.problems.server_error"

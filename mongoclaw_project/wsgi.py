@@ -6,6 +6,9 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402  # Django's name must be set before
+from django.core.wsgi import get_wsgi_application
 
+from mongoclaw_project.starting import settings_or_exit
+
+settings_or_exit()
 application = get_wsgi_application()

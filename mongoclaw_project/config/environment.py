@@ -31,8 +31,9 @@ class Reading:
 def read(environ: Mapping[str, str]) -> Reading:
     """Look up every setting, and refuse names with our prefix that are none.
 
-    Names match in any case. The documented name wins over one with a single underscore, and that over the bare one.
-    An empty text means that the variable is not set, except for lists, where it is the empty list.
+    Names match in any case. The documented name wins over one with a single underscore,
+    and that over the bare one. An empty text means that the variable is not set, except for
+    lists, where it is the empty list.
     """
     reading = Reading()
     upper = {name.upper(): value for name, value in environ.items()}
@@ -105,7 +106,7 @@ def _store(name: SettingName, source: str, text: str, reading: Reading) -> None:
     except ValueError as error:
         reading.problems.append(f"{source}: {error}")
         return
-    if name.field in {"log_level"}:
+    if name.field == "log_level":
         value = text.strip().upper()
     if name.group is None:
         reading.values[name.field] = value

@@ -44,7 +44,8 @@ class Loaded:
 def load_settings(environ: Mapping[str, str], *, directory: Path | None = None) -> Settings:
     """The settings that an environment describes.
 
-    Relative paths start at `directory`, or at the working directory. Raises SettingsInvalid with all problems.
+    Relative paths start at `directory`, or at the working directory.
+    Raises SettingsInvalid for all problems at once.
     """
     return load(environ, directory=directory).settings
 

@@ -44,15 +44,15 @@ class Settings(BaseSettings):
     hot_reload_enabled: bool = Field(
         default=True, json_schema_extra=ACCEPTED, description="Changed agents always take effect at once."
     )
-    mongodb: MongoDBSettings = Field(default_factory=lambda: MongoDBSettings())
-    redis: RedisSettings = Field(default_factory=lambda: RedisSettings())
-    database: DatabaseSettings = Field(default_factory=lambda: DatabaseSettings())
-    ai: AISettings = Field(default_factory=lambda: AISettings())
-    worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings())
-    watcher: WatcherSettings = Field(default_factory=lambda: WatcherSettings())
-    api: APISettings = Field(default_factory=lambda: APISettings())
-    security: SecuritySettings = Field(default_factory=lambda: SecuritySettings())
-    observability: ObservabilitySettings = Field(default_factory=lambda: ObservabilitySettings())
+    mongodb: MongoDBSettings = Field(default_factory=MongoDBSettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    ai: AISettings = Field(default_factory=AISettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    watcher: WatcherSettings = Field(default_factory=WatcherSettings)
+    api: APISettings = Field(default_factory=APISettings)
+    security: SecuritySettings = Field(default_factory=SecuritySettings)
+    observability: ObservabilitySettings = Field(default_factory=ObservabilitySettings)
 
     @property
     def is_development(self) -> bool:
@@ -68,5 +68,5 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values from `load_settings` only: it knows the old names, the `*_FILE` names and the misspelt ones."""
+        """Take values from `load_settings` only, which knows old, misspelt and `*_FILE` names."""
         return (init_settings,)

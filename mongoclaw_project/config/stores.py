@@ -55,7 +55,7 @@ class RedisSettings(Group):
     url: str = Field(
         "redis://localhost:6379/0",
         repr=False,
-        description="Where Redis or Valkey is, as redis://, rediss:// or unix://. Redis Cluster is not supported.",
+        description="Where Redis or Valkey is, as redis://, rediss:// or unix://; Redis Cluster will not do.",
     )
     max_connections: int = Field(
         50,

@@ -1,0 +1,3 @@
+"""The command line: `mongoclaw`."""
+
+from __future__ import annotations

@@ -1,0 +1,124 @@
+"""What commands print: one way for text and JSON, one way for errors.
+
+Results go to stdout and errors to stderr, so that `mongoclaw … --json | jq` works whatever happens.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NoReturn
+
+import click
+
+from agents_app.errors import MongoClawError
+from mongoclaw_project.cli.command import is_set
+
+SUCCESS: Final = "✓"
+FAILURE: Final = "✗"
+_EXIT_FAILURE: Final = 1
+_EXIT_USAGE: Final = 2
+_EXIT_INTERRUPTED: Final = 130
+
+
+class CommandFailed(MongoClawError):
+    """The command failed.
+
+    Raise it with the line that the user should read: it is printed after a `✗` and the exit code is 1.
+    """
+
+    code = "command_failed"
+
+
+def wants_json() -> bool:
+    """Whether the user asked for JSON."""
+    return is_set("as_json")
+
+
+def show(data: object, *, text: str) -> None:
+    """Print a result: `data` when JSON is wanted, else `text`."""
+    click.echo(to_json(data) if wants_json() else text)
+
+
+def done(message: str, **data: object) -> None:
+    """Say that something was done: `✓ message`, or `{"message": …}` with the data."""
+    show({"message": message, **data}, text=f"{SUCCESS} {message}")
+
+
+def note(message: str) -> None:
+    """Say something that is not the result: to stderr."""
+    click.echo(message, err=True)
+
+
+def fail(message: str, **details: object) -> NoReturn:
+    """End the command with one line and exit code 1."""
+    raise CommandFailed(message, **details)
+
+
+def to_json(data: object) -> str:
+    """JSON text, with times in ISO 8601."""
+    return json.dumps(data, indent=2, ensure_ascii=False, default=_plain)
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table with aligned columns; a cell is one line."""
+    cells = [list(headers)] + [[_cell(value) for value in row] for row in rows]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(headers))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in cells]
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def report(error: BaseException, *, as_json: bool, debug: bool) -> int:
+    """Print an error for the user and give the exit code: 2 for wrong usage, 1 for anything else."""
+    if debug and not isinstance(error, click.ClickException):
+        traceback.print_exception(error, file=sys.stderr)
+    code, message, exit_code = _explained(error)
+    if as_json:
+        click.echo(to_json({"error": {"code": code, "message": message}}), err=True)
+    elif isinstance(error, click.ClickException):
+        error.show()
+    else:
+        for line in message.splitlines() or [code]:
+            click.echo(f"{FAILURE} {line}", err=True)
+    return exit_code
+
+
+def _explained(error: BaseException) -> tuple[str, str, int]:
+    match error:
+        case click.UsageError():
+            return "usage", error.format_message(), _EXIT_USAGE
+        case click.ClickException():
+            return "command_failed", error.format_message(), _EXIT_FAILURE
+        case click.Abort():
+            return "aborted", "Aborted", _EXIT_FAILURE
+        case KeyboardInterrupt():
+            return "interrupted", "Interrupted", _EXIT_INTERRUPTED
+        case MongoClawError():
+            return error.code, str(error), _EXIT_FAILURE
+        case _:
+            text = " ".join(str(error).split()) or "no message"
+            return "unexpected", f"{type(error).__name__}: {text} (--debug shows where)", _EXIT_FAILURE
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case _:
+            return " ".join(str(value).split())
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)

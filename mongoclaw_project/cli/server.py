@@ -1,0 +1,97 @@
+"""`mongoclaw server`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import click
+
+from mongoclaw_project.cli.command import Group
+from mongoclaw_project.cli.output import SUCCESS, fail, show
+from mongoclaw_project.config import Settings, current
+
+_TIMEOUT_SECONDS: Final = 10.0
+
+
+@click.group(cls=Group)
+def server() -> None:
+    """Start or question the web server."""
+
+
+@server.command()
+@click.option("--host", help="The address to listen on. [default: MONGOCLAW_API__HOST]")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port. [default: MONGOCLAW_API__PORT]")
+@click.option("--workers", type=click.IntRange(1), help="Processes. [default: MONGOCLAW_API__WORKERS]")
+@click.option("--reload", is_flag=True, help="Restart when the code changes.")
+def api(host: str | None, port: int | None, workers: int | None, *, reload: bool) -> None:
+    """Start the web server and stay with it."""
+    from mongoclaw_project.starting import refuse_danger
+
+    settings = current()
+    refuse_danger(settings)
+    words = gunicorn_words(settings, host=host, port=port, workers=workers, reload=reload)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
+    # The process becomes gunicorn, so that whoever started it sends signals to the right one.
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *words])  # noqa: S606  # no shell is wanted
+
+
+@server.command()
+@click.option("--url", default="http://localhost:8000", show_default=True, help="Where the server is.")
+def status(url: str) -> None:
+    """Ask a running web server how it is. Exits with 1 if it does not answer or is not healthy."""
+    body = _fetch(url)
+    lines = [
+        f"{SUCCESS} Server is running at {url}",
+        f"version      {body.get('version')}",
+        f"environment  {body.get('environment')}",
+        f"status       {body.get('status')}",
+        *(f"{name:<11}  {_state(component)}" for name, component in body.get("components", {}).items()),
+    ]
+    show({"url": url, **body}, text="\n".join(lines))
+    if body.get("status") == "unhealthy":
+        fail("The server runs but is unhealthy")
+
+
+def gunicorn_words(
+    settings: Settings, *, host: str | None, port: int | None, workers: int | None, reload: bool
+) -> list[str]:
+    """Gunicorn's command line: threads, since the web server waits for databases and computes little."""
+    words = [
+        "mongoclaw_project.wsgi",
+        f"--bind={host or settings.api.host}:{port or settings.api.port}",
+        f"--workers={workers or settings.api.workers}",
+        "--worker-class=gthread",
+        f"--threads={settings.api.threads}",
+        f"--graceful-timeout={max(1, int(settings.worker.shutdown_timeout))}",
+        "--logger-class=mongoclaw_project.gunicorn_logs.GunicornLogger",
+        "--worker-tmp-dir=/dev/shm" if os.path.isdir("/dev/shm") else "--worker-tmp-dir=/tmp",  # noqa: PTH112, S108
+    ]
+    return [*words, "--reload"] if reload or settings.api.reload else words
+
+
+def _fetch(url: str) -> dict[str, Any]:
+    import urllib3
+
+    if urlsplit(url).scheme not in {"http", "https"}:
+        fail(f"{url}: must start with http:// or https://")
+    try:
+        answer = urllib3.request(
+            "GET", f"{url.rstrip('/')}/health/detailed", timeout=_TIMEOUT_SECONDS, retries=False
+        )
+        body = json.loads(answer.data)
+    except urllib3.exceptions.HTTPError as error:
+        fail(f"Cannot connect to {url} ({type(error).__name__})")
+    except json.JSONDecodeError:
+        fail(f"What answers at {url} is no MongoClaw server")
+    if answer.status != 200 or not isinstance(body, dict):  # noqa: PLR2004  # HTTP's own number
+        fail(f"The server at {url} answered with status {answer.status}")
+    return body
+
+
+def _state(component: dict[str, Any]) -> str:
+    error = component.get("error")
+    return f"{component.get('status')} - {error}" if error else str(component.get("status"))

@@ -1,0 +1,3 @@
+"""Whether the servers behind this process answer."""
+
+from __future__ import annotations

@@ -1,0 +1,155 @@
+"""Dangerous combinations of settings, as plain rules.
+
+Each rule has an id that never changes its meaning. `E` stops every process; `W` is told once. The rules are
+pure, so that Django's checks, the web server, the worker and `mongoclaw doctor` all say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from mongoclaw_project.config import Environment, Settings
+
+LEAST_SECRET: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Danger:
+    """A combination of settings that must not, or should not, run."""
+
+    id: str
+    message: str
+    hint: str
+
+    @property
+    def is_error(self) -> bool:
+        """Whether nothing may start with it."""
+        return self.id.startswith("E")
+
+
+Rule = Callable[[Settings], Iterator[Danger]]
+
+
+def dangers(settings: Settings) -> tuple[Danger, ...]:
+    """All that is dangerous about these settings, errors first."""
+    found = [danger for rule in RULES for danger in rule(settings)]
+    return tuple(sorted(found, key=lambda danger: danger.id))
+
+
+def _secret_key(settings: Settings) -> Iterator[Danger]:
+    key = settings.security.secret_key
+    if not key and not settings.is_development:
+        yield Danger(
+            "E001",
+            f"there is no secret key, but this is {settings.environment}",
+            "set MONGOCLAW_SECURITY__SECRET_KEY or MONGOCLAW_SECURITY__SECRET_KEY_FILE",
+        )
+    if key and len(key) < LEAST_SECRET:
+        yield Danger(
+            "E003",
+            f"the secret key has fewer than {LEAST_SECRET} characters",
+            "give MONGOCLAW_SECURITY__SECRET_KEY a long random value",
+        )
+
+
+def _database(settings: Settings) -> Iterator[Danger]:
+    url = settings.database.url
+    if not url:
+        yield Danger(
+            "E002",
+            f"there is no SQL database, but this is {settings.environment}",
+            "set MONGOCLAW_DATABASE__URL",
+        )
+    if url.startswith("sqlite:") and settings.environment is Environment.PRODUCTION:
+        yield Danger(
+            "W001",
+            "SQLite serves the processes of one host only",
+            "with several hosts set MONGOCLAW_DATABASE__URL to a postgresql:// address",
+        )
+
+
+def _debug(settings: Settings) -> Iterator[Danger]:
+    if settings.debug and not settings.is_development:
+        yield Danger(
+            "E004",
+            f"debugging shows internals to every client, but this is {settings.environment}",
+            "unset MONGOCLAW_DEBUG",
+        )
+
+
+def _api_keys(settings: Settings) -> Iterator[Danger]:
+    if not settings.security.api_keys and not settings.is_development:
+        yield Danger(
+            "W002",
+            "there are no API keys: the HTTP API will refuse everybody who is not signed in",
+            "set MONGOCLAW_SECURITY__API_KEYS or MONGOCLAW_SECURITY__API_KEYS_FILE",
+        )
+    if (
+        any(len(key) < LEAST_SECRET // 2 for key in settings.security.api_keys)
+        and not settings.is_development
+    ):
+        yield Danger(
+            "W003",
+            f"an API key has fewer than {LEAST_SECRET // 2} characters and can be guessed",
+            "use long random keys",
+        )
+
+
+def _cors(settings: Settings) -> Iterator[Danger]:
+    if "*" in settings.api.cors_origins and settings.environment is Environment.PRODUCTION:
+        yield Danger(
+            "W004",
+            "pages of every origin may read the HTTP API's answers",
+            "set MONGOCLAW_API__CORS_ORIGINS to your own origins, or to nothing",
+        )
+
+
+def _hosts(settings: Settings) -> Iterator[Danger]:
+    if not settings.api.allowed_hosts and not settings.is_development:
+        yield Danger(
+            "W005",
+            "no host name is allowed: the web server refuses every request",
+            "set MONGOCLAW_API__ALLOWED_HOSTS",
+        )
+    if "*" in settings.api.allowed_hosts and not settings.is_development:
+        yield Danger(
+            "W006",
+            "requests may carry any host name",
+            "list your own in MONGOCLAW_API__ALLOWED_HOSTS",
+        )
+
+
+def _heartbeat(settings: Settings) -> Iterator[Danger]:
+    worker = settings.worker
+    if worker.heartbeat_timeout_seconds < 3 * worker.heartbeat_seconds:
+        yield Danger(
+            "E005",
+            "one late heartbeat would give a live worker's runs to another",
+            "make MONGOCLAW_WORKER__HEARTBEAT_TIMEOUT_SECONDS three times HEARTBEAT_SECONDS at least",
+        )
+
+
+def _open_redis(settings: Settings) -> Iterator[Danger]:
+    parts = urlsplit(settings.redis.url)
+    local = parts.hostname in {"localhost", "127.0.0.1", "::1"} or parts.scheme == "unix"
+    if parts.password is None and not local and not settings.is_development:
+        yield Danger(
+            "W007",
+            "Redis takes commands from everybody who reaches it",
+            "give it a password and put it into MONGOCLAW_REDIS__URL",
+        )
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    _secret_key,
+    _database,
+    _debug,
+    _api_keys,
+    _cors,
+    _hosts,
+    _heartbeat,
+    _open_redis,
+)

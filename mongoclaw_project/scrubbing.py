@@ -1,0 +1,54 @@
+"""Taking secrets out of what is printed or logged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+MASK: Final = "***"
+_DEPTH: Final = 6
+
+_SECRET_NAME: Final = re.compile(
+    r"(^|[_\-.])(password|passwd|pwd|secret|token|authorization|cookie|credentials?"
+    r"|(api|secret|private|access|auth)[_\-]?keys?)$",
+    re.IGNORECASE,
+)
+"""Names whose values are secrets; `max_tokens` and `prompt_tokens` are not among them."""
+
+_CREDENTIALS: Final = re.compile(
+    r"(?P<scheme>\b[a-z][a-z0-9+.\-]*://)[^/\s@'\"]*(:[^\s@'\"]*)?@", re.IGNORECASE
+)
+_BEARER: Final = re.compile(r"\b(?P<kind>bearer|basic)\s+[\w.~+/=\-]{8,}", re.IGNORECASE)
+_PROVIDER_KEY: Final = re.compile(r"\b(?:sk|rk|pk|gsk|xai|hf|AIza|AKIA)[-_]?[A-Za-z0-9_\-]{16,}")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a value of this name should never be shown."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def scrub_text(text: str) -> str:
+    """Text without passwords in URLs, bearer tokens and providers' keys."""
+    if "://" in text:
+        text = _CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
+    text = _BEARER.sub(rf"\g<kind> {MASK}", text)
+    return _PROVIDER_KEY.sub(MASK, text)
+
+
+def scrub(value: Any, *, depth: int = _DEPTH) -> Any:
+    """A value with the secrets in its texts, mappings and lists masked."""
+    if isinstance(value, str):
+        return scrub_text(value)
+    if depth == 0 or isinstance(value, bytes):
+        return value
+    if isinstance(value, Mapping):
+        return {
+            name: MASK
+            if isinstance(name, str) and is_secret_name(name) and inner
+            else scrub(inner, depth=depth - 1)
+            for name, inner in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [scrub(item, depth=depth - 1) for item in value]
+    return value
