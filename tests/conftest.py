@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import django
 import psycopg
 import pytest
 from pymongo import MongoClient
@@ -23,86 +24,73 @@ from redis import Redis
 from sandbox.embedded import start_mongod, start_postgres, start_valkey
 from sandbox.embedded.shared import SharedServers, Starter, ask
 from sandbox.errors import BinaryMissing
+from sandbox.model.client import ModelControl, start_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, MutableMapping
 
     from pymongo.database import Database
 
 Document = dict[str, Any]
-_servers_key = pytest.StashKey["Servers"]()
 
 
 class Servers:
-    """How this process gets at the servers: its own, or those of xdist's controller."""
+    """How this process gets at servers: those of the process named in the environment, or else its own."""
 
-    def __init__(self, address: str | None) -> None:
-        self._address = address
+    def __init__(self, environ: MutableMapping[str, str]) -> None:
+        self._address = environ.get(_ADDRESS)
         self._own: SharedServers | None = None
-        self._directory: Path | None = None
-
-    @property
-    def address(self) -> str:
-        """Where other processes ask for servers."""
-        return self._address or self._shared().address
+        if self._address is None:
+            self._directory = Path(tempfile.mkdtemp(prefix="mongoclaw-tests-"))
+            self._directory.chmod(0o755)  # PostgreSQL enters it as another user.
+            self._own = SharedServers(self._directory, _STARTERS)
+            environ[_ADDRESS] = self._own.address
+            # Where Django's test database on SQLite and the development key go.
+            environ["MONGOCLAW_STATE_DIR"] = str(self._directory / "state")
 
     def url(self, name: str) -> str:
-        """The address of `mongod`, `valkey` or `postgres`, started now if need be."""
-        return ask(self._address, name) if self._address else self._shared().url(name)
+        """The address of `mongod`, `valkey`, `postgres` or `model`, started now if need be."""
+        if self._own is not None:
+            return self._own.url(name)
+        return ask(str(self._address), name)
 
     def stop(self) -> None:
         """Stops what this process owns."""
         if self._own is not None:
             self._own.stop()
-        if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _shared(self) -> SharedServers:
-        if self._own is None:
-            self._directory = Path(tempfile.mkdtemp(prefix="mongoclaw-tests-"))
-            self._directory.chmod(0o755)  # PostgreSQL enters it as another user.
-            starters: dict[str, Starter] = {
-                "mongod": start_mongod,
-                "valkey": start_valkey,
-                "postgres": partial(start_postgres, durable=False),
-            }
-            self._own = SharedServers(self._directory, starters)
-        return self._own
 
+_ADDRESS = "MONGOCLAW_TEST_SERVERS"
+_STARTERS: dict[str, Starter] = {
+    "mongod": start_mongod,
+    "valkey": start_valkey,
+    "postgres": partial(start_postgres, durable=False),
+    **{f"model-gw{number}": start_model for number in range(32)},
+}
+_servers = Servers(os.environ)
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Sets the environment that Django's settings are read from, before Django reads it."""
-    workerinput: dict[str, str] = getattr(config, "workerinput", {})
-    servers = Servers(workerinput.get("servers"))
-    config.stash[_servers_key] = servers
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
-    os.environ.setdefault("MONGOCLAW_ENVIRONMENT", "development")
-    if os.environ.get("MONGOCLAW_TEST_DATABASE") == "postgres":
-        os.environ["MONGOCLAW_DATABASE__URL"] = servers.url("postgres")
-    else:
-        os.environ["MONGOCLAW_DATABASE__URL"] = f"sqlite:///{tempfile.gettempdir()}/mongoclaw-unused.sqlite3"
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Tells each worker of xdist where this process gives out servers."""
-    node.workerinput["servers"] = node.config.stash[_servers_key].address
+# Before Django reads its settings; the workers of xdist inherit this environment.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
+os.environ.setdefault("MONGOCLAW_ENV_FILE", os.devnull)
+if os.environ.get("MONGOCLAW_TEST_DATABASE") == "postgres":
+    os.environ.setdefault("MONGOCLAW_DATABASE__URL", _servers.url("postgres"))
+django.setup()
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stops the servers, after the last worker has ended."""
-    config.stash[_servers_key].stop()
+def pytest_unconfigure() -> None:
+    """Stops the servers, in xdist's controller after the last worker has ended."""
+    _servers.stop()
 
 
 @pytest.fixture(scope="session")
-def server_url(request: pytest.FixtureRequest) -> Callable[[str], str]:
+def server_url() -> Callable[[str], str]:
     """Gives the address of `mongod`, `valkey` or `postgres`; skips the test where it cannot be had."""
 
     def url(name: str) -> str:
         try:
-            return request.config.stash[_servers_key].url(name)
+            return _servers.url(name)
         except BinaryMissing as exc:
             if os.environ.get("CI") == "true":
                 pytest.fail(str(exc))
@@ -167,11 +155,10 @@ def database_url(server_url: Callable[[str], str], tmp_path: Path) -> Iterator[s
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload,unused-ignore]
 
 
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Gives the tests on SQLite a database file: one in memory knows neither WAL nor a second process."""
-    from django.conf import settings
-
-    database = settings.DATABASES["default"]
-    if database["ENGINE"].endswith("sqlite3"):
-        database.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("sql") / "test.sqlite3")
+@pytest.fixture
+def sandbox_model(server_url: Callable[[str], str], worker_number: int) -> Iterator[ModelControl]:
+    """A sandbox model without latency, faults or counted calls; no other test uses it at the time."""
+    model = ModelControl(server_url(f"model-gw{worker_number}"))
+    model.reset()
+    yield model
+    model.reset()

@@ -122,11 +122,11 @@ def _initialise(programs: Path, cluster: Path, user: str | None) -> None:
 
 
 def _ensure_database(server: RunningServer) -> None:
-    """Creates the database once; a server that recovers from a crash first refuses connections for a moment."""
+    """Creates the database once; a server that recovers from a crash refuses connections at first."""
     maintenance = f"postgresql://{ROLE}@{LOOPBACK}:{server.port}/postgres"
     if not wait_until(lambda: _accepts(maintenance), seconds=30):
         raise ServerStartFailed(
-            f"PostgreSQL accepts no connections on port {server.port} (see postgres.log in {server.data_dir})"
+            f"PostgreSQL on port {server.port} refuses connections (see postgres.log in {server.data_dir})"
         )
     with psycopg.connect(maintenance, autocommit=True) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()

@@ -40,13 +40,12 @@ def require_replica_set(uri: str, *, seconds: float = 5.0) -> None:
         with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=int(seconds * 1000)) as client:
             hello = client.admin.command("hello")
     except PyMongoError as exc:
-        raise ServerUnreachable(
-            f"MONGOCLAW_MONGODB__URI: MongoDB does not answer: {str(exc).split(',')[0]}"
-        ) from exc
+        why = str(exc).split(",")[0]
+        raise ServerUnreachable(f"MONGOCLAW_MONGODB__URI: MongoDB does not answer: {why}") from exc
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
         raise NotAReplicaSet(
-            "MONGOCLAW_MONGODB__URI: this mongod is standalone and has no change streams: start it with "
-            "`--replSet rs0` and run `rs.initiate()` once in mongosh, or unset the variable to use the embedded server"
+            "MONGOCLAW_MONGODB__URI: this mongod is standalone, without change streams: start it with "
+            "`--replSet rs0` and run `rs.initiate()` once in mongosh, or unset the variable"
         )
 
 

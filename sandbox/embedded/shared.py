@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ class SharedServers:
         self._socket_dir = tempfile.TemporaryDirectory(prefix="mongoclaw-")
         self.address = f"{self._socket_dir.name}/servers"
         self._listener = Listener(self.address, family="AF_UNIX")
+        atexit.register(self.stop)
         threading.Thread(target=self._answer_all, name="shared-servers", daemon=True).start()
 
     def url(self, name: str) -> str:
@@ -40,7 +42,8 @@ class SharedServers:
             return self._running[name].url
 
     def stop(self) -> None:
-        """Stops what was started, the last first."""
+        """Stops what was started, the last first; calling it again does nothing."""
+        atexit.unregister(self.stop)
         with suppress(OSError):
             self._listener.close()
         with self._lock:

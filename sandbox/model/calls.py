@@ -48,7 +48,7 @@ class CallLog:
         return call
 
     def end(self, call: Call, outcome: str, *, now: float) -> None:
-        """Records what became of a call, once: `answered`, `abandoned` (the client left first) or the fault's kind."""
+        """Records once what became of a call: `answered`, `abandoned` by the client, or the fault's kind."""
         if call.ended is None:
             call.ended = now
             call.outcome = outcome

@@ -48,8 +48,8 @@ class BadRule(ValueError):
 class FaultRule:
     """One entry of the script.
 
-    It meets a call if the prompt holds `contains`, if `probability` (of a generator with `seed`) says so, while
-    `times` calls have not been met (None: without end), and until `seconds` after it was set.
+    It meets a call if the prompt holds `contains`, if `probability` (of a generator with `seed`) says so,
+    while `times` calls have not been met (None: without end), and until `seconds` after it was set.
     `retry_after` is in seconds.
     """
 

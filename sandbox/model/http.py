@@ -1,4 +1,4 @@
-"""Just enough HTTP/1.1 for one protocol class: requests with a Content-Length, keep-alive, no bodies in chunks.
+"""Just enough HTTP/1.1 for one protocol class: bodies with a Content-Length, keep-alive, no chunks.
 
 Hand-written because a general server costs several times the CPU of a call, and the sandbox shares
 the cores with what it measures.
@@ -37,7 +37,7 @@ class Request:
 
 
 def take_request(buffer: bytearray) -> Request | None:
-    """Removes one whole request from the front of the buffer, None while it is incomplete; raises HttpError."""
+    """Removes a whole request from the front of the buffer, None while incomplete; raises HttpError."""
     end = buffer.find(b"\r\n\r\n")
     if end < 0:
         if len(buffer) > MAX_HEAD:

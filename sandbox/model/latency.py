@@ -31,7 +31,7 @@ class Latency:
 
 
 def parse_latency(text: str, *, seed: int = 0) -> Latency:
-    """Reads `200`, `100-300` (uniform) or `lognormal:200:0.5` (median and sigma), in ms; raises ValueError."""
+    """Reads `200`, `100-300` (uniform) or `lognormal:200:0.5` (median, sigma), in ms; raises ValueError."""
     text = text.strip()
     if found := _FIXED.fullmatch(text):
         return Latency("fixed", float(found[1]), 0.0, Random(seed))

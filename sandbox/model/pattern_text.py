@@ -1,4 +1,4 @@
-"""A text that matches a regular expression, as far as the expression is simple: no look-around, no back references."""
+"""A text that matches a regular expression, if that is simple: no look-around, no back references."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from re import _parser  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
 _EXTRA_REPEATS = 3
@@ -49,27 +50,24 @@ def _sequence(parsed: Any, rng: Random, repeats: int) -> str:
 
 
 def _one(kind: Any, argument: Any, rng: Random, repeats: int) -> str:
-    if kind is op.LITERAL:
-        return chr(argument)
-    if kind is op.NOT_LITERAL:
-        return rng.choice([letter for letter in _PRINTABLE if ord(letter) != argument])
-    if kind is op.ANY:
-        return rng.choice(_PRINTABLE)
+    if kind in _LETTERS:
+        return rng.choice(_LETTERS[kind](argument))
     if kind is op.AT:
         return ""
-    if kind is op.IN:
-        return rng.choice(_members(argument))
     if kind is op.BRANCH:
         return _sequence(rng.choice(argument[1]), rng, repeats)
     if kind is op.SUBPATTERN:
         return _sequence(argument[3], rng, repeats)
     if kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
-        least, most, inner = argument
-        times = rng.randint(least, most) if most - least <= repeats else rng.randint(least, least + repeats)
-        if repeats > _EXTRA_REPEATS:
-            times = min(most, max(least, repeats))
-        return "".join(_sequence(inner, rng, repeats) for _ in range(times))
+        return _repeat(*argument, rng=rng, repeats=repeats)
     raise ValueError(str(kind))
+
+
+def _repeat(least: int, most: int, inner: Any, *, rng: Random, repeats: int) -> str:
+    times = rng.randint(least, min(most, least + repeats))
+    if repeats > _EXTRA_REPEATS:
+        times = min(most, max(least, repeats))
+    return "".join(_sequence(inner, rng, repeats) for _ in range(times))
 
 
 def _members(items: Any) -> list[str]:
@@ -83,3 +81,11 @@ def _members(items: Any) -> list[str]:
         elif kind is op.CATEGORY:
             found.extend(_CATEGORY[argument])
     return [letter for letter in _PRINTABLE if letter not in found] if negated else found
+
+
+_LETTERS: dict[Any, Callable[[Any], list[str]]] = {
+    op.LITERAL: lambda code: [chr(code)],
+    op.NOT_LITERAL: lambda code: [letter for letter in _PRINTABLE if ord(letter) != code],
+    op.ANY: lambda _: list(_PRINTABLE),
+    op.IN: _members,
+}

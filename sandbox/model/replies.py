@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 _STATUS = {
     FaultKind.RATE_LIMIT: (429, "rate_limit_error", "rate_limit_exceeded", "Rate limit reached"),
-    FaultKind.INSUFFICIENT_QUOTA: (429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota"),
+    FaultKind.INSUFFICIENT_QUOTA: (429, "insufficient_quota", "insufficient_quota", "Quota exceeded"),
     FaultKind.UNAUTHORIZED: (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided"),
     FaultKind.BAD_REQUEST: (400, "invalid_request_error", "invalid_value", "Invalid request"),
     FaultKind.CONTEXT_TOO_LONG: (
-        400, "invalid_request_error", "context_length_exceeded", "This model's maximum context length is exceeded",
+        400, "invalid_request_error", "context_length_exceeded", "The maximum context length is exceeded",
     ),
     FaultKind.CONTENT_POLICY: (
-        400, "invalid_request_error", "content_policy_violation", "Your request was rejected by our safety system",
+        400, "invalid_request_error", "content_policy_violation", "Rejected by the safety system",
     ),
     FaultKind.UNKNOWN_MODEL: (404, "invalid_request_error", "model_not_found", "The model does not exist"),
     FaultKind.ERROR_500: (500, "server_error", "server_error", "The server had an error"),

@@ -1,4 +1,4 @@
-"""A value that fits a JSON schema, the same for the same prompt: enum, const, types, bounds, items, local $ref."""
+"""A value that fits a JSON schema, the same one for the same prompt."""
 
 from __future__ import annotations
 
@@ -52,16 +52,21 @@ class SchemaAnswer:
             return schema["const"]
         if schema.get("enum"):
             return self.rng.choice(schema["enum"])
-        kind = _type_of(schema)
-        if kind == "object":
-            return self._object(schema, depth)
-        if kind == "array":
-            return self._array(schema, name, depth)
-        if kind in ("integer", "number"):
-            return make_number(schema, name, self.rng, whole=kind == "integer")
-        if kind == "boolean":
-            return self.rng.random() < 0.5  # noqa: PLR2004  an even chance
-        return None if kind == "null" else self._phrase(name, schema)
+        return self._of_type(_type_of(schema), schema, name, depth)
+
+    def _of_type(self, kind: str, schema: Schema, name: str, depth: int) -> Any:
+        match kind:
+            case "object":
+                return self._object(schema, depth)
+            case "array":
+                return self._array(schema, name, depth)
+            case "integer" | "number":
+                return make_number(schema, name, self.rng, whole=kind == "integer")
+            case "boolean":
+                return bool(self.rng.getrandbits(1))
+            case "null":
+                return None
+        return self._phrase(name, schema)
 
     def _settled(self, schema: Schema) -> Schema:
         """The schema with its references and combinations replaced by one choice."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Schema = dict[str, Any]
 _LARGER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
@@ -34,25 +37,36 @@ def merged(one: Schema, other: Schema) -> Schema:
 
 
 def _both(key: str, one: Any, other: Any) -> Any:
-    if key == "properties":
-        return {
-            **one,
-            **{name: merged(one[name], part) if name in one else part for name, part in other.items()},
-        }
-    if key == "required":
-        return [*one, *(name for name in other if name not in one)]
-    if key == "enum":
-        return [value for value in one if value in other] or one
-    if key == "type":
-        return _types(one, other)
-    if key in _LARGER:
-        return max(one, other)
-    if key in _SMALLER:
-        return min(one, other)
+    return _TOGETHER.get(key, _later)(one, other)
+
+
+def _later(_: Any, other: Any) -> Any:
     return other
+
+
+def _properties(one: Any, other: Any) -> Any:
+    return {**one, **{name: merged(one[name], part) if name in one else part for name, part in other.items()}}
+
+
+def _required(one: Any, other: Any) -> Any:
+    return [*one, *(name for name in other if name not in one)]
+
+
+def _enum(one: Any, other: Any) -> Any:
+    return [value for value in one if value in other] or one
 
 
 def _types(one: Any, other: Any) -> Any:
     ones = [one] if isinstance(one, str) else one
     others = [other] if isinstance(other, str) else other
     return [kind for kind in others if kind in ones] or other
+
+
+_TOGETHER: dict[str, Callable[[Any, Any], Any]] = {
+    "properties": _properties,
+    "required": _required,
+    "enum": _enum,
+    "type": _types,
+    **dict.fromkeys(_LARGER, max),
+    **dict.fromkeys(_SMALLER, min),
+}

@@ -1,4 +1,4 @@
-"""The server: one event loop, one protocol object per connection, timers instead of threads for the latency."""
+"""The server: one event loop, one protocol object per connection, timers instead of threads for latency."""
 
 from __future__ import annotations
 
@@ -53,9 +53,11 @@ class Connection(asyncio.Protocol):
         self._busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begins."""
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the reason does not matter
+        """Records that the client left before its answer."""
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
@@ -63,6 +65,7 @@ class Connection(asyncio.Protocol):
             self._state.calls.end(self._call, "abandoned", now=time.time())
 
     def data_received(self, data: bytes) -> None:
+        """Takes in what came and handles the next whole request."""
         self._buffer += data
         self._take_next()
 
