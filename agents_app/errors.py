@@ -103,6 +103,20 @@ class AgentNotFound(MongoClawError):
         super().__init__(message, agent_id=agent_id, **details)
 
 
+class AgentExists(MongoClawError):
+    """There is such an agent already."""
+
+    decision = Decision.PERMANENT
+    code = "agent_exists"
+
+
+class AgentChanged(MongoClawError):
+    """The agent was changed by someone else in the meantime; look at it again before changing it."""
+
+    decision = Decision.PERMANENT
+    code = "agent_changed"
+
+
 class VersionNotFound(MongoClawError):
     """There is no such version of an agent."""
 

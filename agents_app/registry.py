@@ -1,0 +1,104 @@
+"""Which agents are at work, and what they do: read often, so answered from memory where that is safe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from threading import Lock
+
+from django.db.models import QuerySet
+
+from agents_app.errors import VersionNotFound
+from agents_app.models import Agent, AgentVersion
+from agents_app.spec import AgentSpec
+
+STALE_AFTER_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveAgent:
+    """An agent at work and the version that it works by."""
+
+    agent_id: str
+    version_id: int
+    spec: AgentSpec
+    enabled_at: datetime | None
+
+
+def active_agents() -> tuple[ActiveAgent, ...]:
+    """Return the agents that are enabled, not archived and published, by id; never stale.
+
+    One query, and one more for each version that this process has not read before.
+    """
+    rows = _active().order_by("id").values_list("id", "current_version_id", "enabled_at")
+    return tuple(
+        ActiveAgent(agent_id, version_id, spec_of(version_id), enabled_at)
+        for agent_id, version_id, enabled_at in rows
+        if version_id is not None
+    )
+
+
+@lru_cache(maxsize=4096)
+def spec_of(version_id: int) -> AgentSpec:
+    """Return what a version says; kept in memory, since a version never changes. Raises VersionNotFound."""
+    version = AgentVersion.objects.filter(pk=version_id).first()
+    if version is None:
+        raise VersionNotFound(version_id=version_id)
+    # Not `parse_spec`: rules may become stricter, and a published version must stay readable.
+    return AgentSpec.model_validate(version.spec)
+
+
+def config_of(agent: Agent) -> AgentSpec:
+    """Return the agent's specification with what the server manages filled in, as the contract has it.
+
+    `version` is the agent's revision, which also counts switching on and off. Raises VersionNotFound if nothing
+    has been published.
+    """
+    if agent.current_version_id is None:
+        raise VersionNotFound(agent_id=agent.id)
+    managed = {
+        "enabled": agent.enabled,
+        "version": agent.revision,
+        "created_at": agent.created_at,
+        "updated_at": agent.updated_at,
+    }
+    return spec_of(agent.current_version_id).model_copy(update=managed)
+
+
+def _active() -> QuerySet[Agent]:
+    return Agent.objects.filter(enabled=True, archived_at=None, current_version__isnull=False)
+
+
+class _Active:
+    """The ids of the agents at work, asked for at most once a second by all threads together."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._ids: frozenset[str] = frozenset()
+        self._at: float | None = None
+
+    def holds(self, agent_id: str, monotonic: float) -> bool:
+        with self._lock:
+            if self._at is None or not 0 <= monotonic - self._at < STALE_AFTER_SECONDS:
+                self._ids = frozenset(_active().values_list("id", flat=True))
+                self._at = monotonic
+            return agent_id in self._ids
+
+    def forget(self) -> None:
+        with self._lock:
+            self._at = None
+
+
+_active_ids = _Active()
+
+
+def is_active(agent_id: str, *, monotonic: float) -> bool:
+    """Say whether an agent is enabled and not archived, at most a second ago. `monotonic` is in seconds."""
+    return _active_ids.holds(agent_id, monotonic)
+
+
+def forget() -> None:
+    """Empty the memory. For tests, whose databases reuse ids; nothing else needs it."""
+    spec_of.cache_clear()
+    _active_ids.forget()
