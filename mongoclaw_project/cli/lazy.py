@@ -42,7 +42,7 @@ class Later:
 
 
 class LazyGroup(Group):
-    """A group whose help is fast, because it knows its commands' names and first lines without importing them."""
+    """A group with fast help: it knows its commands' names and first lines without importing them."""
 
     def __init__(self, *args: Any, later: tuple[Later, ...] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -16,8 +16,10 @@ from mongoclaw_project.health.component import Probe, Unhealthy
 
 TIMEOUT_SECONDS: Final = 2.0
 
-NO_REPLICA_SET: Final = "is a standalone server, which has no change streams; "
+NO_REPLICA_SET: Final = (
+    "is a standalone server, which has no change streams; "
     "start mongod with --replSet rs0 and run rs.initiate() once"
+)
 _AUTHENTICATION_FAILED: Final = frozenset({18, 13})
 
 
