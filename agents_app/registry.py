@@ -18,12 +18,13 @@ STALE_AFTER_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ActiveAgent:
-    """An agent at work and the version that it works by."""
+    """An agent at work and the version that it works by, published at `published_at`."""
 
     agent_id: str
     version_id: int
     spec: AgentSpec
-    enabled_at: datetime | None
+    enabled_at: datetime
+    published_at: datetime
 
 
 def active_agents() -> tuple[ActiveAgent, ...]:
@@ -31,11 +32,15 @@ def active_agents() -> tuple[ActiveAgent, ...]:
 
     One query, and one more for each version that this process has not read before.
     """
-    rows = _active().order_by("id").values_list("id", "current_version_id", "enabled_at")
+    rows = (
+        _active()
+        .filter(enabled_at__isnull=False)
+        .order_by("id")
+        .values_list("id", "current_version_id", "enabled_at", "current_version__created_at")
+    )
     return tuple(
-        ActiveAgent(agent_id, version_id, spec_of(version_id), enabled_at)
-        for agent_id, version_id, enabled_at in rows
-        if version_id is not None
+        ActiveAgent(agent_id, version_id, spec_of(version_id), enabled_at, published_at)
+        for agent_id, version_id, enabled_at, published_at in rows
     )
 
 
@@ -46,11 +51,11 @@ def spec_of(version_id: int) -> AgentSpec:
     if version is None:
         raise VersionNotFound(version_id=version_id)
     # Not `parse_spec`: rules may become stricter, and a published version must stay readable.
-    return AgentSpec.model_validate(version.spec)
+    return AgentSpec.model_validate({**version.spec, "version": version.number})
 
 
 def config_of(agent: Agent) -> AgentSpec:
-    """Return the agent's specification with what the server manages filled in, as the contract has it.
+    """Return the agent's specification with what the server manages filled in.
 
     `version` is the agent's revision, which also counts switching on and off. Raises VersionNotFound if nothing
     has been published.

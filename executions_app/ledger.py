@@ -1,0 +1,116 @@
+"""Putting events on record: rows first, everything else after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bson import Timestamp
+from django.db import transaction
+from django.db.models import Count
+
+from executions_app.database import write_turn
+from executions_app.identity import display_key, execution_id, pack_key, subject_of
+from executions_app.models import Execution
+from executions_app.states import Reason, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewExecution:
+    """An event that an agent must answer to.
+
+    `token` is the event's resume token text; `key` the document's `_id`; `sequence` grows with the order of reading.
+    """
+
+    agent_id: str
+    version_id: int
+    token: str
+    database: str
+    collection: str
+    key: object
+    operation: str
+    cascade: bool
+    event_time: Timestamp
+    sequence: int
+    priority: int
+    coalesce: bool
+
+
+def pack_time(time: Timestamp) -> str:
+    """Write a cluster time as 16 hexadecimal digits, which sort as the times do."""
+    return f"{time.time:08x}{time.inc:08x}"
+
+
+def record(events: Iterable[NewExecution], *, room: Mapping[str, int], now: datetime) -> list[str]:
+    """Insert one row per event in one transaction and return the ids that are to be published, in order.
+
+    1. Rows within their agent's `room` start as queued, the rest as pending.
+    2. An event read before is the same id and inserts nothing; one for a document that already waits coalesces.
+    3. What was really inserted as queued is selected back: a conflict leaves no trace otherwise.
+
+    Raises Django's database errors; then nothing was inserted.
+    """
+    left = dict(room)
+    rows = [_row(event, left, now) for event in _first_per_document(events)]
+    if not rows:
+        return []
+    with write_turn(), transaction.atomic():
+        Execution.objects.bulk_create(rows, ignore_conflicts=True)
+    queued = [row.id for row in rows if row.status == Status.QUEUED]
+    if not queued:
+        return []
+    known = set(Execution.objects.filter(id__in=queued, status=Status.QUEUED).values_list("id", flat=True))
+    return [id_ for id_ in queued if id_ in known]
+
+
+def in_flight() -> dict[str, int]:
+    """Count each agent's rows that are in the broker or running."""
+    held = Execution.objects.filter(status__in=[Status.QUEUED, Status.RUNNING])
+    return dict(held.values_list("agent_id").annotate(Count("id")).order_by())
+
+
+def room_of(agents: Sequence[str], window: int) -> dict[str, int]:
+    """Tell how many more rows of each agent may be in the broker."""
+    held = in_flight()
+    return {agent: max(0, window - held.get(agent, 0)) for agent in agents}
+
+
+def _first_per_document(events: Iterable[NewExecution]) -> list[NewExecution]:
+    kept: dict[tuple[str, str], NewExecution] = {}
+    for event in events:
+        identity = (
+            event.token
+            if not event.coalesce
+            else f"{event.database}\0{event.collection}\0{pack_key(event.key)}"
+        )
+        kept.setdefault((event.agent_id, identity), event)
+    return list(kept.values())
+
+
+def _row(event: NewExecution, room: dict[str, int], now: datetime) -> Execution:
+    admitted = room.get(event.agent_id, 0) > 0
+    if admitted:
+        room[event.agent_id] -= 1
+    subject = subject_of(event.agent_id, event.database, event.collection, event.key)
+    return Execution(
+        id=execution_id(event.agent_id, event.token),
+        agent_id=event.agent_id,
+        version_id=event.version_id,
+        database=event.database,
+        collection=event.collection,
+        document_key=pack_key(event.key),
+        document_id=display_key(event.key),
+        operation=event.operation,
+        cascade=event.cascade,
+        event_time=pack_time(event.event_time),
+        sequence=event.sequence,
+        subject=subject,
+        coalesce_key=subject if event.coalesce else None,
+        status=Status.QUEUED if admitted else Status.PENDING,
+        reason="" if admitted else Reason.ADMISSION,
+        priority=event.priority,
+        due_at=now,
+        created_at=now,
+        queued_at=now if admitted else None,
+    )

@@ -1,0 +1,170 @@
+"""The ledger's tables. `Execution.status` is written by `executions_app.transitions` and by the insert alone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from bson import Timestamp
+from django.db import models
+from django.db.models import Q
+
+from agents_app.models import Agent, AgentVersion
+from executions_app.states import UNSTARTED, Status
+
+
+class Execution(models.Model):
+    """One agent's work for one event: the durable truth of which a broker message is only a hint."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="executions", db_index=False)
+    version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
+
+    database = models.CharField(max_length=64)
+    collection = models.CharField(max_length=255)
+    document_key = models.TextField(
+        help_text="The document's _id as canonical extended JSON: every BSON type."
+    )
+    document_id = models.TextField(help_text="The document's _id as people write it.")
+    operation = models.CharField(max_length=16)
+    cascade = models.BooleanField(default=False, help_text="Caused by an agent's write, not by a user's.")
+    event_time = models.CharField(
+        max_length=16, help_text="Cluster time of the event: 16 hexadecimal digits."
+    )
+    sequence = models.BigIntegerField(help_text="Order of ingestion; breaks ties within one transaction.")
+
+    subject = models.CharField(
+        max_length=32, help_text="Hash of agent and document: what runs one at a time."
+    )
+    coalesce_key = models.CharField(
+        max_length=32, null=True, help_text="The subject where edits coalesce, else null."
+    )
+
+    status = models.CharField(max_length=16, choices=[(s.value, s.value) for s in Status])
+    reason = models.CharField(max_length=64, blank=True)
+    priority = models.SmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    claim = models.IntegerField(default=0, help_text="How often a worker took the row: the fencing number.")
+    worker = models.CharField(max_length=32, blank=True)
+    attempts = models.IntegerField(default=0, help_text="Tries that failed and count against max_retries.")
+    deferrals = models.IntegerField(default=0, help_text="Waits that burnt no attempt.")
+    publications = models.IntegerField(default=0, help_text="Times its message was given up for lost.")
+    predecessor = models.CharField(
+        max_length=32, blank=True, help_text="A superseded run whose answer may serve."
+    )
+
+    created_at = models.DateTimeField()
+    queued_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    duration_ms = models.FloatField(null=True)
+
+    input_hash = models.CharField(max_length=32, blank=True)
+    written = models.BooleanField(default=False)
+    model_calls = models.IntegerField(default=0)
+    tokens_used = models.IntegerField(default=0)
+    cost_nanousd = models.BigIntegerField(null=True)
+    error_type = models.CharField(max_length=64, blank=True)
+    error = models.TextField(blank=True)
+    traceback = models.TextField(blank=True)
+
+    class Meta:
+        """Two partial unique constraints carry coalescing and order per document (DESIGN §2)."""
+
+        default_permissions = ("view",)
+        permissions: ClassVar = [("requeue_execution", "Can run a failed execution again")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["coalesce_key"],
+                condition=Q(status__in=[s.value for s in UNSTARTED]),
+                name="one_unstarted_per_document",
+            ),
+            models.UniqueConstraint(
+                fields=["subject"], condition=Q(status=Status.RUNNING.value), name="one_running_per_document"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["agent", "due_at"], condition=Q(status="pending"), name="execution_due"),
+            models.Index(
+                fields=["status", "agent"],
+                condition=Q(status__in=["queued", "running"]),
+                name="execution_in_flight",
+            ),
+            models.Index(fields=["subject", "event_time"], name="execution_subject"),
+            models.Index(fields=["-created_at"], name="execution_newest"),
+            models.Index(fields=["agent", "-created_at"], name="execution_agent_newest"),
+            models.Index(fields=["-created_at"], condition=Q(status="failed"), name="execution_failed_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} on {self.document_id}: {self.status}"
+
+    @property
+    def cluster_time(self) -> Timestamp:
+        """The event's cluster time, the first part of the run's ordering stamp."""
+        return Timestamp(int(self.event_time[:8], 16), int(self.event_time[8:], 16))
+
+    @property
+    def lifecycle_state(self) -> str:
+        """The contract's second name for the state (peer contract §17)."""
+        if self.status == Status.COMPLETED:
+            return "written"
+        if self.status == Status.SKIPPED:
+            return "write_skipped"
+        if self.status == Status.FAILED:
+            return "timed_out" if self.error_type in {"provider_timeout", "run_deadline"} else "failed"
+        return str(self.status)
+
+
+class Attempt(models.Model):
+    """One model call of an execution, stored before anything is written: the answer is money."""
+
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="attempt_set")
+    claim = models.IntegerField()
+    number = models.IntegerField(help_text="Call within the run: 1 is the prompt, later ones are repairs.")
+    input_hash = models.CharField(max_length=32)
+    started_at = models.DateTimeField()
+    latency_ms = models.FloatField()
+    provider = models.CharField(max_length=64)
+    model = models.CharField(max_length=256)
+    system_prompt = models.TextField(blank=True)
+    prompt = models.TextField()
+    reply = models.TextField(blank=True)
+    answer = models.JSONField(null=True)
+    fixes = models.JSONField(default=list)
+    outcome = models.CharField(max_length=64, help_text="`valid`, or the code of the error.")
+    problem = models.TextField(blank=True)
+    finish_reason = models.CharField(max_length=32, blank=True)
+    prompt_tokens = models.IntegerField(default=0)
+    completion_tokens = models.IntegerField(default=0)
+    usage_estimated = models.BooleanField(default=False)
+    cost_nanousd = models.BigIntegerField(null=True)
+
+    class Meta:
+        """Attempts are read with their execution."""
+
+        default_permissions = ("view",)
+        ordering: ClassVar = ["claim", "number"]
+
+    def __str__(self) -> str:
+        return f"{self.execution_id}: call {self.number} of claim {self.claim}: {self.outcome}"
+
+
+class WorkerProcess(models.Model):
+    """A process that holds claims; `beat` grows while it lives."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    role = models.CharField(max_length=16)
+    host = models.CharField(max_length=255)
+    pid = models.IntegerField()
+    started_at = models.DateTimeField()
+    beat = models.BigIntegerField(default=0)
+    beat_at = models.DateTimeField()
+
+    class Meta:
+        """A process writes its own row; nobody else does."""
+
+        default_permissions = ("view",)
+        verbose_name_plural = "worker processes"
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.host}:{self.pid}"

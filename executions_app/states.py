@@ -1,0 +1,74 @@
+"""The states of an execution, the moves between them, and the reasons a row can carry."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Status(StrEnum):
+    """Where an execution stands. Stored in `Execution.status`."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+UNSTARTED: Final = (Status.PENDING, Status.QUEUED)
+TERMINAL: Final = (Status.COMPLETED, Status.SKIPPED, Status.FAILED)
+
+TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
+    Status.PENDING: frozenset({Status.QUEUED, Status.SKIPPED}),
+    Status.QUEUED: frozenset({Status.RUNNING, Status.PENDING}),
+    Status.RUNNING: frozenset({Status.PENDING, *TERMINAL}),
+    Status.COMPLETED: frozenset(),
+    Status.SKIPPED: frozenset(),
+    Status.FAILED: frozenset({Status.PENDING}),
+}
+"""Every move a row may make. A dead letter is `failed`; it leaves that state only when somebody requeues it."""
+
+
+class Reason(StrEnum):
+    """Why a row is where it is. Stored in `Execution.reason`; error codes of the error tree may stand there too."""
+
+    WRITTEN = "written"
+    ADMISSION = "admission"
+    DOCUMENT_BUSY = "document_busy"
+    RECLAIMED = "reclaimed"
+    OVERDUE = "overdue"
+    REQUEUED = "requeued"
+    BROKER_UNAVAILABLE = "broker_unavailable"
+    AGENT_DISABLED = "agent_disabled"
+    AGENT_NOT_FOUND = "agent_not_found"
+    DOCUMENT_NOT_FOUND = "document_not_found"
+    FILTER_NOT_MATCHED = "filter_not_matched"
+    MAX_HOPS = "max_hops"
+    UNCHANGED_INPUT = "unchanged_input"
+    SUPERSEDED = "superseded"
+    SHADOW_MODE = "shadow_mode"
+    ALREADY_WRITTEN = "already_written"
+    PROVIDER_OUTAGE = "provider_outage"
+
+
+REASON_MEANINGS: Final[dict[Reason, str]] = {
+    Reason.WRITTEN: "The answer stands in the document.",
+    Reason.ADMISSION: "Waits for room in its agent's window of messages in the broker.",
+    Reason.DOCUMENT_BUSY: "Another run of the same agent works on this document; made due when that one ends.",
+    Reason.RECLAIMED: "The worker that ran it stopped giving signs of life; it runs again.",
+    Reason.OVERDUE: "Its message was published and never taken up; it is published again.",
+    Reason.REQUEUED: "It had failed, and somebody asked to run it again.",
+    Reason.BROKER_UNAVAILABLE: "The broker refused the message; it is published again.",
+    Reason.AGENT_DISABLED: "Its agent is disabled; it waits until the agent is enabled.",
+    Reason.AGENT_NOT_FOUND: "Its agent was deleted before the run started.",
+    Reason.DOCUMENT_NOT_FOUND: "The document was gone when the run started or wrote.",
+    Reason.FILTER_NOT_MATCHED: "The document no longer matches `watch.filter`.",
+    Reason.MAX_HOPS: "Agents trigger each other on this document; `execution.max_hops` ended the chain.",
+    Reason.UNCHANGED_INPUT: "The rendered prompt is the one that the stored answer was given for: no call needed.",
+    Reason.SUPERSEDED: "A newer run of the same agent takes care of this document.",
+    Reason.SHADOW_MODE: "`consistency_mode: shadow`: everything was done but the write.",
+    Reason.ALREADY_WRITTEN: "An earlier try of this run had written its answer already.",
+    Reason.PROVIDER_OUTAGE: "The model provider fails for every run at present; no attempt is burnt until it recovers.",
+}

@@ -1,0 +1,304 @@
+"""The one place that changes `Execution.status` after the insert.
+
+Every change is a compare-and-set: it names the state it expects and tells whether it found it. A worker's changes
+also name the claim number, so a worker that was given up for dead and wakes up late changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from bson import Timestamp
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+
+from agents_app.models import Agent
+from executions_app.database import write_turn
+from executions_app.models import Execution
+from executions_app.states import TRANSITIONS, UNSTARTED, Reason, Status
+
+BUSY_RECHECK: Final = timedelta(seconds=30)
+"""How long a row that met a running one waits if nobody wakes it; waking it is the rule, this the safety net."""
+
+
+class TransitionNotAllowed(AssertionError):
+    """The transition table has no such move: a mistake in the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A row that this worker now runs, with what the run needs to know of it."""
+
+    id: str
+    agent_id: str
+    version_id: int
+    database: str
+    collection: str
+    document_key: str
+    operation: str
+    cascade: bool
+    event_time: Timestamp
+    claim: int
+    attempts: int
+    deferrals: int
+    predecessor: str
+    subject: str
+    created_at: datetime
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """How a run ended for good."""
+
+    status: Status
+    reason: str
+    written: bool = False
+    input_hash: str = ""
+    model_calls: int = 0
+    tokens_used: int = 0
+    cost_nanousd: int | None = None
+    error_type: str = ""
+    error: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postponement:
+    """Why a run waits, until when, and whether that burns an attempt."""
+
+    reason: str
+    due_at: datetime
+    burns_attempt: bool = False
+    error_type: str = ""
+    error: str = ""
+    traceback: str = ""
+
+
+_CLAIM_COLUMNS: Final = (
+    "id, agent_id, version_id, database, collection, document_key, operation, cascade, event_time, claim, attempts, "
+    "deferrals, predecessor, subject, created_at"
+)
+_CLAIM_SQL: Final = f"""
+    UPDATE executions_app_execution
+       SET status = 'running', reason = '', claim = claim + 1, worker = %s, started_at = %s
+     WHERE id = %s AND status = 'queued'
+       AND (coalesce_key IS NOT NULL OR NOT EXISTS (
+            SELECT 1 FROM executions_app_execution AS earlier
+             WHERE earlier.subject = executions_app_execution.subject
+               AND earlier.status IN ('pending', 'queued', 'running')
+               AND (earlier.event_time < executions_app_execution.event_time
+                    OR (earlier.event_time = executions_app_execution.event_time
+                        AND earlier.sequence < executions_app_execution.sequence))))
+    RETURNING {_CLAIM_COLUMNS}
+"""  # noqa: S608 - constants only
+
+
+def claim(execution_id: str, *, worker: str, now: datetime) -> Claimed | None:
+    """Take a queued row to run it, or None: somebody else has it, or its document is busy.
+
+    A row whose document another run holds goes back to pending and is made due when that run ends.
+    """
+    _allowed(Status.QUEUED, Status.RUNNING)
+    moment = connection.ops.adapt_datetimefield_value(now)
+    try:
+        with write_turn(), connection.cursor() as cursor:
+            cursor.execute(_CLAIM_SQL, [worker, moment, execution_id])
+            found = cursor.fetchone()
+    except IntegrityError:
+        found = None
+    if found is None:
+        _wait_for_document(execution_id, now)
+        return None
+    return _claimed(found, now)
+
+
+def _claimed(row: Sequence[Any], now: datetime) -> Claimed:
+    time = str(row[8])
+    created = (
+        row[14]
+        if isinstance(row[14], datetime)
+        else datetime.fromisoformat(row[14]).replace(tzinfo=now.tzinfo)
+    )
+    return Claimed(
+        *row[:7],
+        bool(row[7]),
+        Timestamp(int(time[:8], 16), int(time[8:], 16)),
+        *row[9:14],
+        created_at=created,
+        started_at=now,
+    )
+
+
+def _wait_for_document(execution_id: str, now: datetime) -> None:
+    """Park a queued row behind the run of the same subject; nothing happens if the row is not queued."""
+    _allowed(Status.QUEUED, Status.PENDING)
+    row = Execution.objects.filter(id=execution_id, status=Status.QUEUED)
+    with write_turn():
+        parked = row.update(status=Status.PENDING, reason=Reason.DOCUMENT_BUSY, due_at=now + BUSY_RECHECK)
+    if not parked:
+        return
+    subject = Execution.objects.filter(id=execution_id).values_list("subject", flat=True)[:1]
+    if not Execution.objects.filter(subject__in=subject, status=Status.RUNNING).exists():
+        wake(execution_ids=[execution_id], now=now)
+
+
+def wake(*, execution_ids: Sequence[str], now: datetime) -> int:
+    """Make rows due that wait for their document."""
+    waiting = Execution.objects.filter(
+        id__in=execution_ids, status=Status.PENDING, reason=Reason.DOCUMENT_BUSY
+    )
+    with write_turn():
+        return waiting.update(due_at=now)
+
+
+def settle(run: Claimed, end: Settlement, *, now: datetime) -> bool:
+    """End a run and wake the row that waits for its document. False: the claim was lost, nothing was changed."""
+    _allowed(Status.RUNNING, end.status)
+    with write_turn(), transaction.atomic():
+        settled = _held(run).update(
+            status=end.status,
+            reason=end.reason,
+            completed_at=now,
+            duration_ms=(now - run.started_at).total_seconds() * 1000,
+            input_hash=end.input_hash,
+            written=end.written,
+            model_calls=F("model_calls") + end.model_calls,
+            tokens_used=F("tokens_used") + end.tokens_used,
+            cost_nanousd=end.cost_nanousd,
+            error_type=end.error_type,
+            error=end.error,
+            traceback=end.traceback,
+        )
+        if settled:
+            _waiting_for(run.subject).update(due_at=now)
+    return bool(settled)
+
+
+def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
+    """Put a run back to pending: a retry, a deferral. False: the claim was lost, nothing was changed.
+
+    Where a newer row of the same document already waits, this one ends as superseded and the newer one inherits
+    its stored answer: two unstarted rows of one document would break coalescing.
+    """
+    _allowed(Status.RUNNING, Status.PENDING)
+    try:
+        with write_turn(), transaction.atomic():
+            moved = _held(run).update(
+                status=Status.PENDING,
+                reason=wait.reason,
+                due_at=wait.due_at,
+                attempts=F("attempts") + int(wait.burns_attempt),
+                deferrals=F("deferrals") + int(not wait.burns_attempt),
+                error_type=wait.error_type,
+                error=wait.error,
+                traceback=wait.traceback,
+            )
+    except IntegrityError:
+        return _supersede(_held(run), run.id, run.subject, now=now)
+    return bool(moved)
+
+
+def reclaim(workers: Sequence[str], *, now: datetime) -> int:
+    """Make the runs of dead workers pending again; returns how many rows moved."""
+    _allowed(Status.RUNNING, Status.PENDING)
+    moved = 0
+    orphans = Execution.objects.filter(status=Status.RUNNING, worker__in=workers)
+    for id_, claim_, subject in orphans.values_list("id", "claim", "subject"):
+        held = Execution.objects.filter(id=id_, claim=claim_, status=Status.RUNNING)
+        try:
+            with write_turn(), transaction.atomic():
+                moved += held.update(status=Status.PENDING, reason=Reason.RECLAIMED, due_at=now)
+        except IntegrityError:
+            moved += _supersede(held, id_, subject, now=now)
+    return moved
+
+
+def enqueue(ids: Sequence[str], *, now: datetime) -> list[str]:
+    """Move pending rows into the broker's window; returns those that moved, in the order given."""
+    _allowed(Status.PENDING, Status.QUEUED)
+    pending = Execution.objects.filter(id__in=ids, status=Status.PENDING)
+    with write_turn(), transaction.atomic():
+        free = set(pending.values_list("id", flat=True))
+        Execution.objects.filter(id__in=free, status=Status.PENDING).update(
+            status=Status.QUEUED, queued_at=now
+        )
+    return [id_ for id_ in ids if id_ in free]
+
+
+def withdraw(rows: QuerySet[Execution], reason: Reason, *, due_at: datetime) -> int:
+    """Take queued rows out of the broker's window again: their message is lost or was never sent."""
+    _allowed(Status.QUEUED, Status.PENDING)
+    queued = rows.filter(status=Status.QUEUED)
+    with write_turn():
+        return queued.update(
+            status=Status.PENDING, reason=reason, due_at=due_at, publications=F("publications") + 1
+        )
+
+
+def abandon(rows: QuerySet[Execution], reason: Reason, *, now: datetime) -> int:
+    """End pending rows that nobody will run."""
+    _allowed(Status.PENDING, Status.SKIPPED)
+    pending = rows.filter(status=Status.PENDING)
+    with write_turn():
+        return pending.update(status=Status.SKIPPED, reason=reason, completed_at=now)
+
+
+def requeue(ids: Sequence[str], *, now: datetime) -> list[str]:
+    """Give dead letters all their tries again, by their agent's current version; returns those that moved.
+
+    A row stays where a newer one of its document waits, which does the work, and where the agent was deleted.
+    """
+    _allowed(Status.FAILED, Status.PENDING)
+    version = Agent.objects.filter(id=OuterRef("agent_id")).values("current_version")
+    fresh = {"attempts": 0, "deferrals": 0, "publications": 0, "completed_at": None, "due_at": now}
+    moved = []
+    for id_ in ids:
+        failed = Execution.objects.filter(id=id_, status=Status.FAILED, agent__archived_at=None)
+        try:
+            with write_turn(), transaction.atomic():
+                found = failed.update(
+                    status=Status.PENDING, reason=Reason.REQUEUED, version=Subquery(version), **fresh
+                )
+        except IntegrityError:
+            continue
+        moved += [id_] * found
+    return moved
+
+
+def _supersede(held: QuerySet[Execution], id_: str, subject: str, *, now: datetime) -> bool:
+    _allowed(Status.RUNNING, Status.SKIPPED)
+    with write_turn(), transaction.atomic():
+        ended = held.update(status=Status.SKIPPED, reason=Reason.SUPERSEDED, completed_at=now)
+        if ended:
+            unstarted = Execution.objects.filter(coalesce_key=subject, status__in=UNSTARTED)
+            unstarted.update(predecessor=id_)
+            _waiting_for(subject).update(due_at=now)
+    return bool(ended)
+
+
+def _held(run: Claimed) -> QuerySet[Execution]:
+    return Execution.objects.filter(id=run.id, claim=run.claim, status=Status.RUNNING)
+
+
+def _waiting_for(subject: str) -> QuerySet[Execution]:
+    return Execution.objects.filter(subject=subject, status=Status.PENDING, reason=Reason.DOCUMENT_BUSY)
+
+
+def unblocked(rows: QuerySet[Execution]) -> QuerySet[Execution]:
+    """Leave out rows that must wait for an earlier row of the same document (`coalesce: false`) or a running one."""
+    same = Execution.objects.filter(subject=OuterRef("subject"))
+    ahead = same.filter(status__in=UNSTARTED, event_time__lt=OuterRef("event_time"))
+    tied = same.filter(
+        status__in=UNSTARTED, event_time=OuterRef("event_time"), sequence__lt=OuterRef("sequence")
+    )
+    running = same.filter(status=Status.RUNNING)
+    return rows.exclude(Exists(ahead)).exclude(Exists(tied)).exclude(Exists(running))
+
+
+def _allowed(before: Status, after: Status) -> None:
+    if after not in TRANSITIONS[before]:
+        raise TransitionNotAllowed(f"{before} → {after}")

@@ -1,0 +1,209 @@
+"""Asking the model until the answer is valid, at most two repairs, each call on record before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from agents_app.errors import MongoClawError
+from enrichment.answer import Answer, AnswerEmpty, AnswerInvalid
+from enrichment.errors import AnswerMissing, AnswerRefused, AnswerTruncated
+from enrichment.prompt import RenderedPrompt
+from enrichment.providers import ModelReply, ModelRequest
+from executions_app.database import release_connection, write_turn
+from executions_app.models import Attempt
+from executions_app.transitions import Claimed
+from tasks.compiled import CompiledAgent
+from tasks.errors import RunDeadlineExceeded
+from tasks.persistence import persist
+from tasks.runtime import Runtime
+
+MAX_REPAIRS: Final = 2
+LONGEST_ANSWER_TOKENS: Final = 65_536
+VALID: Final = "valid"
+
+
+@dataclass(slots=True)
+class Usage:
+    """What the calls of a run have consumed so far."""
+
+    calls: int = 0
+    tokens: int = 0
+    cost_nanousd: int | None = 0
+
+    def add(self, reply: ModelReply | None) -> None:
+        """Count one call; an unknown price makes the sum unknown, never smaller."""
+        self.calls += 1
+        if reply is None:
+            return
+        self.tokens += reply.total_tokens
+        known = self.cost_nanousd is not None and reply.cost_nanousd is not None
+        self.cost_nanousd = (self.cost_nanousd or 0) + (reply.cost_nanousd or 0) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A valid answer and where it came from."""
+
+    value: dict[str, Any]
+    model: str
+    provider: str
+    tokens: int
+    cost_nanousd: int | None
+    latency_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A rendered prompt on its way to the model, bound to the run that asks it."""
+
+    runtime: Runtime
+    run: Claimed
+    agent: CompiledAgent
+    rendered: RenderedPrompt
+    input_hash: str
+    deadline: float
+    """Monotonic seconds; holds for all calls of the run together."""
+
+
+def stored_answer(run: Claimed, input_hash: str) -> Given | None:
+    """Give the valid answer that an earlier try of this run, or the run it superseded, has paid for."""
+    if run.claim == 1 and not run.predecessor:
+        return None
+    sources = [run.id, run.predecessor] if run.predecessor else [run.id]
+    found = Attempt.objects.filter(execution_id__in=sources, input_hash=input_hash, outcome=VALID).last()
+    if found is None or found.answer is None:
+        return None
+    return Given(
+        value=found.answer,
+        model=found.model,
+        provider=found.provider,
+        tokens=found.prompt_tokens + found.completion_tokens,
+        cost_nanousd=found.cost_nanousd,
+        latency_ms=found.latency_ms,
+    )
+
+
+def ask(question: Question, usage: Usage) -> Given:
+    """Call the model, repairing an invalid or cut answer at most twice.
+
+    Raises the last call's error; every call is stored with its reply and its problem.
+    """
+    request = _first_request(question)
+    for number in range(1, MAX_REPAIRS + 2):
+        try:
+            return _call(question, request, number, usage)
+        except (AnswerInvalid, AnswerEmpty, AnswerTruncated) as error:
+            if number > MAX_REPAIRS:
+                raise
+            request = _repair(question, request, error)
+    raise AssertionError("the last call returns or raises")
+
+
+def _first_request(question: Question) -> ModelRequest:
+    spec = question.agent.spec
+    return ModelRequest(
+        model=spec.ai.model,
+        system=question.rendered.system,
+        user=question.rendered.user,
+        temperature=spec.ai.temperature,
+        max_tokens=spec.ai.max_tokens,
+        json_schema=question.agent.contract.provider_schema,
+        extra_params=spec.ai.extra_params,
+        timeout=0.0,
+        metadata={"agent_id": question.run.agent_id, "execution_id": question.run.id},
+    )
+
+
+def _repair(question: Question, request: ModelRequest, error: MongoClawError) -> ModelRequest:
+    if isinstance(error, AnswerTruncated):
+        return replace(request, max_tokens=min(request.max_tokens * 2, LONGEST_ANSWER_TOKENS))
+    problems = error.problems if isinstance(error, AnswerInvalid) else (str(error),)
+    instruction = question.agent.contract.repair_prompt(problems)
+    return replace(request, user=f"{question.rendered.user}\n\n{instruction}", temperature=0.0)
+
+
+def _call(question: Question, request: ModelRequest, number: int, usage: Usage) -> Given:
+    runtime = question.runtime
+    remaining = question.deadline - runtime.monotonic()
+    if remaining <= 0:
+        raise RunDeadlineExceeded
+    started_at, started = runtime.now(), runtime.monotonic()
+    reply: ModelReply | None = None
+    error: MongoClawError | None = None
+    answer: Answer | None = None
+    release_connection()
+    try:
+        reply = question.agent.provider.complete(
+            replace(request, timeout=min(remaining, runtime.providers.request_timeout))
+        )
+        answer = question.agent.contract.parse(reply.text)
+    except MongoClawError as failure:
+        error = failure
+        if reply is None and isinstance(failure, (AnswerRefused, AnswerTruncated, AnswerMissing)):
+            reply = failure.reply
+    usage.add(reply)
+    latency = (runtime.monotonic() - started) * 1000
+    call = _Call(request, number, started_at, latency, reply, answer, error)
+    persist(lambda: _store(question, call), stopping=runtime.stopping)
+    if error is not None:
+        raise error
+    return _given(answer, reply, usage)
+
+
+def _given(answer: Answer | None, reply: ModelReply | None, usage: Usage) -> Given:
+    if answer is None or reply is None:
+        raise AssertionError("a call without an error has a reply and an answer")
+    return Given(
+        value=answer.value,
+        model=reply.model,
+        provider=reply.provider,
+        tokens=usage.tokens,
+        cost_nanousd=usage.cost_nanousd,
+        latency_ms=reply.latency_ms,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    request: ModelRequest
+    number: int
+    started_at: datetime
+    latency_ms: float
+    reply: ModelReply | None
+    answer: Answer | None
+    error: MongoClawError | None
+
+
+def _store(question: Question, call: _Call) -> None:
+    reply, error = call.reply, call.error
+    spec = question.agent.spec
+    with write_turn():
+        Attempt.objects.create(
+            execution_id=question.run.id,
+            claim=question.run.claim,
+            number=call.number,
+            input_hash=question.input_hash,
+            started_at=call.started_at,
+            latency_ms=call.latency_ms,
+            provider=reply.provider if reply else spec.ai.provider,
+            model=reply.model if reply else spec.ai.model,
+            system_prompt=call.request.system or "",
+            prompt=call.request.user,
+            reply=_storable(reply.text) if reply else "",
+            answer=call.answer.value if call.answer else None,
+            fixes=list(call.answer.fixes) if call.answer else [],
+            outcome=error.code if error else VALID,
+            problem=_storable(str(error)) if error else "",
+            finish_reason=(reply.finish_reason or "") if reply else "",
+            prompt_tokens=reply.prompt_tokens if reply else 0,
+            completion_tokens=reply.completion_tokens if reply else 0,
+            usage_estimated=reply.usage_estimated if reply else False,
+            cost_nanousd=reply.cost_nanousd if reply else None,
+        )
+
+
+def _storable(text: str) -> str:
+    """Make any text one that SQL takes: no NUL, no lone surrogate."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,54 @@
+"""An agent version ready to run: template, schema, policy and provider, compiled once per process."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+from agents_app import registry
+from agents_app.spec import AgentSpec, behaviour_hash
+from enrichment.answer import AnswerContract, compile_schema
+from enrichment.policy import CompiledPolicy, compile_policy
+from enrichment.prompt import CompiledPrompt, compile_prompt
+from enrichment.providers import Provider, ProviderConfig, provider_for
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledAgent:
+    """Everything about one immutable agent version that does not depend on a document."""
+
+    spec: AgentSpec
+    behaviour: str
+    hidden: frozenset[str]
+    prompt: CompiledPrompt
+    contract: AnswerContract
+    policy: CompiledPolicy
+    provider: Provider
+
+
+_CACHE: Final[dict[int, CompiledAgent]] = {}
+_LOCK: Final = threading.Lock()
+
+
+def compiled_agent(version_id: int, providers: ProviderConfig) -> CompiledAgent:
+    """Give the compiled version; versions never change, so the cache never goes stale."""
+    found = _CACHE.get(version_id)
+    if found is not None:
+        return found
+    with _LOCK:
+        if version_id not in _CACHE:
+            _CACHE[version_id] = _compile(registry.spec_of(version_id), providers)
+        return _CACHE[version_id]
+
+
+def _compile(spec: AgentSpec, providers: ProviderConfig) -> CompiledAgent:
+    return CompiledAgent(
+        spec=spec,
+        behaviour=behaviour_hash(spec),
+        hidden=spec.output_roots | {spec.write.metadata_field, "_mongoclaw_version"},
+        prompt=compile_prompt(spec),
+        contract=compile_schema(spec.ai.response_schema),
+        policy=compile_policy(spec.policy),
+        provider=provider_for(spec.ai, providers),
+    )

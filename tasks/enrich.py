@@ -1,0 +1,57 @@
+"""The one Celery task. Its message carries an execution's id and nothing else."""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+
+from executions_app import transitions
+from executions_app.transitions import Claimed, Postponement, Settlement
+from tasks.persistence import persist
+from tasks.process import runtime as process_runtime
+from tasks.run import perform
+from tasks.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="tasks.enrich", ignore_result=True, acks_late=True)
+def enrich(execution_id: str) -> None:
+    """Run one execution if it still wants to be run; a duplicate or late message does nothing."""
+    run_execution(process_runtime(), execution_id)
+
+
+def run_execution(runtime: Runtime, execution_id: str) -> Settlement | Postponement | None:
+    """Claim, perform and record one execution. Returns None when the row was not to be had.
+
+    Raises Django's database errors if the ledger cannot be reached for the claim: the row stays queued and is
+    published again.
+    """
+    run = transitions.claim(execution_id, worker=runtime.worker_id, now=runtime.now())
+    if run is None:
+        return None
+    end = perform(runtime, run)
+    kept = persist(lambda: _record(runtime, run, end), stopping=runtime.stopping)
+    _report(run, end, kept=kept)
+    return end
+
+
+def _record(runtime: Runtime, run: Claimed, end: Settlement | Postponement) -> bool:
+    if isinstance(end, Settlement):
+        return transitions.settle(run, end, now=runtime.now())
+    return transitions.postpone(run, end, now=runtime.now())
+
+
+def _report(run: Claimed, end: Settlement | Postponement, *, kept: bool) -> None:
+    """Write the execution's one canonical log line."""
+    status = end.status if isinstance(end, Settlement) else "pending"
+    emit = log.error if status == "failed" else log.info
+    emit(
+        "execution.ended" if kept else "execution.fenced",
+        execution_id=run.id,
+        agent_id=run.agent_id,
+        claim=run.claim,
+        status=str(status),
+        reason=str(end.reason),
+        error=end.error or None,
+    )

@@ -1,0 +1,80 @@
+"""The worker process: what is built when it starts and taken down when it stops."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from typing import Any, Final
+
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from pymongo import MongoClient
+
+from enrichment.providers import ProviderConfig
+from executions_app.heartbeat import Heartbeat
+from mongoclaw_project.config import current
+from tasks.runtime import Runtime
+
+_LOCK: Final = threading.Lock()
+_STATE: dict[str, Any] = {}
+
+
+def runtime() -> Runtime:
+    """Give this process's runtime, building it and starting its heartbeat on first use (after any fork)."""
+    with _LOCK:
+        if _STATE.get("pid") != os.getpid():
+            _STATE.clear()
+            _STATE.update(_build())
+        built: Runtime = _STATE["runtime"]
+        return built
+
+
+def _build() -> dict[str, Any]:
+    settings = current()
+    shared = Runtime(
+        worker_id=uuid.uuid4().hex,
+        mongo=MongoClient(
+            settings.mongodb.uri,
+            serverSelectionTimeoutMS=settings.mongodb.server_selection_timeout_ms,
+            maxPoolSize=settings.mongodb.max_pool_size,
+            appname="mongoclaw-worker",
+        ),
+        providers=ProviderConfig(
+            sandbox_url=settings.ai.sandbox_url,
+            request_timeout=settings.ai.request_timeout,
+            pool_size=settings.worker.pool_size,
+            env=dict(os.environ),
+        ),
+    )
+    beat = Heartbeat(
+        shared.worker_id, role="worker", interval=settings.worker.heartbeat_seconds, now=shared.now
+    )
+    beat.start()
+    return {"pid": os.getpid(), "runtime": shared, "heartbeat": beat}
+
+
+@worker_init.connect
+def _check_settings(**_: object) -> None:
+    """Read the settings before the first message, so that a wrong one stops the worker at its start."""
+    current()
+
+
+@worker_ready.connect
+def _ready(sender: Any, **_: object) -> None:
+    """Build at once where no child is forked; forked children build on their first message."""
+    if "prefork" not in str(sender.controller.pool_cls):
+        runtime()
+
+
+@worker_shutting_down.connect
+def _stopping(**_: object) -> None:
+    if "runtime" in _STATE:
+        _STATE["runtime"].stopping.set()
+
+
+@worker_shutdown.connect
+def _stopped(**_: object) -> None:
+    if _STATE.get("pid") == os.getpid():
+        _STATE["heartbeat"].stop()
+        _STATE["runtime"].mongo.close()
+        _STATE.clear()

@@ -1,0 +1,177 @@
+"""The pipeline of one run: from a claimed row to its settlement.
+
+claim → load document → guards → render → fingerprint → call model → parse + validate (+ repair) → policy →
+write back → settle
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from agents_app import registry
+from agents_app.errors import MongoClawError
+from enrichment.fingerprint import fingerprint
+from enrichment.mongo_errors import mapped
+from enrichment.prompt import PromptContext, RenderedPrompt
+from enrichment.writeback import Provenance, ReadState, apply_write, plan_write, read_provenance
+from executions_app.states import Reason, Status
+from executions_app.transitions import Claimed, Postponement, Settlement
+from tasks.asking import Given, Question, Usage, ask, stored_answer
+from tasks.compiled import CompiledAgent, compiled_agent
+from tasks.errors import UnexpectedFailure
+from tasks.guards import hops_exhausted
+from tasks.loading import Loaded, load_document, load_target
+from tasks.outage import provider_is_down
+from tasks.retry import Failure, decide
+from tasks.runtime import Document, Runtime
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the steps of one run hand to each other."""
+
+    runtime: Runtime
+    run: Claimed
+    agent: CompiledAgent
+    deadline: float
+    usage: Usage
+
+
+def perform(runtime: Runtime, run: Claimed) -> Settlement | Postponement:
+    """Carry a claimed row through the pipeline and say what becomes of it. Never raises for a failed document."""
+    usage = Usage()
+    try:
+        return _perform(runtime, run, usage)
+    except MongoClawError as error:
+        return _failed(runtime, run, error, usage)
+    except Exception as error:  # noqa: BLE001 - the boundary: any failure of a document becomes its record
+        unknown = UnexpectedFailure(f"{type(error).__name__}: {error}")
+        unknown.__cause__ = error
+        return _failed(runtime, run, unknown, usage)
+
+
+def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postponement:
+    if not registry.is_active(run.agent_id, monotonic=runtime.monotonic()):
+        return Postponement(reason=Reason.AGENT_DISABLED, due_at=runtime.now())
+    agent = compiled_agent(run.version_id, runtime.providers)
+    deadline = runtime.monotonic() + agent.spec.execution.timeout_seconds
+    work = _Work(runtime, run, agent, deadline, usage)
+    loaded = load_document(runtime, run, agent.spec)
+    if loaded.document is None:
+        return _skipped(loaded.missing or Reason.DOCUMENT_NOT_FOUND)
+    if hops_exhausted(run, agent.spec, loaded.key):
+        return _skipped(Reason.MAX_HOPS)
+    return _enrich(work, loaded, loaded.document)
+
+
+def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement:
+    rendered = work.agent.prompt.render(_context(work, document))
+    input_hash = fingerprint(work.agent.behaviour, rendered)
+    if work.agent.spec.execution.deduplicate and _is_current(work, loaded, document, input_hash):
+        return replace(_skipped(Reason.UNCHANGED_INPUT), input_hash=input_hash)
+    given = stored_answer(work.run, input_hash)
+    if given is None:
+        question = Question(work.runtime, work.run, work.agent, rendered, input_hash, work.deadline)
+        given = ask(question, work.usage)
+    return replace(
+        _write(work, loaded, document, rendered, given, input_hash),
+        input_hash=input_hash,
+        model_calls=work.usage.calls,
+        tokens_used=work.usage.tokens,
+        cost_nanousd=work.usage.cost_nanousd,
+    )
+
+
+def _context(work: _Work, document: Document) -> PromptContext:
+    run, spec = work.run, work.agent.spec
+    event: dict[str, Any] = {
+        "operation": run.operation,
+        "database": run.database,
+        "collection": run.collection,
+        "document_key": {"_id": document.get("_id")},
+        "cluster_time": str(run.event_time),
+    }
+    return PromptContext(
+        document=document,
+        event=event,
+        operation=run.operation,
+        agent=spec.model_dump(mode="json"),
+        now=work.runtime.now(),
+        hidden=work.agent.hidden,
+    )
+
+
+def _is_current(work: _Work, loaded: Loaded, document: Document, input_hash: str) -> bool:
+    """Tell whether the answer to exactly this input stands in the document already."""
+    spec = work.agent.spec
+    elsewhere = spec.target_namespace != spec.watch_namespace
+    holder = load_target(work.runtime, loaded.key, spec) if elsewhere else document
+    entry = read_provenance(holder, spec) if holder is not None else None
+    return entry is not None and entry.input_hash == input_hash
+
+
+def _write(
+    work: _Work, loaded: Loaded, document: Document, rendered: RenderedPrompt, given: Given, input_hash: str
+) -> Settlement:
+    decision = work.agent.policy.decide(document, given.value)
+    if not decision.write:
+        return _skipped(decision.reason or Reason.SHADOW_MODE)
+    spec, run = work.agent.spec, work.run
+    plan = plan_write(
+        spec,
+        loaded.key,
+        decision.result,
+        _provenance(run, spec.version, given, input_hash),
+        ReadState(document, rendered.reads),
+        now=work.runtime.now(),
+    )
+    if spec.execution.consistency_mode == "shadow":
+        return _skipped(Reason.SHADOW_MODE)
+    with mapped():
+        result = apply_write(work.runtime.mongo, plan)
+    if result.outcome in {"written", "already_written"}:
+        return Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
+    return _skipped(result.reason)
+
+
+def _provenance(run: Claimed, version: int, given: Given, input_hash: str) -> Provenance:
+    return Provenance(
+        execution_id=run.id,
+        agent_id=run.agent_id,
+        version=version,
+        input_hash=input_hash,
+        event_time=run.event_time,
+        claim=run.claim,
+        model=given.model,
+        provider=given.provider,
+        tokens=given.tokens,
+        cost_usd=(given.cost_nanousd or 0) / 1e9,
+        latency_ms=given.latency_ms,
+    )
+
+
+def _skipped(reason: str) -> Settlement:
+    return Settlement(status=Status.SKIPPED, reason=reason)
+
+
+def _failed(runtime: Runtime, run: Claimed, error: MongoClawError, usage: Usage) -> Settlement | Postponement:
+    policy = registry.spec_of(run.version_id).execution
+    failure = Failure(
+        error=error,
+        traceback="".join(traceback.format_exception(error)),
+        attempts=run.attempts,
+        deferrals=run.deferrals,
+        outage=run.attempts >= policy.max_retries and provider_is_down(run),
+    )
+    end = decide(failure, policy, now=runtime.now(), uniform=runtime.uniform)
+    if isinstance(end, Settlement):
+        return replace(
+            end, model_calls=usage.calls, tokens_used=usage.tokens, cost_nanousd=usage.cost_nanousd
+        )
+    return end

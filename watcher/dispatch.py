@@ -1,0 +1,143 @@
+"""Keeping the ledger moving: due rows to the broker, lost messages and orphaned runs back to pending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain, zip_longest
+from typing import Final
+
+import structlog
+from django.db.models import F, QuerySet
+
+from executions_app import ledger, transitions
+from executions_app.models import Execution, WorkerProcess
+from executions_app.states import Reason, Status
+from watcher.publisher import BrokerUnavailable, Publisher
+from watcher.vitality import Vitality
+
+log = structlog.get_logger(__name__)
+
+OVERDUE_WITH_EMPTY_QUEUE: Final = timedelta(seconds=3)
+"""A queued row this old while the broker's queue is empty has lost its message."""
+
+OVERDUE_AT_MOST: Final = timedelta(minutes=2)
+"""A queued row this old is published again although the queue is not empty; doubled for each time it happened."""
+
+BROKER_PAUSE: Final = timedelta(seconds=1)
+SLOW_OBSERVATION: Final = 1.0
+"""Seconds; a beat round that took longer says that the database could not take beats from anybody."""
+
+LOST_LIMIT: Final = 1_000
+ORPHAN_CHECK_SECONDS: Final = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Dispatch:
+    """One tick after another; holds nothing but what it saw last."""
+
+    publisher: Publisher
+    window: int
+    beat: Callable[[], None]
+    vitality: Vitality
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    _broker_back_at: datetime | None = None
+    _checked_at: float = field(default=float("-inf"))
+
+    def tick(self) -> int:
+        """Do one round; returns how many rows went to the broker.
+
+        Raises Django's database errors; whatever was done until then stays done.
+        """
+        if self.monotonic() - self._checked_at >= ORPHAN_CHECK_SECONDS:
+            self._checked_at = self.monotonic()
+            self._reclaim_orphans()
+            self._end_unwanted()
+            self._withdraw_lost()
+        return self._send_due()
+
+    def _reclaim_orphans(self) -> None:
+        """Take back the runs of workers whose heartbeat stands still, and of those that are gone."""
+        started = self.monotonic()
+        self.beat()
+        beats = dict(WorkerProcess.objects.values_list("id", "beat"))
+        if self.monotonic() - started > SLOW_OBSERVATION:
+            self.vitality.forget()
+            return
+        still = self.vitality.observe(beats, monotonic=self.monotonic())
+        holders = set(
+            Execution.objects.filter(status=Status.RUNNING).values_list("worker", flat=True).distinct()
+        )
+        dead = sorted((holders - beats.keys()) | (holders & still))
+        if dead:
+            moved = transitions.reclaim(dead, now=self.now())
+            log.warning("workers.lost", workers=dead, reclaimed=moved)
+        WorkerProcess.objects.filter(id__in=still - holders).delete()
+
+    def _end_unwanted(self) -> None:
+        archived = Execution.objects.filter(status=Status.PENDING, agent__archived_at__isnull=False)
+        if archived.exists():
+            transitions.abandon(
+                Execution.objects.filter(id__in=archived.values("id")), Reason.AGENT_NOT_FOUND, now=self.now()
+            )
+
+    def _withdraw_lost(self) -> None:
+        """Give up messages that cannot be in the broker any more.
+
+        Unclaimed rows with an empty queue have lost theirs. With a queue that is not empty nobody can tell, so
+        patience doubles for each time a row was given up.
+        """
+        now = self.now()
+        queued = Execution.objects.filter(status=Status.QUEUED)
+        if not queued.filter(queued_at__lt=now - OVERDUE_WITH_EMPTY_QUEUE).exists():
+            return
+        try:
+            empty = self.publisher.depth() == 0
+        except BrokerUnavailable:
+            return
+        patience = OVERDUE_WITH_EMPTY_QUEUE if empty else OVERDUE_AT_MOST
+        overdue = queued.filter(queued_at__lt=now - patience)
+        lost = [
+            id_
+            for id_, queued_at, publications in overdue.order_by("queued_at").values_list(
+                "id", "queued_at", "publications"
+            )[:LOST_LIMIT]
+            if empty or queued_at < now - OVERDUE_AT_MOST * 2 ** min(publications, 6)
+        ]
+        if lost:
+            moved = transitions.withdraw(Execution.objects.filter(id__in=lost), Reason.OVERDUE, due_at=now)
+            log.warning("messages.lost", withdrawn=moved, queue_empty=empty)
+
+    def _send_due(self) -> int:
+        now = self.now()
+        if self._broker_back_at is not None and now < self._broker_back_at:
+            return 0
+        ids = list(self._due(now))
+        if not ids:
+            return 0
+        sent = transitions.enqueue(ids, now=now)
+        try:
+            self.publisher.publish(sent)
+        except BrokerUnavailable:
+            self._broker_back_at = now + BROKER_PAUSE
+            back = Execution.objects.filter(id__in=sent)
+            transitions.withdraw(back, Reason.BROKER_UNAVAILABLE, due_at=self._broker_back_at)
+            log.warning("broker.unavailable", waiting=len(sent))
+            return 0
+        return len(sent)
+
+    def _due(self, now: datetime) -> Iterator[str]:
+        """Choose due rows: each agent's by priority and age within its window, agents taking turns."""
+        due = Execution.objects.filter(
+            status=Status.PENDING, due_at__lte=now, agent__enabled=True, agent__archived_at__isnull=True
+        )
+        agents = sorted(set(due.values_list("agent_id", flat=True).distinct()))
+        room = ledger.room_of(agents, self.window) if agents else {}
+        turns = [self._first_rows(due.filter(agent_id=agent), room[agent]) for agent in agents if room[agent]]
+        return (id_ for id_ in chain.from_iterable(zip_longest(*turns)) if id_ is not None)
+
+    def _first_rows(self, due: QuerySet[Execution], room: int) -> Sequence[str]:
+        free = transitions.unblocked(due).order_by(F("priority").desc(), "due_at", "sequence")
+        return list(free.values_list("id", flat=True)[:room])

@@ -1,0 +1,62 @@
+"""How far each database's stream is on record. Kept in MongoDB, fenced by the lease's term."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson import Timestamp
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Everything up to here is in the ledger, for the agents in `covers` (see `watcher.starting`).
+
+    `pipeline` names the pipeline that the token is good for.
+    """
+
+    token: str
+    time: Timestamp
+    pipeline: str
+    covers: Mapping[str, str]
+
+
+class PositionStore:
+    """Positions in one collection, a document per watched database."""
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self._collection = collection
+
+    def load(self, database: str) -> Position | None:
+        """Read the stored position of a database's stream, or None if there is none."""
+        found = self._collection.find_one({"_id": database})
+        if found is None:
+            return None
+        return Position(found["token"]["_data"], found["cluster_time"], found["pipeline"], found["covers"])
+
+    def save(self, database: str, position: Position, *, term: int, now: datetime) -> bool:
+        """Store a position. False: a newer term holds it, and this process must stop reading."""
+        fields = {
+            "database": database,
+            "collection": None,
+            "token": {"_data": position.token},
+            "cluster_time": position.time,
+            "pipeline": position.pipeline,
+            "covers": dict(position.covers),
+            "term": term,
+            "updated_at": now,
+        }
+        not_fenced = {"_id": database, "term": {"$lte": term}}
+        try:
+            self._collection.update_one(
+                not_fenced, {"$set": fields, "$setOnInsert": {"created_at": now}}, upsert=True
+            )
+        except DuplicateKeyError:
+            return False
+        return True

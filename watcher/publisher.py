@@ -1,0 +1,91 @@
+"""Sending execution ids to the broker, many in one round trip."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, Final
+
+from celery import Celery
+from kombu import Connection, Producer
+from kombu.exceptions import KombuError
+
+from agents_app.errors import Decision, MongoClawError
+
+TASK: Final = "tasks.enrich"
+
+
+class BrokerUnavailable(MongoClawError):
+    """The broker does not take messages; the rows stay in the ledger and are published again."""
+
+    decision: ClassVar[Decision] = Decision.DEFER
+    code: ClassVar[str] = "broker_unavailable"
+
+
+class Publisher:
+    """Publishes through Celery, with a connection of its own for each thread.
+
+    Celery's shared pool waits for a broker that is away, for ever by its settings for workers; a publisher must
+    return at once, because the ledger publishes again.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._queue = str(app.conf.task_default_queue)
+        self._held = threading.local()
+
+    def publish(self, execution_ids: Sequence[str]) -> None:
+        """Send one message per id.
+
+        Raises BrokerUnavailable; then any part of them may have been sent, which claims make harmless.
+        """
+        if not execution_ids:
+            return
+        with self._producer() as producer, producer.batch():
+            for id_ in execution_ids:
+                self._app.send_task(
+                    TASK,
+                    args=[id_],
+                    task_id=id_,
+                    producer=producer,
+                    queue=self._queue,
+                    retry=False,
+                    argsrepr="",
+                    kwargsrepr="",
+                )
+
+    def depth(self) -> int:
+        """Count the messages that wait in the queue.
+
+        Raises BrokerUnavailable.
+        """
+        with self._producer() as producer:
+            return int(producer.channel.queue_declare(self._queue, passive=True).message_count)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection: Connection | None = self._held.__dict__.pop("connection", None)
+        self._held.__dict__.pop("producer", None)
+        if connection is not None:
+            connection.release()
+
+    @contextmanager
+    def _producer(self) -> Iterator[Producer]:
+        """Lend the thread's producer; one that failed is thrown away with its connection."""
+        try:
+            if not hasattr(self._held, "producer"):
+                self._connect()
+            yield self._held.producer
+        except (KombuError, OSError, *self._errors()) as error:
+            self.close()
+            raise BrokerUnavailable(error=type(error).__name__) from error
+
+    def _connect(self) -> None:
+        options = {**self._app.conf.broker_transport_options, "max_retries": 0}
+        self._held.connection = self._app.connection_for_write(transport_options=options)
+        self._held.producer = self._app.amqp.Producer(self._held.connection, auto_declare=False)
+
+    def _errors(self) -> tuple[type[BaseException], ...]:
+        known = self._app.connection_for_write()
+        return (*known.connection_errors, *known.channel_errors)

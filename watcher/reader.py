@@ -1,0 +1,182 @@
+"""The loop of one database's stream: read a batch → match → insert rows → publish → move the position."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from django.db import Error as DatabaseError
+from django.db import connection
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from agents_app.registry import ActiveAgent
+from executions_app.database import drop_broken_connection
+from watcher.ingest import Ingest
+from watcher.matching import Matcher, Unhealthy
+from watcher.pipeline import build_pipeline, fingerprint_of
+from watcher.position import Position, PositionStore
+from watcher.starting import coverage_of, start_point
+from watcher.stream import HISTORY_LOST, TOKEN_UNUSABLE, Batch, ChangeStream, StartPoint
+
+log = structlog.get_logger(__name__)
+
+FIRST_WAIT: Final = 0.2
+LONGEST_WAIT: Final = 5.0
+
+Document = dict[str, Any]
+
+
+class Fenced(Exception):
+    """A newer leader writes the positions; this process must stop reading."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What every reader of a process shares."""
+
+    client: MongoClient[Document]
+    positions: PositionStore
+    ingest: Ingest
+    unhealthy: Unhealthy
+    max_await_ms: int
+    position_interval: float
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+
+
+class Reader(threading.Thread):
+    """Reads one database for a changing set of agents until it is stopped or fenced off."""
+
+    def __init__(self, shared: Reading, database: str, agents: Sequence[ActiveAgent], *, term: int) -> None:
+        super().__init__(name=f"reader-{database}", daemon=True)
+        self._shared = shared
+        self._database = database
+        self._agents = tuple(agents)
+        self._term = term
+        self._stop_asked = threading.Event()
+        self._position: Position | None = None
+        self._saved: Position | None = None
+        self._saved_at = float("-inf")
+        self.failure: BaseException | None = None
+
+    def watch(self, agents: Sequence[ActiveAgent]) -> None:
+        """Give the reader another set of agents; it takes them up after the batch in hand."""
+        self._agents = tuple(agents)
+
+    def stop(self) -> None:
+        """Ask the reader to end after the batch in hand."""
+        self._stop_asked.set()
+
+    def run(self) -> None:
+        """Read until stopped. Whatever passes is waited out; anything else is kept in `failure` for the process."""
+        wait = FIRST_WAIT
+        try:
+            while not self._stop_asked.is_set():
+                started = self._shared.monotonic()
+                try:
+                    self._read(self._agents)
+                    wait = FIRST_WAIT
+                except (PyMongoError, DatabaseError) as error:
+                    wait = FIRST_WAIT if self._shared.monotonic() - started > LONGEST_WAIT else wait
+                    self._wait_out(error, wait)
+                    wait = min(wait * 2, LONGEST_WAIT)
+        except Fenced:
+            log.warning("reader.fenced", database=self._database, term=self._term)
+        except BaseException as error:
+            self.failure = error
+            log.exception("reader.failed", database=self._database)
+        finally:
+            connection.close()
+
+    def _wait_out(self, error: Exception, wait: float) -> None:
+        log.warning(
+            "reader.waiting",
+            database=self._database,
+            error=type(error).__name__,
+            detail=str(error)[:200],
+            seconds=wait,
+        )
+        drop_broken_connection()
+        self._stop_asked.wait(wait)
+
+    def _read(self, agents: Sequence[ActiveAgent]) -> None:
+        """Open the stream and follow it until it ends, the agents change, or the reader is stopped."""
+        shared = self._shared
+        pipeline = build_pipeline(agents)
+        fingerprint = fingerprint_of(pipeline)
+        covers = coverage_of(agents)
+        if self._position is None:
+            self._position = self._saved = shared.positions.load(self._database)
+        stream = ChangeStream(shared.client, self._database, max_await_ms=shared.max_await_ms)
+        self._open(stream, pipeline, start_point(self._position, agents, fingerprint))
+        log.info("stream.opened", database=self._database, agents=len(agents), pipeline=fingerprint)
+        matcher = Matcher(shared.client, agents, shared.unhealthy)
+        try:
+            while stream.alive and not self._stop_asked.is_set() and self._agents == tuple(agents):
+                batch = stream.next_batch()
+                self._ingest(matcher, batch)
+                self._position = Position(batch.token, batch.time, fingerprint, covers)
+                self._save_if_due()
+        finally:
+            stream.close()
+            self._save()
+
+    def _open(self, stream: ChangeStream, pipeline: list[Document], start: StartPoint) -> None:
+        """Open at `start`; a token that is not to be had falls back to its time, lost history to now, on record."""
+        try:
+            stream.open(pipeline, start)
+        except OperationFailure as error:
+            if error.code in TOKEN_UNUSABLE and start.token is not None and self._position is not None:
+                log.warning("stream.token_unusable", database=self._database, code=error.code)
+                stream.open(pipeline, StartPoint(time=self._position.time))
+            elif error.code in HISTORY_LOST:
+                self._report_gap(error)
+                stream.open(pipeline, StartPoint())
+            else:
+                raise
+
+    def _report_gap(self, error: OperationFailure) -> None:
+        since = self._position.time if self._position else "the agents were enabled"
+        log.error("stream.history_lost", database=self._database, code=error.code, since=str(since))
+        for agent in self._agents:
+            reason = (
+                f"changes since {since} were lost: the oplog no longer holds them; touch the documents again"
+            )
+            self._shared.unhealthy(agent.agent_id, reason)
+
+    def _ingest(self, matcher: Matcher, batch: Batch) -> None:
+        """Put a batch on record, however long the ledger or MongoDB needs: the position may not pass it before."""
+        wait = FIRST_WAIT
+        while batch.events:
+            try:
+                self._shared.ingest.ingest(matcher, batch.events)
+            except (PyMongoError, DatabaseError) as error:
+                if self._stop_asked.is_set():
+                    raise
+                self._wait_out(error, wait)
+                wait = min(wait * 2, LONGEST_WAIT)
+            else:
+                return
+
+    def _save_if_due(self) -> None:
+        if self._shared.monotonic() - self._saved_at >= self._shared.position_interval:
+            self._save()
+
+    def _save(self) -> None:
+        """Store the position if it moved.
+
+        Raises Fenced when a newer term has written it.
+        """
+        if self._position is None or self._position == self._saved:
+            return
+        if not self._shared.positions.save(
+            self._database, self._position, term=self._term, now=self._shared.now()
+        ):
+            raise Fenced
+        self._saved = self._position
+        self._saved_at = self._shared.monotonic()

@@ -1,0 +1,113 @@
+"""One open change stream, read batch by batch.
+
+The cursor is driven with plain `aggregate` and `getMore` commands: a batch has a visible end, so it can be flushed
+the moment it is used up instead of on a timer, and its post-batch token is at hand without private attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bson import Timestamp
+from pymongo import MongoClient, ReadPreference
+from pymongo.errors import PyMongoError
+
+from executions_app.identity import CODEC
+from watcher.event import ChangeEvent, read_event, time_of_token
+from watcher.pipeline import Stage
+
+HISTORY_LOST: Final = frozenset({286, 136})
+TOKEN_UNUSABLE: Final = frozenset({280, 260, 50811})
+NOT_A_REPLICA_SET: Final = frozenset({40573})
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StartPoint:
+    """Where a stream begins: behind a token, at a cluster time, or (with neither) now."""
+
+    token: str | None = None
+    time: Timestamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one reply of the server held. `token` is the position behind all of it."""
+
+    events: tuple[ChangeEvent, ...]
+    token: str
+    time: Timestamp
+
+
+class ChangeStream:
+    """A change stream of one database. Not thread-safe: one thread reads it."""
+
+    def __init__(self, client: MongoClient[Document], database: str, *, max_await_ms: int) -> None:
+        self._database = client.get_database(database)
+        self._max_await_ms = max_await_ms
+        self._cursor_id = 0
+        self._first: Mapping[str, Any] | None = None
+
+    def open(self, pipeline: list[Stage], start: StartPoint) -> None:
+        """Open the stream.
+
+        Raises pymongo's errors; OperationFailure codes in HISTORY_LOST and TOKEN_UNUSABLE say that `start` is not
+        to be had.
+        """
+        options: Document = {}
+        if start.token is not None:
+            options["startAfter"] = {"_data": start.token}
+        elif start.time is not None:
+            options["startAtOperationTime"] = start.time
+        command = {
+            "aggregate": 1,
+            "pipeline": [{"$changeStream": options}, *pipeline],
+            "cursor": {},
+            "readConcern": {"level": "majority"},
+        }
+        reply = self._run(command)
+        self._first = reply["cursor"]
+        self._cursor_id = int(reply["cursor"]["id"])
+
+    def next_batch(self) -> Batch:
+        """Wait up to `max_await_ms` for events. An empty batch still moves the position.
+
+        Raises pymongo's errors, among them CursorNotFound after an invalidating event or a fail-over.
+        """
+        if self._first is not None:
+            cursor, self._first = self._first, None
+            return _read(cursor, cursor["firstBatch"])
+        reply = self._run(
+            {"getMore": self._cursor_id, "collection": "$cmd.aggregate", "maxTimeMS": self._max_await_ms}
+        )
+        cursor = reply["cursor"]
+        self._cursor_id = int(cursor["id"])
+        return _read(cursor, cursor["nextBatch"])
+
+    @property
+    def alive(self) -> bool:
+        """False once the server has ended the stream, as it does after an invalidating event."""
+        return self._first is not None or self._cursor_id != 0
+
+    def close(self) -> None:
+        """Let the server free the cursor; a server that is away frees it by itself."""
+        if not self._cursor_id:
+            return
+        try:
+            self._run({"killCursors": "$cmd.aggregate", "cursors": [self._cursor_id]})
+        except PyMongoError:
+            return
+        finally:
+            self._cursor_id = 0
+            self._first = None
+
+    def _run(self, command: Document) -> Document:
+        return self._database.command(command, codec_options=CODEC, read_preference=ReadPreference.PRIMARY)
+
+
+def _read(cursor: Mapping[str, Any], events: list[Document]) -> Batch:
+    token: str = cursor["postBatchResumeToken"]["_data"]
+    return Batch(tuple(read_event(raw) for raw in events), token, time_of_token(token))
