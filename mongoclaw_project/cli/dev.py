@@ -1,0 +1,135 @@
+"""`mongoclaw dev`: the whole system in one terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from enrichment.providers.keys import VENDORS
+from mongoclaw_project.cli.command import Command
+from mongoclaw_project.cli.output import fail
+from mongoclaw_project.config import SettingsInvalid, environment_with_file
+from mongoclaw_project.config.environment import read
+from sandbox.child_output import TerminalSink
+from sandbox.errors import SandboxError
+from sandbox.supervisor import StopAsked, Supervisor
+from sandbox.system import System, SystemPlan, start_system
+
+DATA_DIR = Path(".mongoclaw")
+
+
+@click.command(cls=Command)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Of the web server."
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DATA_DIR,
+    show_default=True,
+    help="Where the servers keep their data.",
+)
+@click.option(
+    "--latency-ms",
+    default="200",
+    show_default=True,
+    help="Of the sandbox model: 200, 100-300 or lognormal:200:0.5.",
+)
+@click.option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the addresses here as JSON when all is up.",
+)
+def dev(port: int, data_dir: Path, latency_ms: str, ready_file: Path | None) -> None:
+    """Run the whole system in this terminal until Ctrl-C.
+
+    MONGOCLAW_MONGODB__URI, MONGOCLAW_REDIS__URL and MONGOCLAW_DATABASE__URL point at servers of your own; for
+    each that is not set an embedded one is started. Without a provider's API key the sandbox model answers.
+    """
+    plan = local_plan(environment_with_file(os.environ), data_dir=data_dir, port=port, latency=latency_ms)
+    try:
+        with Supervisor(TerminalSink(sys.stdout)) as supervisor:
+            system = start_system(plan, supervisor)
+            _announce(system)
+            if ready_file is not None:
+                system.addresses.write(ready_file)
+            supervisor.run()
+    except StopAsked:
+        click.echo("mongoclaw: everything is stopped")
+    except SandboxError as error:
+        fail(str(error))
+    finally:
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+
+
+def local_plan(environ: Mapping[str, str], *, data_dir: Path, port: int, latency: str) -> SystemPlan:
+    """What to start under these settings; raises SettingsInvalid."""
+    reading = read(environ)
+    if reading.problems:
+        raise SettingsInvalid(tuple(reading.problems))
+    given = {
+        name: _given(reading.values, group, field)
+        for name, group, field in (
+            ("mongodb", "mongodb", "uri"),
+            ("broker", "redis", "url"),
+            ("database", "database", "url"),
+        )
+    }
+    own_model = _given(reading.values, "ai", "sandbox_url") is not None
+    return SystemPlan(
+        data_dir=data_dir.resolve(),
+        web_port=port,
+        environ=environ,
+        use_sandbox_model=not own_model and not provider_keys(environ),
+        model_latency=latency,
+        say=lambda text: click.echo(f"mongoclaw: {text}"),
+        **given,
+    )
+
+
+def provider_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """The vendors whose key is in the environment, each with the variable's name."""
+    return {
+        vendor: name
+        for vendor, known in VENDORS.items()
+        for name in reversed(known.keys)
+        if environ.get(name, "").strip()
+    }
+
+
+def _given(values: Mapping[str, object], group: str, field: str) -> str | None:
+    fields = values.get(group)
+    value = fields.get(field) if isinstance(fields, dict) else None
+    return str(value) if value else None
+
+
+def _announce(system: System) -> None:
+    shown = system.addresses.without_secrets()
+    lines = [
+        ("MongoDB", shown.mongodb),
+        ("Broker", shown.broker),
+        ("Database", shown.database),
+        ("Web", shown.web),
+        ("Admin", f"{shown.web}/admin/  user {system.login.username}  password {system.login.password}"),
+        ("Model", _model(system)),
+    ]
+    click.echo("\nMongoClaw is running. Ctrl-C stops everything.\n")
+    for name, text in lines:
+        click.echo(f"  {name:<9} {text}")
+    click.echo("")
+
+
+def _model(system: System) -> str:
+    if system.addresses.model is not None:
+        return f"{system.addresses.model}  the sandbox is no language model: set a provider's key to use one"
+    keys = provider_keys(system.environ)
+    return (
+        f"real, with the key in {', '.join(keys.values())}"
+        if keys
+        else "the one of MONGOCLAW_AI__SANDBOX_URL"
+    )

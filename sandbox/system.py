@@ -1,0 +1,191 @@
+"""The whole system on one machine: servers, stand-in model, web, worker and watcher, all supervised."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sandbox.addresses import Addresses
+from sandbox.admin_login import AdminLogin, admin_login
+from sandbox.children import Command
+from sandbox.embedded import start_mongod, start_valkey
+from sandbox.embedded.ports import LOOPBACK, is_free
+from sandbox.embedded.replica_set import require_replica_set
+from sandbox.errors import PortTaken, ServerStartFailed, ServerUnreachable
+from sandbox.model.client import start_model
+from sandbox.supervisor import ChildSpec, Supervisor
+
+WORKER = "worker"
+WATCHER = "watcher"
+WEB = "web"
+_PREPARE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class SystemPlan:
+    """What to start.
+
+    `mongodb`, `broker` and `database` point at servers that are there already; None starts an embedded one,
+    for `database` a SQLite file. `use_sandbox_model` starts the stand-in model, which answers after
+    `model_latency` (see `sandbox.model.latency`). `environ` is the environment of all processes.
+    """
+
+    data_dir: Path
+    web_port: int
+    environ: Mapping[str, str]
+    mongodb: str | None = None
+    broker: str | None = None
+    database: str | None = None
+    use_sandbox_model: bool = True
+    model_latency: str = "200"
+    say: Callable[[str], None] = field(default=lambda _: None, repr=False)
+
+
+@dataclass(frozen=True)
+class System:
+    """A started system."""
+
+    plan: SystemPlan
+    supervisor: Supervisor
+    addresses: Addresses
+    login: AdminLogin
+    environ: Mapping[str, str]
+
+    def start_worker(self) -> None:
+        """Starts a worker, as the first time."""
+        self.supervisor.start(_worker(self.environ, self.plan.data_dir))
+
+
+def start_system(plan: SystemPlan, supervisor: Supervisor) -> System:
+    """Starts everything in order; returns when the web server answers.
+
+    Raises an error of `sandbox.errors` with one line that says what to do.
+    """
+    if not is_free(plan.web_port):
+        raise PortTaken(f"port {plan.web_port} is in use: choose another one with --port")
+    plan.data_dir.mkdir(parents=True, exist_ok=True)
+    addresses = _start_servers(plan, supervisor)
+    login = admin_login(plan.data_dir)
+    environ = _environment(plan, addresses)
+    plan.say("preparing the database")
+    _prepare(environ, login, plan.data_dir)
+    system = System(plan, supervisor, addresses, login, environ)
+    plan.say("starting web server, worker and watcher")
+    supervisor.start(_web(environ, plan))
+    system.start_worker()
+    supervisor.start(_watcher(environ, plan.data_dir))
+    return system
+
+
+def _start_servers(plan: SystemPlan, supervisor: Supervisor) -> Addresses:
+    mongodb, broker, model = plan.mongodb, plan.broker, None
+    if mongodb is None:
+        plan.say("starting MongoDB")
+        mongodb = supervisor.adopt(start_mongod(plan.data_dir / "mongod")).url
+    else:
+        require_replica_set(mongodb)
+    if broker is None:
+        plan.say("starting Valkey")
+        broker = supervisor.adopt(start_valkey(plan.data_dir / "valkey")).url
+    else:
+        _require_broker(broker)
+    if plan.use_sandbox_model:
+        plan.say("starting the sandbox model, which is no language model")
+        model = supervisor.adopt(start_model(plan.data_dir / "model", latency=plan.model_latency)).url
+    return Addresses(
+        mongodb=mongodb,
+        broker=broker,
+        database=plan.database or f"sqlite:///{plan.data_dir.resolve()}/mongoclaw.sqlite3",
+        web=f"http://{LOOPBACK}:{plan.web_port}",
+        model=model,
+    )
+
+
+def _require_broker(url: str) -> None:
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        return
+    try:
+        with Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
+            client.ping()
+    except (RedisError, ValueError) as exc:
+        raise ServerUnreachable(f"MONGOCLAW_REDIS__URL: the broker does not answer: {exc}") from exc
+
+
+def _environment(plan: SystemPlan, addresses: Addresses) -> dict[str, str]:
+    environ = {
+        # Logs of the processes appear as they are written.
+        "PYTHONUNBUFFERED": "1",
+        **plan.environ,
+        "DJANGO_SETTINGS_MODULE": "mongoclaw_project.settings",
+        "MONGOCLAW_ENVIRONMENT": "development",
+        "MONGOCLAW_STATE_DIR": str(plan.data_dir.resolve()),
+        "MONGOCLAW_MONGODB__URI": addresses.mongodb,
+        "MONGOCLAW_REDIS__URL": addresses.broker,
+        "MONGOCLAW_DATABASE__URL": addresses.database,
+    }
+    if addresses.model is not None:
+        environ["MONGOCLAW_AI__SANDBOX_URL"] = addresses.model
+    for name in ("MONGODB__URI", "REDIS__URL", "DATABASE__URL"):
+        environ.pop(f"MONGOCLAW_{name}_FILE", None)  # Read already; both at once would be an error.
+    return environ
+
+
+def _prepare(environ: Mapping[str, str], login: AdminLogin, data_dir: Path) -> None:
+    """Creates the tables and the administrator, in a process of its own because the sandbox knows no Django."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mongoclaw_project.cli.dev_database", login.username],
+        env={**environ, "DJANGO_SUPERUSER_PASSWORD": login.password},
+        cwd=_directory(data_dir),
+        capture_output=True,
+        text=True,
+        timeout=_PREPARE_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise ServerStartFailed(f"the database could not be prepared: {lines[-1] if lines else 'no message'}")
+
+
+def _web(environ: Mapping[str, str], plan: SystemPlan) -> ChildSpec:
+    url = f"http://{LOOPBACK}:{plan.web_port}/health/live"
+    listen = ("--host", LOOPBACK, "--port", str(plan.web_port), "--workers", "1")
+    command = _python(environ, plan.data_dir, "mongoclaw_project", "server", "api", *listen)
+    return ChildSpec(WEB, command, is_ready=lambda: _answers(url))
+
+
+def _worker(environ: Mapping[str, str], data_dir: Path) -> ChildSpec:
+    argv = ("celery", "-A", "mongoclaw_project", "worker", "--pool", "threads", "-Q", "mongoclaw")
+    quiet = ("--without-gossip", "--without-mingle", "--loglevel", "WARNING")
+    return ChildSpec(WORKER, _python(environ, data_dir, *argv, *quiet), stop_seconds=20)
+
+
+def _watcher(environ: Mapping[str, str], data_dir: Path) -> ChildSpec:
+    return ChildSpec(WATCHER, _python(environ, data_dir, "watcher"))
+
+
+def _python(environ: Mapping[str, str], data_dir: Path, *module_and_words: str) -> Command:
+    return Command((sys.executable, "-m", *module_and_words), env=environ, directory=_directory(data_dir))
+
+
+def _directory(data_dir: Path) -> Path:
+    """Where the packages are importable from: the clone, or anywhere if they are installed."""
+    clone = Path(__file__).resolve().parents[1]
+    return clone if (clone / "mongoclaw_project").is_dir() else data_dir
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310  # a loopback address
+            return bool(reply.status < 500)  # noqa: PLR2004
+    except urllib.error.HTTPError as exc:
+        return exc.code < 500  # noqa: PLR2004
+    except OSError:
+        return False
