@@ -67,6 +67,10 @@ lock: install ## Resolve the dependencies anew into requirements.lock.
 		--extra embedded --extra postgres --extra flower --group dev \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 		--output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --constraint requirements.lock \
+		--extra postgres --extra flower \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+		--output-file requirements.runtime.lock
 
 clean: ## Remove all that make and the tools have made, the data in .mongoclaw included.
 	rm -rf $(VENV) .mongoclaw .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

@@ -78,7 +78,6 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = _settings.state_dir / "static"
 WHITENOISE_USE_FINDERS = True  # no collectstatic before the first start
 
 SESSION_COOKIE_HTTPONLY = True

@@ -24,7 +24,7 @@ Settings come from the environment and from a `.env` file in the working directo
 
 - Names match in any case. A name that begins with `MONGOCLAW_` and is none of these is an error.
 - A list is comma text (`a,b`) or JSON (`["a","b"]`).
-- A value may stand in a file instead, for every setting: `MONGOCLAW_SECURITY__SECRET_KEY_FILE=/run/secrets/key`.
+- Any value may stand in a file instead: `MONGOCLAW_SECURITY__SECRET_KEY_FILE=/run/secrets/key`.
 - An empty value is the same as none; for a list it is the empty list.
 - Settings of a group are also found without the prefix (`MONGODB_URI`, `REDIS_URL`), and, with a warning,
   with a single underscore (`MONGOCLAW_MONGODB_URI`).
