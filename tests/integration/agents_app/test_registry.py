@@ -1,0 +1,97 @@
+"""The registry: what it remembers, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from agents_app import registry
+from agents_app.errors import VersionNotFound
+from agents_app.models import Agent
+from agents_app.publish import archive, publish, set_enabled
+from agents_app.spec import ParsedSpec, dump_json
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+MakeSpec = Callable[..., ParsedSpec]
+
+
+def test_only_enabled_agents_that_are_not_archived_are_active(make_spec: MakeSpec) -> None:
+    for agent_id in ("on", "off", "gone"):
+        publish(make_spec(id=agent_id), by="ada", now=NOW)
+    set_enabled("off", enabled=False, now=NOW)
+    archive("gone", now=NOW)
+    (active,) = registry.active_agents()
+    assert (active.agent_id, active.enabled_at, active.spec.id) == ("on", NOW, "on")
+
+
+def test_known_versions_cost_one_query_for_all_agents(
+    make_spec: MakeSpec, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(5):
+        publish(make_spec(id=f"agent-{number}"), by="ada", now=NOW)
+    registry.active_agents()
+    with django_assert_num_queries(1):
+        assert len(registry.active_agents()) == 5
+
+
+def test_a_new_version_is_seen_at_once(make_spec: MakeSpec) -> None:
+    publish(make_spec("old"), by="ada", now=NOW)
+    registry.active_agents()
+    version = publish(make_spec("new"), by="ada", now=NOW).version
+    (active,) = registry.active_agents()
+    assert (active.version_id, active.spec.ai.prompt) == (version.pk, "new")
+
+
+def test_a_version_is_read_once(
+    make_spec: MakeSpec, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    version = publish(make_spec(), by="ada", now=NOW).version
+    with django_assert_num_queries(1):
+        assert registry.spec_of(version.pk) is registry.spec_of(version.pk)
+
+
+def test_an_unknown_version_is_an_error_that_is_not_remembered(make_spec: MakeSpec) -> None:
+    with pytest.raises(VersionNotFound):
+        registry.spec_of(1)
+    version = publish(make_spec(), by="ada", now=NOW).version
+    assert registry.spec_of(version.pk).id == "triage"
+
+
+def test_activity_is_asked_for_at_most_once_a_second(
+    make_spec: MakeSpec, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    publish(make_spec(), by="ada", now=NOW)
+    with django_assert_num_queries(1):
+        assert all(registry.is_active("triage", monotonic=100 + step / 10) for step in range(10))
+        assert not registry.is_active("other", monotonic=100.95)
+    set_enabled("triage", enabled=False, now=NOW)
+    assert registry.is_active("triage", monotonic=100.99)
+    assert not registry.is_active("triage", monotonic=101.0)
+
+
+def test_a_clock_that_starts_anew_is_no_reason_to_be_stale(make_spec: MakeSpec) -> None:
+    publish(make_spec(), by="ada", now=NOW)
+    assert registry.is_active("triage", monotonic=1000.0)
+    archive("triage", now=NOW)
+    assert not registry.is_active("triage", monotonic=1.0)
+
+
+def test_the_configuration_of_an_agent_shows_what_the_server_manages(make_spec: MakeSpec) -> None:
+    publish(make_spec(version=9, created_at="2001-01-01T00:00:00Z"), by="ada", now=NOW)
+    agent = set_enabled("triage", enabled=False, now=NOW)
+    config = dump_json(registry.config_of(agent))
+    assert (config["enabled"], config["version"]) == (False, 2)
+    assert (config["created_at"], config["updated_at"]) == ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z")
+
+
+def test_an_agent_without_a_version_has_no_configuration() -> None:
+    agent = Agent.objects.create(id="bare", name="Bare", created_at=NOW, updated_at=NOW)
+    with pytest.raises(VersionNotFound):
+        registry.config_of(agent)
+    assert registry.active_agents() == ()
