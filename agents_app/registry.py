@@ -34,13 +34,13 @@ def active_agents() -> tuple[ActiveAgent, ...]:
     """
     rows = (
         _active()
-        .filter(enabled_at__isnull=False)
         .order_by("id")
         .values_list("id", "current_version_id", "enabled_at", "current_version__created_at")
     )
     return tuple(
         ActiveAgent(agent_id, version_id, spec_of(version_id), enabled_at, published_at)
         for agent_id, version_id, enabled_at, published_at in rows
+        if enabled_at is not None
     )
 
 
