@@ -1,0 +1,146 @@
+"""What a document says about who enriched it: nine keys for readers, one entry per agent for MongoClaw.
+
+The entry is the fence. It carries the run and its place in the order of events, so that a write can tell, in
+its own filter, that it was done already or that something newer is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson.timestamp import Timestamp
+
+from agents_app.spec import AgentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The run that writes.
+
+    `event_time` is the cluster time of the event that caused it; `claim` counts how often the run was
+    claimed; `input_hash` is the fingerprint of the prompt; `hops` is how many agents in a row set each other
+    off before this one. `cost_usd` is None where no price is known; `latency_ms` is in milliseconds.
+    """
+
+    execution_id: str
+    agent_id: str
+    version: int
+    input_hash: str
+    event_time: Timestamp
+    claim: int
+    model: str
+    provider: str
+    tokens: int
+    cost_usd: float | None
+    latency_ms: float
+    hops: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What an agent's entry in a document says. Anything missing or of a wrong type is None or zero."""
+
+    execution_id: str | None
+    version: int
+    input_hash: str | None
+    event_time: Timestamp | None
+    claim: int
+    hops: int
+
+
+def entry_path(metadata_field: str, agent_id: str) -> str:
+    """Return the path of an agent's entry."""
+    return f"{metadata_field}.agents.{agent_id}"
+
+
+def read_provenance(document: Mapping[str, Any], spec: AgentSpec) -> Trace | None:
+    """Return what `document` says about this agent's last write, or None if it says nothing."""
+    return read_trace(document, entry_path(spec.write.metadata_field, spec.id))
+
+
+def read_trace(document: Mapping[str, Any], path: str) -> Trace | None:
+    """Return the entry at `path` of `document`, or None if there is none."""
+    entry: Any = document
+    for part in path.split("."):
+        if not isinstance(entry, Mapping):
+            return None
+        entry = entry.get(part)
+    if not isinstance(entry, Mapping):
+        return None
+    event_time = entry.get("event_time")
+    return Trace(
+        execution_id=_text(entry.get("execution_id")),
+        version=_whole(entry.get("version")),
+        input_hash=_text(entry.get("input_hash")),
+        event_time=event_time if isinstance(event_time, Timestamp) else None,
+        claim=_whole(entry.get("claim")),
+        hops=_whole(entry.get("hops")),
+    )
+
+
+def updates(metadata_field: str, provenance: Provenance, *, now: datetime) -> dict[str, Any]:
+    """Return the paths and values that record `provenance`, the time of the write being `now`.
+
+    One path each, never the whole field: two agents on one document must not erase each other's entries.
+    """
+    shared = {
+        "processed_at": now,
+        "work_item_id": provenance.execution_id,
+        "source_work_item_id": provenance.execution_id,
+        "source_agent_id": provenance.agent_id,
+        "model": provenance.model,
+        "provider": provenance.provider,
+        "tokens": provenance.tokens,
+        "cost_usd": provenance.cost_usd,
+        "latency_ms": provenance.latency_ms,
+    }
+    entry = {
+        "execution_id": provenance.execution_id,
+        "version": provenance.version,
+        "input_hash": provenance.input_hash,
+        "event_time": provenance.event_time,
+        "claim": provenance.claim,
+        "hops": provenance.hops,
+        "processed_at": now,
+        "model": provenance.model,
+        "provider": provenance.provider,
+        "tokens": provenance.tokens,
+        "cost_usd": provenance.cost_usd,
+        "latency_ms": provenance.latency_ms,
+    }
+    paths: dict[str, Any] = {f"{metadata_field}.{key}": value for key, value in shared.items()}
+    return {**paths, entry_path(metadata_field, provenance.agent_id): entry}
+
+
+def fence(metadata_field: str, provenance: Provenance) -> dict[str, Any]:
+    """Return a filter: this run has not written, and no run of a later event (or claim) of this agent has.
+
+    Written as what must not be, so that an entry that is missing or damaged does not lock the document for
+    ever.
+    """
+    path = entry_path(metadata_field, provenance.agent_id)
+    return {
+        "$nor": [
+            {f"{path}.execution_id": provenance.execution_id},
+            {f"{path}.event_time": {"$gt": provenance.event_time}},
+            {f"{path}.event_time": provenance.event_time, f"{path}.claim": {"$gt": provenance.claim}},
+        ]
+    }
+
+
+def is_newer(trace: Trace, provenance: Provenance) -> bool:
+    """Say if `trace` was left by a run of a later event, or of the same event and a later claim."""
+    if trace.event_time is None:
+        return False
+    return (trace.event_time, trace.claim) > (provenance.event_time, provenance.claim)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: object) -> int:
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else 0
