@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import django_stubs_ext
+
 from mongoclaw_project.config import current
 from mongoclaw_project.databases import databases
 from mongoclaw_project.secret_key import secret_key
+
+# Lets annotations such as `ModelAdmin[Agent]` and `Paginator[Execution]` stand in base classes.
+django_stubs_ext.monkeypatch()
 
 _settings = current()
 

@@ -28,7 +28,7 @@ class MongoDBSettings(Group):
         "executions", json_schema_extra=ACCEPTED, description="Where 1.0.4 keeps its executions."
     )
     resume_tokens_collection: str = Field(
-        "resume_tokens", json_schema_extra=ACCEPTED, description="Where 1.0.4 keeps its positions."
+        "resume_tokens", description="Where the watcher keeps its positions in the streams."
     )
     max_pool_size: int = Field(100, ge=1, description="Most connections of one process to one server.")
     min_pool_size: int = Field(
