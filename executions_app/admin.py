@@ -1,0 +1,198 @@
+"""The ledger in Django's admin: people read it and change nothing, but may let a dead letter run again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from executions_app import queries, transitions
+from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFilter, StatusFilter
+from executions_app.cost import cost_text
+from executions_app.models import Execution, WorkerProcess
+from executions_app.paginator import NearPaginator
+from executions_app.states import Status
+from executions_app.timeline import reason_meaning
+
+SHOWN_ID = 8
+SHOWN_DOCUMENT = 48
+MOST_AT_ONCE = 1_000
+"""Dead letters that one click runs again: each is a transaction of its own within one request."""
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """Shows rows and lets nobody touch them."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature, here and below
+        """Nobody adds a row by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        """Nobody changes a row by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        """Nobody deletes a row by hand."""
+        return False
+
+
+@admin.register(Execution)
+class ExecutionAdmin(ReadOnlyAdmin):
+    """Executions: the list, and the story of each."""
+
+    list_display = (
+        "short_id",
+        "status",
+        "reason_explained",
+        "agent_link",
+        "document",
+        "operation",
+        "tries",
+        "created_at",
+        "duration",
+        "cost",
+    )
+    list_filter = (StatusFilter, AgentFilter, ReasonFilter, OperationFilter)
+    search_fields = ("id",)
+    search_help_text = "An execution's id, a document's _id, or the beginning of a document's _id."
+    ordering = ("-created_at",)
+    sortable_by = ("created_at",)
+    paginator = NearPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 0
+    actions = ("run_again",)
+    fields = ("id",)
+    change_form_template = "admin/executions_app/execution/trace.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Execution]:
+        """Bring along what the list shows, and leave long texts behind."""
+        return queries.listed(super().get_queryset(request))
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        queryset: QuerySet[Any],
+        search_term: str,
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search by execution and by document."""
+        text = search_term.strip()
+        return (queries.search(queryset, text) if text else queryset), False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the trace instead of a form."""
+        execution = self.get_object(request, object_id) if object_id else None
+        context = dict(extra_context or {})
+        if execution is not None:
+            context |= self._trace_context(request, execution)
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def has_requeue_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may run dead letters again."""
+        return bool(request.user.has_perm("executions_app.requeue_execution"))
+
+    @admin.action(description="Run failed executions again", permissions=["requeue"])
+    def run_again(self, request: HttpRequest, queryset: QuerySet[Execution]) -> HttpResponse | None:
+        """Requeue the dead letters among the selected rows, after asking: each may cost a model call."""
+        failed = list(queryset.filter(status=Status.FAILED).values_list("id", flat=True)[:MOST_AT_ONCE])
+        if not failed:
+            self.message_user(request, "None of the selected executions has failed.", messages.WARNING)
+            return None
+        if request.POST.get("confirmed") != "yes":
+            return self._ask(request, queryset.filter(status=Status.FAILED), len(failed))
+        moved = transitions.requeue(failed, now=datetime.now(UTC))
+        self._tell(request, moved=len(moved), left=len(failed) - len(moved))
+        return None
+
+    @admin.display(description="execution", ordering="created_at")
+    def short_id(self, execution: Execution) -> SafeString:
+        """The first characters of the id; all of it on hovering."""
+        return format_html('<span title="{}"><code>{}</code></span>', execution.pk, execution.pk[:SHOWN_ID])
+
+    @admin.display(description="reason")
+    def reason_explained(self, execution: Execution) -> SafeString:
+        """The reason; its meaning, or the error, on hovering."""
+        meaning = reason_meaning(execution.reason) or execution.error
+        return format_html('<span title="{}">{}</span>', meaning, execution.reason)
+
+    @admin.display(description="agent")
+    def agent_link(self, execution: Execution) -> str:
+        """The agent and the number of its version."""
+        return f"{execution.agent_id} v{execution.version.number}"
+
+    @admin.display(description="document")
+    def document(self, execution: Execution) -> SafeString:
+        """The document's `_id` and where it is."""
+        shown = execution.document_id
+        if len(shown) > SHOWN_DOCUMENT:
+            shown = shown[:SHOWN_DOCUMENT] + "…"
+        place = f"{execution.database}.{execution.collection}"
+        return format_html('<span title="{}: {}">{}</span>', place, execution.document_id, shown)
+
+    @admin.display(description="attempts")
+    def tries(self, execution: Execution) -> str:
+        """How many tries failed, and how many waits burnt none."""
+        deferred = f" + {execution.deferrals} deferred" if execution.deferrals else ""
+        return f"{execution.attempts}{deferred}"
+
+    @admin.display(description="duration")
+    def duration(self, execution: Execution) -> str | None:
+        """The last run's duration."""
+        return None if execution.duration_ms is None else f"{execution.duration_ms:,.0f} ms"
+
+    @admin.display(description="cost")
+    def cost(self, execution: Execution) -> str | None:
+        """What the calls cost; nothing while none was made."""
+        return cost_text(execution.cost_nanousd) if execution.model_calls else None
+
+    def _tell(self, request: HttpRequest, *, moved: int, left: int) -> None:
+        self.message_user(request, f"Run again: {moved}.", messages.SUCCESS)
+        if left:
+            why = "a newer run of the same document waits already, or the agent was deleted"
+            self.message_user(request, f"Left as they were: {left} ({why}).", messages.WARNING)
+
+    def _trace_context(self, request: HttpRequest, execution: Execution) -> dict[str, Any]:
+        return {
+            "trace": queries.trace(execution),
+            "title": f"{execution.agent_id} on {execution.document_id}",
+            "subtitle": None,
+            "reason_meaning": reason_meaning(execution.reason),
+            "cost": cost_text(execution.cost_nanousd) if execution.model_calls else "",
+            "may_run_again": execution.status == Status.FAILED and self.has_requeue_permission(request),
+        }
+
+    def _ask(self, request: HttpRequest, failed: QuerySet[Execution], count: int) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Run failed executions again?",
+            "opts": self.opts,
+            "executions": failed[:20],
+            "count": count,
+            "most": MOST_AT_ONCE,
+            "select_across": request.POST.get("select_across") == "1",
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "checkbox": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/executions_app/execution/run_again.html", context)
+
+
+@admin.register(WorkerProcess)
+class WorkerProcessAdmin(ReadOnlyAdmin):
+    """Processes that hold claims or dispatch, by their last sign of life."""
+
+    list_display = ("id", "role", "host", "pid", "started_at", "beat", "beat_at")
+    list_filter = ("role",)
+    ordering = ("-beat_at",)

@@ -1,0 +1,82 @@
+"""The filters of the list of executions; none of them reads the whole table to know its choices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from agents_app.models import Agent
+from agents_app.spec import Operation
+from executions_app import queries
+from executions_app.states import Status
+
+
+class _FieldFilter(admin.SimpleListFilter):
+    """Filters by equality with one column."""
+
+    column: str
+
+    def choices_known(self) -> Iterable[str]:
+        """The values to choose from."""
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Offer the known values, and the one in use even if it is not known any more."""
+        known = list(self.choices_known())
+        used = self.value()
+        if used and used not in known:
+            known.append(used)
+        return [(value, value) for value in known]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        """Keep the rows with the chosen value."""
+        return queryset.filter(**{self.column: self.value()}) if self.value() else queryset
+
+
+class StatusFilter(_FieldFilter):
+    """By status."""
+
+    title = "status"
+    parameter_name = column = "status"
+
+    def choices_known(self) -> Iterable[str]:
+        """All statuses."""
+        return [str(status) for status in Status]
+
+
+class AgentFilter(_FieldFilter):
+    """By agent, deleted ones included."""
+
+    title = "agent"
+    parameter_name = "agent"
+    column = "agent_id"
+
+    def choices_known(self) -> Iterable[str]:
+        """All agents, by id."""
+        return Agent.objects.order_by("id").values_list("id", flat=True)
+
+
+class ReasonFilter(_FieldFilter):
+    """By reason."""
+
+    title = "reason"
+    parameter_name = column = "reason"
+
+    def choices_known(self) -> Iterable[str]:
+        """The reasons of the newest rows."""
+        return queries.recent_reasons()
+
+
+class OperationFilter(_FieldFilter):
+    """By what happened to the document."""
+
+    title = "operation"
+    parameter_name = column = "operation"
+
+    def choices_known(self) -> Iterable[str]:
+        """All operations."""
+        return [str(operation) for operation in Operation]

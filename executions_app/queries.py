@@ -1,0 +1,135 @@
+"""Reading the ledger for people: lists, searches and the trace of one execution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from bson import ObjectId, json_util
+from bson.errors import BSONError
+from django.db.models import QuerySet
+
+from agents_app import registry
+from agents_app.errors import Decision, MongoClawError
+from agents_app.models import AgentVersion
+from executions_app.identity import subject_of
+from executions_app.models import Attempt, Execution
+from executions_app.states import Status
+from executions_app.timeline import Step, timeline
+
+SHORTEST_PREFIX: Final = 6
+RECENT: Final = 2_000
+_LIST_OMITS: Final = ("traceback", "document_key")
+
+
+class ExecutionNotFound(MongoClawError):
+    """There is no such execution."""
+
+    decision: ClassVar[Decision] = Decision.PERMANENT
+    code: ClassVar[str] = "execution_not_found"
+
+
+class ExecutionAmbiguous(MongoClawError):
+    """Several executions begin with this."""
+
+    code: ClassVar[str] = "execution_ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One execution with all that is known about it. `waits_behind` is the run that holds its document."""
+
+    execution: Execution
+    calls: tuple[Attempt, ...]
+    steps: tuple[Step, ...]
+    waits_behind: str | None
+
+
+def newest(
+    *, agent_id: str | None = None, status: str | None = None, reason: str | None = None, limit: int
+) -> list[Execution]:
+    """List executions, newest first, with their agents, and without the long texts."""
+    wanted = {"agent_id": agent_id, "status": status, "reason": reason}
+    rows = listed(Execution.objects.all()).filter(**{name: value for name, value in wanted.items() if value})
+    return list(rows.order_by("-created_at", "-sequence")[:limit])
+
+
+def listed(rows: QuerySet[Execution]) -> QuerySet[Execution]:
+    """Prepare rows for a list: agent and version come along, texts that no list shows stay behind."""
+    return rows.select_related("agent", "version").defer(*_LIST_OMITS, "version__spec")
+
+
+def find(id_or_prefix: str) -> Execution:
+    """Find an execution by its id, or by the beginning of it.
+
+    Raises ExecutionNotFound, ExecutionAmbiguous.
+    """
+    text = id_or_prefix.strip().lower()
+    rows = Execution.objects.select_related("agent", "version")
+    exact = rows.filter(id=text).first()
+    if exact is not None:
+        return exact
+    if len(text) < SHORTEST_PREFIX:
+        raise ExecutionNotFound(
+            f"Execution '{id_or_prefix}' not found; give its id, or its first {SHORTEST_PREFIX} or more"
+        )
+    found = list(rows.filter(id__gte=text, id__lt=text + "g")[:2])
+    if not found:
+        raise ExecutionNotFound(f"Execution '{id_or_prefix}' not found")
+    if len(found) > 1:
+        raise ExecutionAmbiguous(f"Several executions begin with '{id_or_prefix}'; give more characters")
+    return found[0]
+
+
+def trace(execution: Execution) -> Trace:
+    """Gather the calls of an execution and its story."""
+    calls = tuple(execution.attempt_set.all())
+    holder = None
+    if execution.status == Status.PENDING:
+        running = Execution.objects.filter(subject=execution.subject, status=Status.RUNNING)
+        holder = running.values_list("id", flat=True).first()
+    return Trace(execution, calls, timeline(execution, calls), holder)
+
+
+def search(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
+    """Narrow rows to those that `text` names.
+
+    1. An execution's id.
+    2. A document's `_id`, as people write it. Rows are found by the hash of agent and document, which is
+       indexed; the text itself cannot be, because an `_id` may be longer than an index entry.
+    3. Failing both, the beginning of a document's `_id`; this one reads the table.
+    """
+    by_id = rows.filter(id=text.lower())
+    if by_id.exists():
+        return by_id
+    by_document = rows.filter(subject__in=list(_subjects(text)))
+    if by_document.exists():
+        return by_document
+    return rows.filter(document_id__startswith=text)
+
+
+def recent_reasons() -> list[str]:
+    """Name the reasons that the newest rows carry, without reading the whole table."""
+    newest_rows = Execution.objects.order_by("-created_at").values_list("reason", flat=True)[:RECENT]
+    return sorted({reason for reason in newest_rows if reason})
+
+
+def _subjects(text: str) -> Iterator[str]:
+    versions = AgentVersion.objects.order_by().values_list("agent_id", "id")
+    watched = {(agent_id, *registry.spec_of(version_id).watch_namespace) for agent_id, version_id in versions}
+    keys = list(_keys(text))
+    for agent_id, database, collection in watched:
+        for key in keys:
+            yield subject_of(agent_id, database, collection, key)
+
+
+def _keys(text: str) -> Iterator[Any]:
+    """The `_id`s that are written like this."""
+    yield text
+    if ObjectId.is_valid(text):
+        yield ObjectId(text)
+    try:
+        yield json_util.loads(text)
+    except (ValueError, TypeError, BSONError):
+        return

@@ -1,0 +1,86 @@
+"""The story of one execution: from the event to the end, moment by moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from executions_app.models import Attempt, Execution
+from executions_app.states import REASON_MEANINGS, TERMINAL, Reason, Status
+
+
+class Moment(StrEnum):
+    """What kind of thing happened."""
+
+    EVENT = "event"
+    RECORDED = "recorded"
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    CALL = "call"
+    WAITING = "waiting"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One moment. `call` is the model call that the moment is, if it is one."""
+
+    at: datetime
+    moment: Moment
+    title: str
+    detail: str = ""
+    call: Attempt | None = None
+
+
+def timeline(execution: Execution, calls: Sequence[Attempt]) -> tuple[Step, ...]:
+    """Tell an execution's story in order of time.
+
+    The row keeps the last queueing and the last claim only; earlier tries show by their calls.
+    """
+    steps = [_event(execution), *_milestones(execution), *(_call(call) for call in calls)]
+    first, *rest = steps
+    return (first, *sorted(rest, key=lambda step: step.at), *_now(execution))
+
+
+def reason_meaning(reason: str) -> str:
+    """Explain a reason in a sentence; empty for the codes of errors, which have a message of their own."""
+    known = {str(known) for known in Reason}
+    return REASON_MEANINGS[Reason(reason)] if reason in known else ""
+
+
+def _event(execution: Execution) -> Step:
+    by = "by an agent" if execution.cascade else "by a user"
+    title = f"{execution.operation} in {execution.database}.{execution.collection}, {by}"
+    at = datetime.fromtimestamp(execution.cluster_time.time, tz=UTC)
+    return Step(at, Moment.EVENT, title, f"document {execution.document_id}; cluster time, in whole seconds")
+
+
+def _milestones(execution: Execution) -> Iterator[Step]:
+    yield Step(execution.created_at, Moment.RECORDED, "put on record by the watcher")
+    if execution.queued_at is not None:
+        lost = execution.publications
+        detail = f"messages lost or withdrawn before: {lost}" if lost else ""
+        yield Step(execution.queued_at, Moment.QUEUED, "sent to the broker", detail)
+    if execution.started_at is not None:
+        title = f"claim {execution.claim} by a worker"
+        yield Step(execution.started_at, Moment.CLAIMED, title, f"worker {execution.worker}")
+
+
+def _call(call: Attempt) -> Step:
+    kind = "prompt" if call.number == 1 else f"repair {call.number - 1}"
+    title = f"{kind} of claim {call.claim} to {call.model}: {call.outcome}"
+    return Step(call.started_at, Moment.CALL, title, call.problem, call)
+
+
+def _now(execution: Execution) -> Iterator[Step]:
+    why = _why(execution)
+    if execution.status in TERMINAL and execution.completed_at is not None:
+        yield Step(execution.completed_at, Moment.ENDED, f"{execution.status}: {execution.reason}", why)
+    elif execution.status == Status.PENDING:
+        yield Step(execution.due_at, Moment.WAITING, f"waits until now or later: {execution.reason}", why)
+
+
+def _why(execution: Execution) -> str:
+    return reason_meaning(execution.reason) or execution.error

@@ -1,0 +1,87 @@
+"""A dead letter that runs again: all tries, the current version, and never beside a newer run."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents_app.models import Agent
+from agents_app.publish import archive, publish
+from agents_app.registry import spec_of
+from agents_app.spec import dump_json, parse_spec
+from executions_app import ledger, transitions
+from executions_app.models import Execution
+from executions_app.states import Reason, Status
+from tests.integration.executions_app.conftest import NOW, MakeEvent
+
+pytestmark = pytest.mark.sql
+ROOM = {"triage": 100}
+DEAD = transitions.Settlement(status=Status.FAILED, reason="write_refused", error="no room")
+
+
+def dead_letter(make_event: MakeEvent, key: object = "doc") -> str:
+    """Put an event on record and let its run fail for good; gives the row's id."""
+    [id_] = ledger.record([make_event(key)], room=ROOM, now=NOW)
+    run = transitions.claim(id_, worker="w", now=NOW)
+    assert run is not None
+    transitions.settle(run, DEAD, now=NOW)
+    return id_
+
+
+def test_a_requeued_row_waits_as_if_it_were_new_but_keeps_its_claim_number(make_event: MakeEvent) -> None:
+    id_ = dead_letter(make_event)
+
+    assert transitions.requeue([id_], now=NOW) == [id_]
+
+    row = Execution.objects.get()
+    assert (row.status, row.reason, row.attempts, row.completed_at) == (
+        Status.PENDING,
+        Reason.REQUEUED,
+        0,
+        None,
+    )
+    transitions.enqueue([id_], now=NOW)
+    again = transitions.claim(id_, worker="w2", now=NOW)
+    assert again is not None
+    assert again.claim == 2
+
+
+def test_a_requeued_row_runs_by_the_version_that_was_mended_since(
+    make_event: MakeEvent, agent: Agent
+) -> None:
+    id_ = dead_letter(make_event)
+    assert agent.current_version_id is not None
+    data = dump_json(spec_of(agent.current_version_id))
+    data["ai"]["prompt"] = "Sort with care: {{ document.text }}"
+    mended = publish(parse_spec(data), by="tests", now=NOW)
+
+    transitions.requeue([id_], now=NOW)
+
+    assert Execution.objects.get().version_id == mended.version.pk
+
+
+def test_of_two_dead_letters_of_one_document_one_runs_again(make_event: MakeEvent) -> None:
+    first, second = dead_letter(make_event), dead_letter(make_event)
+
+    assert transitions.requeue([first, second], now=NOW) == [first]
+    assert Execution.objects.get(id=second).status == Status.FAILED
+
+
+def test_a_dead_letter_stays_where_a_newer_row_of_its_document_waits(make_event: MakeEvent) -> None:
+    id_ = dead_letter(make_event)
+    ledger.record([make_event("doc")], room={}, now=NOW)
+
+    assert transitions.requeue([id_], now=NOW) == []
+
+
+def test_a_dead_letter_of_a_deleted_agent_stays(make_event: MakeEvent) -> None:
+    id_ = dead_letter(make_event)
+    archive("triage", now=NOW)
+
+    assert transitions.requeue([id_], now=NOW) == []
+
+
+def test_what_has_not_failed_is_not_requeued(make_event: MakeEvent) -> None:
+    [id_] = ledger.record([make_event()], room=ROOM, now=NOW)
+
+    assert transitions.requeue([id_, "unknown"], now=NOW) == []
+    assert Execution.objects.get().status == Status.QUEUED
