@@ -139,7 +139,7 @@ def _environment(plan: SystemPlan, addresses: Addresses) -> dict[str, str]:
 
 
 def _prepare(environ: Mapping[str, str], login: AdminLogin, data_dir: Path) -> None:
-    """Creates the tables and the administrator, in a process of its own because the sandbox knows no Django."""
+    """Creates the tables and the administrator, in a process of its own: the sandbox knows no Django."""
     done = subprocess.run(
         [sys.executable, "-m", "mongoclaw_project.cli.dev_database", login.username],
         env={**environ, "DJANGO_SUPERUSER_PASSWORD": login.password},

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from sandbox.embedded.binaries import find_mongod
-from sandbox.embedded.ports import LOOPBACK
-from sandbox.embedded.replica_set import SET_NAME, make_primary
-from sandbox.embedded.server import Recipe, RunningServer, mongod_complaint, start_server
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from sandbox.embedded.ports import LOOPBACK, remembered_port
+from sandbox.embedded.replica_set import SET_NAME, make_primary, rewrite_address
+from sandbox.embedded.server import Recipe, RunningServer, start_server
 
 CACHE_GB = 0.25
 
@@ -28,15 +28,64 @@ def start_mongod(
     With `replica_set` False it stays a standalone server, which has no change streams.
     Raises BinaryMissing, DataDirectoryBusy, PortTaken or ServerStartFailed.
     """
-    program = str(find_mongod())
-    data_dir = data_dir.resolve()
-    files = data_dir / "files"
-    files.mkdir(parents=True, exist_ok=True)
+    starter = _Starter(data_dir.resolve(), str(find_mongod()), die_with_parent, start_seconds)
+    before = remembered_port(starter.data_dir / "mongod.port")
+    has_data = (starter.files / "WiredTiger").exists()
+    server = starter.start(port, replica_set=replica_set)
+    if not replica_set:
+        return server
+    if has_data and before != server.port:
+        server = _moved(starter, server)
+    try:
+        make_primary(server.port, seconds=start_seconds)
+    except BaseException:
+        server.stop()
+        raise
+    return server
 
-    def command(chosen: int) -> tuple[str, ...]:
+
+def _moved(starter: _Starter, server: RunningServer) -> RunningServer:
+    """Teaches a replica set of one its new port.
+
+    A member that does not find itself in the configuration asks the old address who it is, half a minute long
+    if a stranger listens there. So the configuration is changed while the server runs standalone.
+    """
+    server.kill()
+    standalone = starter.start(server.port, replica_set=False)
+    try:
+        rewrite_address(standalone.port)
+    finally:
+        standalone.stop()
+    return starter.start(server.port, replica_set=True)
+
+
+@dataclass(frozen=True)
+class _Starter:
+    data_dir: Path
+    program: str
+    die_with_parent: bool
+    seconds: float
+
+    @property
+    def files(self) -> Path:
+        return self.data_dir / "files"
+
+    def start(self, port: int | None, *, replica_set: bool) -> RunningServer:
+        self.files.mkdir(parents=True, exist_ok=True)
+        options = f"?replicaSet={SET_NAME}" if replica_set else ""
+        recipe = Recipe(
+            name="mongod",
+            command=lambda chosen: self._command(chosen, replica_set=replica_set),
+            url=lambda chosen: f"mongodb://{LOOPBACK}:{chosen}/{options}",
+            start_seconds=self.seconds,
+            complaint=_complaint,
+        )
+        return start_server(recipe, self.data_dir, port=port, die_with_parent=self.die_with_parent)
+
+    def _command(self, port: int, *, replica_set: bool) -> tuple[str, ...]:
         return (
-            program,
-            *("--dbpath", str(files), "--port", str(chosen), "--bind_ip", LOOPBACK, "--nounixsocket"),
+            self.program,
+            *("--dbpath", str(self.files), "--port", str(port), "--bind_ip", LOOPBACK, "--nounixsocket"),
             *("--wiredTigerCacheSizeGB", str(CACHE_GB), "--oplogSize", "256", "--quiet"),
             # The full-time diagnostic capture costs a constant share of a small machine.
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
@@ -45,20 +94,24 @@ def start_mongod(
             *(("--replSet", SET_NAME) if replica_set else ()),
         )
 
-    recipe = Recipe(
-        name="mongod",
-        command=command,
-        url=lambda chosen: (
-            f"mongodb://{LOOPBACK}:{chosen}/{f'?replicaSet={SET_NAME}' if replica_set else ''}"
-        ),
-        start_seconds=start_seconds,
-        complaint=mongod_complaint,
-    )
-    server = start_server(recipe, data_dir, port=port, die_with_parent=die_with_parent)
-    if replica_set:
-        try:
-            make_primary(server.port, seconds=start_seconds)
-        except BaseException:
-            server.stop()
-            raise
-    return server
+
+def _complaint(log: str) -> str:
+    """The most telling error of a mongod log, whose lines are JSON, as one line."""
+    errors = [entry for line in log.splitlines() if (entry := _entry(line)).get("s") in ("F", "E")]
+    told = [f"{entry.get('msg')}: {_cause(entry)}" for entry in errors if _cause(entry)]
+    plain = [str(entry.get("msg")) for entry in errors if "***aborting" not in str(entry.get("msg"))]
+    found = (told or plain or log.strip().splitlines() or [""])[-1]
+    return " ".join(found.split())
+
+
+def _entry(line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _cause(entry: dict[str, Any]) -> str:
+    attributes = entry.get("attr")
+    return str(attributes.get("error", "")) if isinstance(attributes, dict) else ""

@@ -14,24 +14,29 @@ from sandbox.waiting import wait_until
 SET_NAME = "rs0"
 _NOT_YET_INITIALIZED = 94
 _ALREADY_INITIALIZED = 23
-_NO_REPLICATION = 76
 
 Client = MongoClient[dict[str, Any]]
 
 
 def make_primary(port: int, *, seconds: float) -> None:
-    """Initiates the set once, follows a changed port, and waits until the server accepts writes.
+    """Initiates the set if that is not done yet, and waits until the server accepts writes.
 
     Raises ServerStartFailed when `seconds` are over.
     """
     address = f"{LOOPBACK}:{port}"
-    with _client(address) as client:
+    with _client(port) as client:
         try:
-            _configure(client, address)
+            _initiate_once(client, address)
         except PyMongoError as exc:
             raise ServerStartFailed(f"mongod on {address} could not be made a replica set: {exc}") from exc
         if not wait_until(lambda: _is_primary(client), seconds=seconds):
             raise ServerStartFailed(f"mongod on {address} did not become primary within {seconds:.0f} s")
+
+
+def rewrite_address(port: int) -> None:
+    """Puts this port into the set's configuration, on a server that runs standalone."""
+    with _client(port) as client:
+        client.local["system.replset"].update_one({}, {"$set": {"members.0.host": f"{LOOPBACK}:{port}"}})
 
 
 def require_replica_set(uri: str, *, seconds: float = 5.0) -> None:
@@ -49,33 +54,22 @@ def require_replica_set(uri: str, *, seconds: float = 5.0) -> None:
         )
 
 
-def _client(address: str) -> Client:
-    return MongoClient(f"mongodb://{address}/?directConnection=true", serverSelectionTimeoutMS=10_000)
+def _client(port: int) -> Client:
+    return MongoClient(f"mongodb://{LOOPBACK}:{port}/?directConnection=true", serverSelectionTimeoutMS=10_000)
 
 
-def _configure(client: Client, address: str) -> None:
+def _initiate_once(client: Client, address: str) -> None:
     try:
         client.admin.command("replSetGetStatus")
     except OperationFailure as exc:
-        if exc.code == _NOT_YET_INITIALIZED:
-            _initiate(client, address)
-            return
-        if exc.code == _NO_REPLICATION:
+        if exc.code != _NOT_YET_INITIALIZED:
             raise
-    config = client.local["system.replset"].find_one()
-    if config is not None and [member["host"] for member in config["members"]] != [address]:
-        config["members"] = [{"_id": 0, "host": address}]
-        config["version"] += 1
-        # Forced, because a server that does not find itself in the configuration is no primary.
-        client.admin.command("replSetReconfig", config, force=True)
-
-
-def _initiate(client: Client, address: str) -> None:
-    config = {"_id": SET_NAME, "members": [{"_id": 0, "host": address}]}
+    else:
+        return
     try:
-        client.admin.command("replSetInitiate", config)
+        client.admin.command("replSetInitiate", {"_id": SET_NAME, "members": [{"_id": 0, "host": address}]})
     except OperationFailure as exc:
-        if exc.code != _ALREADY_INITIALIZED:
+        if exc.code != _ALREADY_INITIALIZED:  # It was still reading its configuration when it was asked.
             raise
 
 

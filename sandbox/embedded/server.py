@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -201,18 +200,3 @@ def _read_log(data_dir: Path, name: str) -> str:
         return _log_path(data_dir, name).read_text(errors="replace")[-20000:]
     except OSError:
         return ""
-
-
-def mongod_complaint(log: str) -> str:
-    """The last error of a mongod log, whose lines are JSON."""
-    worst = ""
-    for line in log.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            worst = line.strip() or worst
-            continue
-        if isinstance(entry, dict) and entry.get("s") in ("F", "E"):
-            error = entry.get("attr", {}).get("error") if isinstance(entry.get("attr"), dict) else None
-            worst = f"{entry.get('msg')}: {error}" if error else str(entry.get("msg"))
-    return worst
