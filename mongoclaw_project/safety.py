@@ -103,7 +103,7 @@ def _cors(settings: Settings) -> Iterator[Danger]:
         yield Danger(
             "W004",
             "pages of every origin may read the HTTP API's answers",
-            "set MONGOCLAW_API__CORS_ORIGINS to your own origins, or to nothing",
+            "set MONGOCLAW_API__CORS_ORIGINS to your own origins, or to the empty list",
         )
 
 

@@ -91,7 +91,9 @@ def is_foreign(name: str, value: str) -> bool:
         return True
     if not _KUBERNETES.fullmatch(name):
         return False
-    return not name.endswith("_PORT") or _KUBERNETES_ADDRESS.match(value) is not None
+    if name.endswith("_PORT") and not name.endswith("_SERVICE_PORT"):
+        return _KUBERNETES_ADDRESS.match(value) is not None
+    return True
 
 
 def suggestion(name: str, known: tuple[str, ...]) -> str | None:

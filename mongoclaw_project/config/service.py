@@ -53,7 +53,7 @@ class APISettings(Group):
         default=False, description="Trust `X-Forwarded-Proto` of the proxy in front, and secure all cookies."
     )
     cors_origins: tuple[str, ...] = Field(
-        ("*",), json_schema_extra=ACCEPTED, description="Origins whose pages may read answers."
+        ("*",), description="Origins whose pages may read the answers for programs; `*` is every origin."
     )
     api_key_header: str = Field(
         "X-API-Key", json_schema_extra=ACCEPTED, description="The header that carries an API key."

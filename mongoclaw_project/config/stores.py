@@ -32,13 +32,10 @@ class MongoDBSettings(Group):
     )
     max_pool_size: int = Field(100, ge=1, description="Most connections of one process to one server.")
     min_pool_size: int = Field(
-        10, ge=0, description="Connections that a process keeps open to each server while it is idle."
+        10, ge=0, json_schema_extra=ACCEPTED, description="Connections are opened when they are needed."
     )
     server_selection_timeout_ms: int = Field(
         5000, ge=1000, description="How long a call waits for a usable server, in milliseconds."
-    )
-    connect_timeout_ms: int = Field(
-        5000, ge=100, description="How long opening one connection may take, in milliseconds."
     )
 
     @field_validator("uri")
@@ -100,7 +97,8 @@ class DatabaseSettings(Group):
         "",
         repr=False,
         description=(
-            "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name. "
+            "The SQL database: sqlite:///relative/path, sqlite:////absolute/path or "
+            "postgresql://user:password@host/name. "
             "When empty: a SQLite file below STATE_DIR, in development only."
         ),
     )

@@ -194,9 +194,6 @@ class WatcherSettings(Group):
     max_await_ms: int = Field(
         1000, ge=1, description="How long one look for changes waits at the server, in milliseconds."
     )
-    agent_poll_seconds: float = Field(
-        0.5, gt=0, le=2, description="How often changed agents are looked for, in seconds."
-    )
     position_interval_seconds: float = Field(
         1.0, ge=0, description="An idle stream's position is stored at most so often, in seconds."
     )
