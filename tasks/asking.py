@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from agents_app.errors import MongoClawError
 from enrichment.answer import Answer, AnswerEmpty, AnswerInvalid
-from enrichment.errors import AnswerMissing, AnswerRefused, AnswerTruncated
+from enrichment.errors import AnswerTruncated, ProviderError
 from enrichment.prompt import RenderedPrompt
 from enrichment.providers import ModelReply, ModelRequest
 from executions_app.database import release_connection, write_turn
@@ -102,16 +102,19 @@ def ask(question: Question, usage: Usage) -> Given:
 
 
 def _first_request(question: Question) -> ModelRequest:
-    spec = question.agent.spec
+    """Ask for the schema natively where the provider's decoder can express it, else in words."""
+    spec, contract = question.agent.spec, question.agent.contract
+    in_words = contract.instruction if contract.provider_schema is None else None
+    system = "\n\n".join(part for part in (question.rendered.system, in_words) if part)
     return ModelRequest(
         model=spec.ai.model,
-        system=question.rendered.system,
+        system=system or None,
         user=question.rendered.user,
         temperature=spec.ai.temperature,
         max_tokens=spec.ai.max_tokens,
-        json_schema=question.agent.contract.provider_schema,
+        json_schema=contract.provider_schema,
+        json_mode=in_words is not None,
         extra_params=spec.ai.extra_params,
-        timeout=0.0,
         metadata={"agent_id": question.run.agent_id, "execution_id": question.run.id},
     )
 
@@ -141,7 +144,7 @@ def _call(question: Question, request: ModelRequest, number: int, usage: Usage) 
         answer = question.agent.contract.parse(reply.text)
     except MongoClawError as failure:
         error = failure
-        if reply is None and isinstance(failure, (AnswerRefused, AnswerTruncated, AnswerMissing)):
+        if isinstance(failure, ProviderError):
             reply = failure.reply
     usage.add(reply)
     latency = (runtime.monotonic() - started) * 1000

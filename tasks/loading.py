@@ -10,7 +10,7 @@ from pymongo import ReadPreference
 from pymongo.errors import OperationFailure
 
 from agents_app.spec import AgentSpec
-from enrichment.mongo_errors import mapped
+from enrichment.mongo_errors import mongo_errors
 from executions_app.identity import unpack_key
 from executions_app.states import Reason
 from executions_app.transitions import Claimed
@@ -59,7 +59,7 @@ def _find(runtime: Runtime, run: Claimed, wanted: Document, not_before: Timestam
         "readConcern": {"level": "local", "afterClusterTime": not_before},
     }
     database = runtime.mongo.get_database(run.database)
-    with mapped():
+    with mongo_errors(f"read {run.database}.{run.collection}"):
         try:
             reply = database.command(
                 command, codec_options=runtime.codec, read_preference=ReadPreference.PRIMARY
@@ -77,6 +77,6 @@ def _find(runtime: Runtime, run: Claimed, wanted: Document, not_before: Timestam
 def load_target(runtime: Runtime, key: object, spec: AgentSpec) -> Document | None:
     """Read what the agent wrote before where it writes into another collection."""
     database, collection = spec.target_namespace
-    with mapped():
+    with mongo_errors(f"read {database}.{collection}"):
         target = runtime.mongo.get_database(database).get_collection(collection, codec_options=runtime.codec)
         return target.find_one({"_id": {"$eq": key}})

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
+from agents_app.errors import Decision
+from enrichment.errors import ProviderError
 from executions_app.models import Attempt, Execution
 from executions_app.states import Status
 from executions_app.transitions import Claimed
 
-_TRANSIENT: Final = (
-    "provider_error",
-    "provider_timeout",
-    "provider_unavailable",
-    "provider_outage",
-    "rate_limited",
-)
+_PASSING: Final = {Decision.RETRY, Decision.DEFER}
+
+
+def _transient_codes() -> frozenset[str]:
+    """Name the provider errors that may pass by themselves."""
+    family, codes = [ProviderError], set()
+    while family:
+        error = family.pop()
+        family += error.__subclasses__()
+        if error.decision in _PASSING:
+            codes.add(error.code)
+    return frozenset(codes)
 
 
 def provider_is_down(run: Claimed) -> bool:
@@ -31,6 +38,6 @@ def provider_is_down(run: Claimed) -> bool:
     if same_agent.filter(outcome="valid").exists():
         return False
     waiting = Execution.objects.filter(
-        agent_id=run.agent_id, status=Status.PENDING, error_type__in=_TRANSIENT
+        agent_id=run.agent_id, status=Status.PENDING, error_type__in=_transient_codes()
     )
     return waiting.exclude(id=run.id).exists()

@@ -15,19 +15,19 @@ import structlog
 from agents_app import registry
 from agents_app.errors import MongoClawError
 from enrichment.fingerprint import fingerprint
-from enrichment.mongo_errors import mapped
 from enrichment.prompt import PromptContext, RenderedPrompt
-from enrichment.writeback import Provenance, ReadState, apply_write, plan_write, read_provenance
+from enrichment.writeback import Provenance, ReadState, apply_write, plan_write
 from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
 from tasks.asking import Given, Question, Usage, ask, stored_answer
 from tasks.compiled import CompiledAgent, compiled_agent
 from tasks.errors import UnexpectedFailure
 from tasks.guards import hops_exhausted
-from tasks.loading import Loaded, load_document, load_target
+from tasks.loading import Loaded, load_document
 from tasks.outage import provider_is_down
 from tasks.retry import Failure, decide
 from tasks.runtime import Document, Runtime
+from tasks.unchanged import is_current
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postp
 def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement:
     rendered = work.agent.prompt.render(_context(work, document))
     input_hash = fingerprint(work.agent.behaviour, rendered)
-    if work.agent.spec.execution.deduplicate and _is_current(work, loaded, document, input_hash):
+    if work.agent.spec.execution.deduplicate and _is_current(work, loaded.key, document, input_hash):
         return replace(_skipped(Reason.UNCHANGED_INPUT), input_hash=input_hash)
     given = stored_answer(work.run, input_hash)
     if given is None:
@@ -107,13 +107,8 @@ def _context(work: _Work, document: Document) -> PromptContext:
     )
 
 
-def _is_current(work: _Work, loaded: Loaded, document: Document, input_hash: str) -> bool:
-    """Tell whether the answer to exactly this input stands in the document already."""
-    spec = work.agent.spec
-    elsewhere = spec.target_namespace != spec.watch_namespace
-    holder = load_target(work.runtime, loaded.key, spec) if elsewhere else document
-    entry = read_provenance(holder, spec) if holder is not None else None
-    return entry is not None and entry.input_hash == input_hash
+def _is_current(work: _Work, key: object, document: Document, input_hash: str) -> bool:
+    return is_current(work.runtime, work.run, work.agent.spec, document, key, input_hash)
 
 
 def _write(
@@ -133,8 +128,7 @@ def _write(
     )
     if spec.execution.consistency_mode == "shadow":
         return _skipped(Reason.SHADOW_MODE)
-    with mapped():
-        result = apply_write(work.runtime.mongo, plan)
+    result = apply_write(work.runtime.mongo, plan)
     if result.outcome in {"written", "already_written"}:
         return Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
     return _skipped(result.reason)
@@ -151,7 +145,7 @@ def _provenance(run: Claimed, version: int, given: Given, input_hash: str) -> Pr
         model=given.model,
         provider=given.provider,
         tokens=given.tokens,
-        cost_usd=(given.cost_nanousd or 0) / 1e9,
+        cost_usd=None if given.cost_nanousd is None else given.cost_nanousd / 1e9,
         latency_ms=given.latency_ms,
     )
 

@@ -14,7 +14,7 @@ from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 
 from enrichment.providers import ProviderConfig
-from executions_app.identity import CODEC
+from enrichment.writeback import DOCUMENT_CODEC
 
 Document = dict[str, Any]
 
@@ -27,7 +27,7 @@ class Runtime:
     mongo: MongoClient[Document]
     providers: ProviderConfig
     stopping: threading.Event = field(default_factory=threading.Event)
-    codec: CodecOptions[Document] = CODEC
+    codec: CodecOptions[Document] = DOCUMENT_CODEC
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     monotonic: Callable[[], float] = time.monotonic
     uniform: Callable[[float, float], float] = field(default_factory=lambda: random.SystemRandom().uniform)

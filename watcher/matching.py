@@ -121,6 +121,4 @@ def _message(error: OperationFailure) -> str:
 
 
 def _enabled_since(agent: ActiveAgent) -> Timestamp:
-    if agent.enabled_at is None:
-        return Timestamp(0, 0)
     return Timestamp(max(0, int(agent.enabled_at.timestamp()) - ENABLING_SLACK_SECONDS), 0)

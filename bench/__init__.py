@@ -1,0 +1,1 @@
+"""Figures, measured on real processes: `python -m bench`."""

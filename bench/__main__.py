@@ -1,0 +1,61 @@
+"""`python -m bench`: run the scenarios, print the figures, keep them under `bench/results/`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import scenarios
+
+RESULTS = Path(__file__).parent / "results"
+Scenario = Callable[[Path], dict[str, Any]]
+
+SCENARIOS: dict[str, Scenario] = {
+    "throughput": lambda directory: scenarios.throughput(directory, documents=2000, workers=2, threads=32),
+    "throughput-one-process": lambda directory: scenarios.throughput(
+        directory, documents=2000, workers=1, threads=64
+    ),
+    "latency": lambda directory: scenarios.latency(directory, documents=200),
+}
+
+
+def main() -> int:
+    """Run what was asked for, or everything."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help="default: all")
+    parser.add_argument("--no-save", action="store_true", help="print only")
+    arguments = parser.parse_args()
+    results = {}
+    for name in arguments.scenario or SCENARIOS:
+        with tempfile.TemporaryDirectory(prefix="mongoclaw-bench-") as directory:
+            results[name] = SCENARIOS[name](Path(directory))
+        print(json.dumps({name: results[name]}, indent=2), flush=True)
+    if not arguments.no_save:
+        _save(results)
+    return 0
+
+
+def _save(results: dict[str, Any]) -> None:
+    now = datetime.now(UTC)
+    record = {
+        "at": now.isoformat(timespec="seconds"),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "results": results,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{now:%Y-%m-%d}.json"
+    path.write_text(json.dumps(record, indent=2) + "\n")
+    print(f"kept in {path.relative_to(Path.cwd())}" if path.is_relative_to(Path.cwd()) else f"kept in {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

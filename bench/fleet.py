@@ -1,0 +1,108 @@
+"""The processes that are measured, on servers of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+
+from bench.processes import Usage, usage_of
+from sandbox.child_output import FileSink
+from sandbox.children import Command
+from sandbox.embedded import start_mongod, start_valkey
+from sandbox.model.client import ModelControl, start_model
+from sandbox.supervisor import ChildSpec, Supervisor
+from sandbox.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[1]
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A running system and what to reach it by."""
+
+    supervisor: Supervisor
+    environ: dict[str, str]
+    mongo: MongoClient[Document]
+    model: ModelControl
+    pids: dict[str, int]
+
+    def usage(self) -> dict[str, Usage]:
+        """CPU and memory of every process so far."""
+        return {name: usage_of(pid) for name, pid in self.pids.items()}
+
+    def wait(self, condition: Any, *, seconds: float) -> None:
+        """Wait for a condition; raises TimeoutError."""
+
+        def probe() -> bool:
+            self.supervisor.check()
+            return bool(condition())
+
+        if not wait_until(probe, seconds=seconds, poll=0.01):
+            raise TimeoutError(f"not within {seconds} s")
+
+
+@contextmanager
+def running_fleet(
+    directory: Path, *, workers: int, threads: int, latency: str, database: str | None = None
+) -> Iterator[Fleet]:
+    """Start servers, model, watcher, workers and web server; stop everything at the end."""
+    with Supervisor(FileSink(directory / "logs")) as supervisor:
+        mongod = supervisor.adopt(start_mongod(directory / "mongod"))
+        valkey = supervisor.adopt(start_valkey(directory / "valkey"))
+        model = supervisor.adopt(start_model(directory / "model", latency=latency))
+        environ = _environment(directory, mongod.url, valkey.url, model.url, database)
+        _run(environ, "manage.py", "migrate", "--verbosity", "0")
+        pids = {"mongod": mongod.pid, "broker": valkey.pid, "model": model.pid}
+        for name, words in _processes(workers, threads):
+            command = Command((sys.executable, "-m", *words), env=environ, directory=ROOT)
+            pids[name] = supervisor.start(ChildSpec(name, command)).process.pid
+        with MongoClient[Document](mongod.url) as mongo:
+            yield Fleet(supervisor, environ, mongo, ModelControl(model.url), pids)
+
+
+def _processes(workers: int, threads: int) -> list[tuple[str, tuple[str, ...]]]:
+    flags = ("--pool", "threads", "--concurrency", str(threads), "-Q", "mongoclaw", "--loglevel", "WARNING")
+    quiet = ("--without-gossip", "--without-mingle")
+    worker = ("celery", "-A", "mongoclaw_project", "worker", *flags, *quiet)
+    web = ("mongoclaw_project", "server", "api", "--host", "127.0.0.1", "--port", "0", "--workers", "1")
+    return [("watcher", ("watcher",)), *((f"worker-{n}", worker) for n in range(workers)), ("web", web)]
+
+
+def _environment(
+    directory: Path, mongo: str, broker: str, model: str, database: str | None
+) -> dict[str, str]:
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("MONGOCLAW_")},
+        "MONGOCLAW_ENV_FILE": os.devnull,
+        "MONGOCLAW_ENVIRONMENT": "development",
+        "MONGOCLAW_OBSERVABILITY__LOG_LEVEL": "WARNING",
+        "MONGOCLAW_STATE_DIR": str(directory / "state"),
+        "MONGOCLAW_MONGODB__URI": mongo,
+        "MONGOCLAW_REDIS__URL": broker,
+        "MONGOCLAW_DATABASE__URL": database or f"sqlite:///{directory}/ledger.sqlite3",
+        "MONGOCLAW_AI__SANDBOX_URL": model,
+    }
+
+
+def publish(fleet: Fleet, spec: Document, directory: Path) -> None:
+    """Create an agent as a user does."""
+    import json
+
+    path = directory / f"{spec['id']}.json"
+    path.write_text(json.dumps(spec))
+    _run(fleet.environ, "-m", "mongoclaw_project", "agents", "create", "-f", str(path))
+
+
+def _run(environ: dict[str, str], *words: str) -> None:
+    subprocess.run(
+        [sys.executable, *words], env=environ, cwd=ROOT, check=True, capture_output=True, timeout=120
+    )

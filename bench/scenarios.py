@@ -1,0 +1,108 @@
+"""What is measured, and how."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.fleet import Document, Fleet, publish, running_fleet
+
+ENRICHED: Document = {"ai.category": {"$exists": True}}
+
+
+def agent(**ai: Any) -> Document:
+    """The agent of all scenarios: a short ticket, a small schema."""
+    return {
+        "id": "bench",
+        "name": "Bench",
+        "watch": {"database": "bench", "collection": "tickets"},
+        "ai": {
+            "provider": "sandbox",
+            "model": "sandbox-1",
+            "prompt": "Sort this support ticket: {{ document.subject }}\n{{ document.body }}",
+            "response_schema": {
+                "type": "object",
+                "properties": {
+                    "category": {"type": "string", "enum": ["billing", "bug", "praise", "other"]},
+                    "urgent": {"type": "boolean"},
+                    "summary": {"type": "string", "maxLength": 200},
+                },
+                "required": ["category", "urgent", "summary"],
+                "additionalProperties": False,
+            },
+            **ai,
+        },
+        "write": {"target_field": "ai"},
+    }
+
+
+def ticket(number: int) -> Document:
+    """A document of about a kilobyte."""
+    return {"_id": number, "subject": f"Ticket {number}", "body": f"My invoice {number} is wrong. " * 30}
+
+
+def throughput(directory: Path, *, documents: int, workers: int, threads: int, **ai: Any) -> Document:
+    """Insert all documents at once and take the time until the last one is enriched."""
+    with running_fleet(directory, workers=workers, threads=threads, latency="200") as fleet:
+        _prepare(fleet, directory, **ai)
+        tickets = fleet.mongo.bench.tickets
+        before = fleet.usage()
+        calls = fleet.model.calls()["total"]
+        started = time.perf_counter()
+        tickets.insert_many([ticket(n) for n in range(documents)])
+        inserted = time.perf_counter()
+        fleet.wait(lambda: tickets.count_documents(ENRICHED) == documents, seconds=300)
+        seconds = time.perf_counter() - started
+        after = fleet.usage()
+        return {
+            "documents": documents,
+            "slots": workers * threads,
+            "workers": workers,
+            "insert_seconds": round(inserted - started, 3),
+            "seconds": round(seconds, 2),
+            "documents_per_second": round(documents / seconds, 1),
+            "model_calls": fleet.model.calls()["total"] - calls,
+            "cpu_ms_per_document": {
+                name: round((after[name].cpu_seconds - before[name].cpu_seconds) * 1000 / documents, 2)
+                for name in after
+            },
+            "rss_mb": {name: used.rss_mb for name, used in after.items()},
+        }
+
+
+def latency(directory: Path, *, documents: int) -> Document:
+    """Insert one document at a time; the model's own time is taken off each."""
+    with running_fleet(directory, workers=1, threads=64, latency="200") as fleet:
+        _prepare(fleet, directory)
+        overheads = [_one(fleet, number) for number in range(documents)]
+        ordered = sorted(overheads)
+        return {
+            "documents": documents,
+            "overhead_ms": {
+                "p50": round(statistics.median(ordered), 1),
+                "p95": round(ordered[int(len(ordered) * 0.95)], 1),
+                "max": round(ordered[-1], 1),
+            },
+        }
+
+
+def _one(fleet: Fleet, number: int) -> float:
+    tickets = fleet.mongo.bench.tickets
+    started = time.perf_counter()
+    tickets.insert_one(ticket(number))
+    while tickets.find_one({"_id": number, **ENRICHED}, {"_id": 1}) is None:
+        time.sleep(0.001)
+    elapsed = (time.perf_counter() - started) * 1000
+    call = fleet.model.log()[-1]
+    return float(elapsed - (call["ended"] - call["started"]) * 1000)
+
+
+def _prepare(fleet: Fleet, directory: Path, **ai: Any) -> None:
+    """Publish the agent and let one document pass, so that start-up is not part of the figures."""
+    publish(fleet, agent(**ai), directory)
+    tickets = fleet.mongo.bench.tickets
+    tickets.insert_many([ticket(-n) for n in range(1, 65)])
+    fleet.wait(lambda: tickets.count_documents(ENRICHED) == 64, seconds=60)
+    tickets.delete_many({})
