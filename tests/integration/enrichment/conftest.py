@@ -27,7 +27,7 @@ Write = Callable[..., WriteResult]
 
 @pytest.fixture
 def make_spec(mongo_db: Database[dict[str, Any]]) -> MakeSpec:
-    """An agent on the collection `tickets` of this test's database; `write=…`, `execution=…` and others override."""
+    """An agent on the collection `tickets` of this test's database; `write=…` and others override."""
 
     def make(agent_id: str = "triage", **sections: Any) -> AgentSpec:
         watch = {"database": mongo_db.name, "collection": "tickets", **sections.pop("watch", {})}

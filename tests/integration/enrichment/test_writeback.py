@@ -126,7 +126,13 @@ STRATEGIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("metadata", [True, False], ids=["with metadata", "without metadata"])
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_each_strategy_run_twice_gives_the_same_document(
-    name: str, metadata: bool, mongo_db: Documents, make_spec: MakeSpec, write: Write, run: Callable[..., Any]
+    *,
+    name: str,
+    metadata: bool,
+    mongo_db: Documents,
+    make_spec: MakeSpec,
+    write: Write,
+    run: Callable[..., Any],
 ) -> None:
     settings, expected = STRATEGIES[name]
     spec = make_spec(write={**settings, "include_metadata": metadata})
@@ -224,6 +230,7 @@ def test_a_damaged_entry_does_not_lock_the_document(
     ],
 )
 def test_something_else_in_the_way_is_refused_by_name_and_nothing_is_written(
+    *,
     document: dict[str, Any],
     settings: dict[str, Any],
     named: str,
@@ -249,6 +256,7 @@ def test_something_else_in_the_way_is_refused_by_name_and_nothing_is_written(
     ],
 )
 def test_null_where_an_object_is_declared_becomes_the_object(
+    *,
     document: dict[str, Any],
     settings: dict[str, Any],
     path: tuple[Any, ...] | None,
@@ -282,7 +290,7 @@ def test_a_document_that_would_grow_too_large_is_refused(
     mongo_db: Documents, make_spec: MakeSpec, write: Write
 ) -> None:
     mongo_db.tickets.insert_one({"_id": 1, "blob": "x" * (16 * 1024 * 1024 - 200)})
-    with pytest.raises(WriteRefused, match="TooLarge|17419|10334"):
+    with pytest.raises(WriteRefused, match=r"TooLarge|17419|10334"):
         write(make_spec(), 1, {"category": "y" * 1000})
     with pytest.raises(WriteRefused):
         write(make_spec(), 1, {"category": "y" * (17 * 1024 * 1024)})
@@ -313,7 +321,7 @@ def test_the_servers_words_about_a_document_are_not_repeated(
         "tickets", validator={"owner": {"$type": "string"}, "category": {"$ne": "bug"}}
     )
     mongo_db.tickets.insert_one({"_id": 1, "owner": "Ada Lovelace"})
-    with pytest.raises(WriteRefused, match="DocumentValidationFailure|121") as caught:
+    with pytest.raises(WriteRefused, match=r"DocumentValidationFailure|121") as caught:
         write(make_spec(), 1, {"category": "bug"})
     assert "Ada" not in str(caught.value)
 
