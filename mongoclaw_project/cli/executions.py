@@ -1,0 +1,127 @@
+"""`mongoclaw executions`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import click
+
+from executions_app import queries
+from executions_app.cost import cost_text
+from executions_app.models import Attempt, Execution
+from executions_app.queries import Trace
+from executions_app.states import Status
+from executions_app.timeline import Step, reason_meaning
+from executions_app.wire import execution_json, trace_json
+from mongoclaw_project.cli.output import note, show, table
+from mongoclaw_project.cli.sql import SqlGroup
+
+SHOWN_ID = 12
+SHOWN_DOCUMENT = 40
+HEADERS = (
+    "ID",
+    "Agent",
+    "Document",
+    "Operation",
+    "Status",
+    "Reason",
+    "Attempts",
+    "Created",
+    "Duration",
+    "Cost",
+)
+
+
+@click.group(cls=SqlGroup)
+def executions() -> None:
+    """List and show the runs of agents."""
+
+
+@executions.command("list")
+@click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
+@click.option("--status", type=click.Choice([status.value for status in Status]), help="Only these.")
+@click.option("--reason", metavar="CODE", help="Only with this reason, such as `written` or `rate_limited`.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most."
+)
+def list_(agent_id: str | None, status: str | None, reason: str | None, limit: int) -> None:
+    """List executions, newest first."""
+    found = queries.newest(agent_id=agent_id, status=status, reason=reason, limit=limit)
+    text = table(HEADERS, [_row(execution) for execution in found]) if found else "No executions."
+    show({"executions": [execution_json(execution) for execution in found], "limit": limit}, text=text)
+    if len(found) == limit:
+        note(f"There may be more than these {limit}: --limit shows them.")
+
+
+@executions.command("show")
+@click.argument("execution_id", metavar="ID")
+def show_(execution_id: str) -> None:
+    """Show the whole story of an execution. The first characters of its id are enough."""
+    trace = queries.trace(queries.find(execution_id))
+    show(trace_json(trace), text="\n".join(_story(trace)))
+
+
+def _row(execution: Execution) -> tuple[object, ...]:
+    document = execution.document_id
+    if len(document) > SHOWN_DOCUMENT:
+        document = document[:SHOWN_DOCUMENT] + "…"
+    return (
+        execution.pk[:SHOWN_ID],
+        execution.agent_id,
+        document,
+        execution.operation,
+        execution.status,
+        execution.reason or None,
+        execution.attempts,
+        execution.created_at,
+        None if execution.duration_ms is None else f"{execution.duration_ms:,.0f} ms",
+        cost_text(execution.cost_nanousd) if execution.model_calls else None,
+    )
+
+
+def _story(trace: Trace) -> Iterator[str]:
+    execution = trace.execution
+    yield f"Execution  {execution.pk}"
+    yield f"Agent      {execution.agent_id}, version {execution.version.number}"
+    yield f"Document   {execution.document_id} in {execution.database}.{execution.collection}"
+    yield f"Status     {execution.status}" + (f": {execution.reason}" if execution.reason else "")
+    meaning = reason_meaning(execution.reason)
+    if meaning:
+        yield f"           {meaning}"
+    if trace.waits_behind:
+        yield f"           It waits for {trace.waits_behind}."
+    if execution.model_calls:
+        cost = cost_text(execution.cost_nanousd)
+        yield f"Model      {execution.model_calls} calls, {execution.tokens_used} tokens, cost {cost}"
+    if execution.error:
+        yield f"Error      {execution.error_type}: {execution.error}"
+    yield ""
+    for step in trace.steps:
+        yield from _told(step)
+    if execution.traceback:
+        yield from ("", execution.traceback.rstrip())
+
+
+def _told(step: Step) -> Iterator[str]:
+    yield f"{step.at.isoformat(sep=' ', timespec='milliseconds')}  {step.moment.value:<8}  {step.title}"
+    if step.detail:
+        yield f"    {step.detail}"
+    if step.call is not None:
+        yield from (f"    {line}" for line in _called(step.call))
+
+
+def _called(call: Attempt) -> Iterator[str]:
+    tokens = f"{call.prompt_tokens} + {call.completion_tokens} tokens"
+    yield f"{call.provider}, {call.latency_ms:,.0f} ms, {tokens}, {cost_text(call.cost_nanousd)}"
+    yield from _labelled("prompt", call.prompt)
+    if call.answer is not None:
+        yield from _labelled("answer", json.dumps(call.answer, ensure_ascii=False, indent=2))
+    elif call.reply:
+        yield from _labelled("reply", call.reply)
+
+
+def _labelled(label: str, text: str) -> Iterator[str]:
+    first, *rest = text.splitlines() or [""]
+    yield f"{label}: {first}"
+    yield from (" " * (len(label) + 2) + line for line in rest)
