@@ -69,6 +69,18 @@ _BY_CODE: Mapping[int, _Class] = {
     ),
     **dict.fromkeys((9001, 10058, 10107, 11600, 11602, 13388, 13435, 13436), errors.MongoUnavailable),
 }
+_WORDS: Mapping[int, str] = {
+    13: "the user has no right to do that",
+    18: "user or password is wrong",
+    28: "another value is in the way of a path",
+    66: "a field that never changes would change",
+    121: "the collection's validation rules refuse it",
+    10334: "the document would be too large",
+    11000: "a unique index refuses it",
+    17419: "the document would be too large",
+    17420: "the document would be too large",
+    17280: "an index key would be too large",
+}
 _RETRYABLE = ("RetryableWriteError", "TransientTransactionError", "UnknownTransactionCommitResult")
 _SAFE_TEXT = (mongo.ConnectionFailure, mongo.ConfigurationError, mongo.InvalidName, mongo.InvalidOperation)
 _MAX_TEXT = 300
@@ -92,7 +104,7 @@ def translate(error: BaseException, place: str) -> MongoClawError:
     code = _code(error)
     details = getattr(error, "details", None)
     name = details.get("codeName") if isinstance(details, Mapping) else None
-    what = name if isinstance(name, str) else type(error).__name__
+    what = _WORDS.get(code) or (name if isinstance(name, str) else type(error).__name__)
     return kind(f"{place}: {what}" + (f" (MongoDB error {code})" if code else ""), mongo_code=code)
 
 

@@ -51,9 +51,9 @@ def plan_write(  # noqa: PLR0917 - the order of the story: whose, where, what, f
 ) -> WritePlan:
     """Plan the one update that writes `result`.
 
-    `document_id` is the `_id`, of any BSON type. `read` is needed in strict_post_commit only. `protected` are
-    paths that never change, such as a shard key's. Raises WriteRefused if the answer cannot be written, or
-    not there.
+    `document_id` is the `_id`, of any BSON type. `read` is needed in strict_post_commit only; None there says
+    that the document was deleted. `protected` are paths that never change, such as a shard key's. Raises
+    WriteRefused if the answer cannot be written, or not there.
     """
     assignment = assign(spec, result, protected=protected)
     strict = _strict(spec, read)
@@ -85,6 +85,8 @@ def _strict(spec: AgentSpec, read: ReadState | None) -> _Strict | None:
     if spec.execution.consistency_mode is not ConsistencyMode.STRICT_POST_COMMIT:
         return None
     if read is None:
+        if spec.target_namespace != spec.watch_namespace:
+            return None  # a deleted document has no inputs that could change
         raise ValueError("strict_post_commit needs the document as it was read")
     whole = spec.execution.require_document_hash_match
     inputs = unchanged(read, hidden=hidden_roots(spec), whole=whole)

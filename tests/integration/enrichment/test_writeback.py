@@ -290,7 +290,7 @@ def test_a_document_that_would_grow_too_large_is_refused(
     mongo_db: Documents, make_spec: MakeSpec, write: Write
 ) -> None:
     mongo_db.tickets.insert_one({"_id": 1, "blob": "x" * (16 * 1024 * 1024 - 200)})
-    with pytest.raises(WriteRefused, match=r"TooLarge|17419|10334"):
+    with pytest.raises(WriteRefused, match="too large"):
         write(make_spec(), 1, {"category": "y" * 1000})
     with pytest.raises(WriteRefused):
         write(make_spec(), 1, {"category": "y" * (17 * 1024 * 1024)})
@@ -321,7 +321,7 @@ def test_the_servers_words_about_a_document_are_not_repeated(
         "tickets", validator={"owner": {"$type": "string"}, "category": {"$ne": "bug"}}
     )
     mongo_db.tickets.insert_one({"_id": 1, "owner": "Ada Lovelace"})
-    with pytest.raises(WriteRefused, match=r"DocumentValidationFailure|121") as caught:
+    with pytest.raises(WriteRefused, match="validation rules") as caught:
         write(make_spec(), 1, {"category": "bug"})
     assert "Ada" not in str(caught.value)
 
