@@ -57,8 +57,8 @@ def spec_of(version_id: int) -> AgentSpec:
 def config_of(agent: Agent) -> AgentSpec:
     """Return the agent's specification with what the server manages filled in.
 
-    `version` is the agent's revision, which also counts switching on and off. Raises VersionNotFound if nothing
-    has been published.
+    `version` is the agent's revision, which also counts switching on and off. Raises VersionNotFound if
+    nothing has been published.
     """
     if agent.current_version_id is None:
         raise VersionNotFound(agent_id=agent.id)

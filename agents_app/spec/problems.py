@@ -101,6 +101,8 @@ def _message(details: ErrorDetails, location: tuple[str, ...]) -> str:
         return _choice(str(context["expected"]), value)
     if kind == "string_type" and isinstance(value, bool | int | float):
         return "must be text; put it in quotes"
+    if kind == "too_long" and isinstance(value, str):
+        kind = "string_too_long"
     bounds = {name: _show(bound) for name, bound in context.items()}
     return _MESSAGES[kind].format(**bounds) if kind in _MESSAGES else details["msg"]
 
