@@ -76,6 +76,10 @@ def configure_for_terminal(level: str = "WARNING") -> None:
 
 def configure_django(_: object = None) -> None:
     """What Django calls during its set-up: configures logs unless the process has done so already."""
+    for name in ("django", "django.server"):  # Django has just given them handlers of its own
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
     if _ours():
         return
     configure(current())

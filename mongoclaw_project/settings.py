@@ -96,6 +96,6 @@ if _settings.api.behind_tls_proxy:
     CSRF_COOKIE_SECURE = True
 
 LOGGING_CONFIG = "mongoclaw_project.logs.configure_django"  # for every kind of process alike
-LOGGING: dict[str, object] = {}
+LOGGING = {"version": 1}  # Django calls the above only when there is something here
 
 AGENT_PUBLISH_CHECKS = ["enrichment.publish_checks.check"]

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from mongoclaw_project import __version__
+from mongoclaw_project.config import load_settings
+from mongoclaw_project.health import servers, views
+from mongoclaw_project.health.component import Component, Probe, Unhealthy, check
+
+NOWHERE = "127.0.0.1:9"
+
+
+@pytest.fixture
+def point_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Lets the probes use servers of the test's choice."""
+
+    def forget() -> None:
+        for cached in (servers._mongo, servers._redis, servers.probes):
+            cached.cache_clear()
+
+    def point(mongo: str, redis: str) -> None:
+        settings = load_settings({"MONGOCLAW_MONGODB__URI": mongo, "MONGOCLAW_REDIS__URL": redis})
+        forget()
+        monkeypatch.setattr(servers, "current", lambda: settings)
+
+    yield point
+    servers._mongo().close()
+    forget()
+
+
+@pytest.fixture
+def up(point_at: Callable[..., None], mongo_uri: str, redis_url: str) -> None:
+    point_at(mongo_uri, redis_url)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("up")
+class TestAllServersUp:
+    def test_ready_is_200_and_names_each_server(self, client: Client) -> None:
+        response = client.get("/health/ready")
+        body = response.json()
+        assert (response.status_code, body["status"]) == (200, "ready"), body
+        assert {name: check["status"] for name, check in body["checks"].items()} == {
+            "mongodb": "healthy",
+            "redis": "healthy",
+            "database": "healthy",
+        }
+
+    def test_detailed_has_the_shape_that_the_sdks_read(self, client: Client) -> None:
+        body = client.get("/health/detailed").json()
+        assert body["status"] == "healthy"
+        assert body["version"] == __version__
+        assert body["environment"] == "development"
+        assert all(isinstance(component, dict) for component in body["components"].values())
+        assert body["components"]["mongodb"]["details"]["connected"] is True
+        assert body["components"]["database"]["details"]["vendor"] == connection.vendor
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("down", "status"),
+    [("mongodb", "unhealthy"), ("redis", "degraded")],
+)
+def test_a_server_that_is_down_makes_ready_503_soon(
+    client: Client,
+    point_at: Callable[..., None],
+    mongo_uri: str,
+    redis_url: str,
+    *,
+    down: str,
+    status: str,
+) -> None:
+    point_at(
+        f"mongodb://u:hunter2@{NOWHERE}/" if down == "mongodb" else mongo_uri,
+        f"redis://:hunter2@{NOWHERE}/0" if down == "redis" else redis_url,
+    )
+    started = time.monotonic()
+    response = client.get("/health/ready")
+    assert time.monotonic() - started < 4
+    assert response.status_code == 503
+    assert response.json()["status"] == "not_ready"
+    assert response.json()["checks"][down]["error"] == "cannot be reached"
+    assert "hunter2" not in response.content.decode()
+    assert NOWHERE not in response.content.decode()
+    detailed = client.get("/health/detailed")
+    assert (detailed.status_code, detailed.json()["status"]) == (200, status)
+
+
+def test_live_and_health_ask_no_server(client: Client) -> None:
+    assert client.get("/health").json() == {"status": "healthy"}
+    assert client.get("/health/live").json() == {"status": "alive"}
+    assert client.head("/health").status_code == 200
+
+
+def test_the_version_is_told(client: Client) -> None:
+    assert client.get("/version").json() == {"version": __version__, "name": "mongoclaw"}
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready", "/health/live", "/health/detailed"])
+def test_health_is_never_cached_and_never_posted_to(client: Client, path: str) -> None:
+    assert client.post(path).status_code == 405
+    if path in {"/health", "/health/live"}:
+        assert "no-store" in client.get(path)["Cache-Control"]
+
+
+def test_a_silent_server_costs_the_deadline_and_no_more() -> None:
+    release = threading.Event()
+
+    def silent() -> dict[str, Any]:
+        release.wait(10)
+        return {}
+
+    probe = Probe("slow", silent)
+    try:
+        (first,) = check([probe], deadline_seconds=0.05)
+        (second,) = check([probe], deadline_seconds=0.05)
+    finally:
+        release.set()
+    assert first.error == second.error == "no answer within 0.05 s"
+
+
+def test_many_who_ask_at_once_share_one_question() -> None:
+    asked = []
+    release = threading.Event()
+
+    def ask() -> dict[str, Any]:
+        asked.append(1)
+        release.wait(10)
+        return {}
+
+    probe = Probe("one", ask)
+    futures = [probe.begin() for _ in range(50)]
+    release.set()
+    assert all(future.result(10).is_healthy for future in futures)
+    assert len(asked) == 1
+
+
+def test_an_unexpected_error_is_an_unhealthy_component() -> None:
+    def broken() -> dict[str, Any]:
+        raise RuntimeError("mongodb://u:hunter2@h")
+
+    (component,) = check([Probe("odd", broken)])
+    assert component.error == "failed (RuntimeError)"
+
+
+def test_a_standalone_mongod_is_unhealthy_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Standalone:
+        admin = property(lambda self: self)
+
+        def command(self, _: str) -> dict[str, Any]:
+            return {"isWritablePrimary": True}
+
+    monkeypatch.setattr(servers, "_mongo", Standalone)
+    with pytest.raises(Unhealthy, match=r"rs\.initiate"):
+        servers.ask_mongodb()
+
+
+@pytest.mark.django_db
+def test_a_database_without_tables_says_what_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_migrations RENAME TO elsewhere")
+    monkeypatch.setattr(connection, "close", lambda: None)
+    with pytest.raises(Unhealthy, match="mongoclaw migrate"):
+        servers.ask_database()
+
+
+@pytest.mark.parametrize(
+    ("down", "expected"),
+    [
+        ((), "healthy"),
+        (("redis",), "degraded"),
+        (("database",), "unhealthy"),
+        (("mongodb", "redis"), "unhealthy"),
+    ],
+)
+def test_the_whole_is_as_ill_as_its_worst_part(down: tuple[str, ...], expected: str) -> None:
+    names = ("mongodb", "redis", "database")
+    components = tuple(Component(name, 1.0, "down" if name in down else None) for name in names)
+    assert views.overall(components) == expected
