@@ -15,7 +15,7 @@ from typing import Any
 from enrichment import errors
 
 _QUOTA = re.compile(
-    r"insufficient_quota|insufficient_(funds|balance|credits?)|billing|credit balance|out of credits"
+    r"insufficient_quota|insufficient[_ ](quota|funds|balance|credits?)|billing|credit balance|out of credits"
     r"|payment[ _]required|exceeded your current quota|quota_exhausted|spending limit",
     re.IGNORECASE,
 )
