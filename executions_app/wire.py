@@ -13,8 +13,8 @@ from executions_app.timeline import Step
 def execution_json(execution: Execution, *, last_call: Attempt | None = None) -> dict[str, Any]:
     """Return an execution as the contract has it, with `tokens_used` and `cost_usd` at the top level.
 
-    `started_at` is always present: a run that has not started shows when it was put on record. `attempt` counts
-    from 0. `ai_response` is null unless `last_call` is given.
+    `started_at` is always present: a run that has not started shows when it was put on record. `attempt`
+    counts from 0. `ai_response` is null unless `last_call` is given.
     """
     return {
         "id": execution.pk,

@@ -17,9 +17,17 @@ _NO_TABLE = ("no such table", "does not exist", "no such column")
 
 
 class SqlUnusable(MongoClawError):
-    """The SQL database cannot be used; look at MONGOCLAW_DATABASE__URL."""
+    """The SQL database cannot be used.
+
+    `what` says what is wrong, `remedy` what to do about it.
+    """
 
     code = "sql_unusable"
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}: {remedy}")
+        self.what = what
+        self.remedy = remedy
 
 
 @contextmanager
@@ -28,21 +36,22 @@ def explained() -> Iterator[None]:
     try:
         yield
     except ImproperlyConfigured as error:
-        raise SqlUnusable("there is no SQL database: set MONGOCLAW_DATABASE__URL") from error
+        raise SqlUnusable("there is no SQL database", "set MONGOCLAW_DATABASE__URL") from error
     except (DatabaseError, InterfaceError) as error:
-        raise SqlUnusable(complaint(error)) from error
+        raise _understood(error) from error
 
 
-def complaint(error: Exception) -> str:
-    """What an error of the SQL database means and what to do about it."""
+def _understood(error: Exception) -> SqlUnusable:
     text = " ".join(str(error).split())
     if any(sign in text for sign in _NO_TABLE):
-        return "the SQL database lacks tables: run `mongoclaw migrate`"
-    if connection.vendor == "sqlite":
-        if "locked" in text:
-            return "the SQLite file stayed locked by another process; try again, or stop what holds it"
-        return f"the SQLite file {connection.settings_dict['NAME']} cannot be used: {text}"
-    return f"PostgreSQL cannot be used; check MONGOCLAW_DATABASE__URL and that the server runs: {text}"
+        return SqlUnusable("the SQL database lacks tables", "run `mongoclaw migrate`")
+    if connection.vendor != "sqlite":
+        remedy = "check MONGOCLAW_DATABASE__URL and that the server runs"
+        return SqlUnusable(f"PostgreSQL cannot be used ({text})", remedy)
+    if "locked" in text:
+        return SqlUnusable("another process keeps the SQLite file locked", "try again, or stop that process")
+    file = connection.settings_dict["NAME"]
+    return SqlUnusable(f"the SQLite file {file} cannot be used ({text})", "correct MONGOCLAW_DATABASE__URL")
 
 
 class SqlCommand(Command):

@@ -1,0 +1,19 @@
+"""The model providers as a command sees them."""
+
+from __future__ import annotations
+
+import os
+
+from enrichment.providers import ProviderConfig
+from mongoclaw_project.config import current
+
+
+def provider_config() -> ProviderConfig:
+    """What a command gives to providers: the same settings and keys as a worker in this environment."""
+    settings = current()
+    return ProviderConfig(
+        sandbox_url=settings.ai.sandbox_url,
+        request_timeout=settings.ai.request_timeout,
+        pool_size=1,
+        env=dict(os.environ),
+    )
