@@ -12,7 +12,10 @@ def set_up_django() -> None:
     from django.apps import apps
 
     if not apps.ready:
+        from mongoclaw_project.config import current
         from mongoclaw_project.logs import configure_for_terminal
+        from mongoclaw_project.starting import refuse_danger
 
+        refuse_danger(current())
         configure_for_terminal()
         django.setup()
