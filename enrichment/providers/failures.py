@@ -23,7 +23,8 @@ _QUOTA = re.compile(
 _SOON = re.compile(r"retry in \d", re.IGNORECASE)
 _TOO_LONG = re.compile(
     r"context_length_exceeded|context[_ ]window|maximum context length|prompt is too long"
-    r"|string_above_max_length|input (token count|length|is too long)|too many (input )?tokens|request_too_large",
+    r"|string_above_max_length|input (token count|length|is too long)|too many (input )?tokens"
+    r"|request_too_large",
     re.IGNORECASE,
 )
 _POLICY = re.compile(

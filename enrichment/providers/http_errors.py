@@ -65,5 +65,8 @@ def translated(provider: str) -> Iterator[None]:
     try:
         yield
     except tuple(MEANING) as error:
-        words = "it took too long" if isinstance(error, exceptions.ReadTimeoutError) else redact(str(error))
-        raise meaning(type(error))(f"{provider}: {words}") from error
+        kind = meaning(type(error))
+        if kind is errors.ProviderTimeout and "handshake" in str(error.__cause__):
+            kind = errors.ProviderUnavailable  # nothing was sent yet
+        words = "it took too long" if kind is errors.ProviderTimeout else redact(str(error))
+        raise kind(f"{provider}: {words}") from error

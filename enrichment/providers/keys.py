@@ -49,6 +49,7 @@ _AMBIENT = frozenset(
         "VERTEXAI_CREDENTIALS",
     }
 )
+_UNDECIDED = frozenset({"openai", "custom"})  # the default, and the contract's label for anything
 _BY_PREFIX = {vendor.prefix: name for name, vendor in VENDORS.items()}
 _BY_NAME = ((re.compile("claude-"), "anthropic"), (re.compile("gemini-"), "google"))
 _KEY_NAME = re.compile(r"[A-Z][A-Z0-9_]*_(API_KEY|TOKEN|KEY)")
@@ -57,13 +58,19 @@ _REFERENCE = re.compile(r"(?:env:)?(\w+)|\$\{(?:secret|env):(\w+)\}")
 
 
 def vendor_of(provider: str, model: str) -> str:
-    """Return who serves `model`: by its prefix, by `ai.provider`, or, under the default one, by its name."""
+    """Return who serves `model`: `ai.provider`, or, under the default one, what the model's name says."""
     prefix, slash, _ = model.partition("/")
-    if slash and (prefix in _BY_PREFIX or prefix in VENDORS or prefix in KEYLESS):
-        return _BY_PREFIX.get(prefix, prefix)
-    if provider in ("openai", "custom"):
-        return next((name for pattern, name in _BY_NAME if pattern.match(model)), "openai")
-    return provider
+    named = _BY_PREFIX.get(prefix, prefix) if slash else None
+    if provider not in _UNDECIDED:
+        # Google's models are served at two places; all others' prefixes may be part of a gateway's own names.
+        return (
+            "vertex_ai"
+            if (provider, named) == ("google", "vertex_ai")
+            else _BY_PREFIX.get(provider, provider)
+        )
+    if named is not None and (named in VENDORS or named in KEYLESS):
+        return named
+    return next((name for pattern, name in _BY_NAME if pattern.match(model)), "openai")
 
 
 def model_name(provider: str, model: str) -> str:
