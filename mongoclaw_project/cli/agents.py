@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import getpass
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -18,8 +16,8 @@ from agents_app.spec import AgentSpec, ParsedSpec, dump_json, dump_yaml, load_sp
 from mongoclaw_project.cli import watch_check
 from mongoclaw_project.cli.output import done, fail, note, show, table, to_json
 from mongoclaw_project.cli.sql import SqlGroup
+from mongoclaw_project.cli.text_file import read_text
 
-LARGEST_FILE: Final = 10_000_000
 _FILE = click.option(
     "-f", "--file", "path", required=True, metavar="FILE", help="YAML or JSON; `-` reads standard input."
 )
@@ -136,7 +134,7 @@ def validate(path: str | None, agent_id: str | None) -> None:
 def _read(path: str) -> ParsedSpec:
     """Read an agent's file. Raises SpecInvalid, or CommandFailed if there is no text to read."""
     try:
-        return load_spec(_text_of(path), source=path)
+        return load_spec(read_text(path), source=path)
     except SpecInvalid as error:
         raise _named(error, path) from error
 
@@ -147,18 +145,6 @@ def _stored(agent_id: str) -> ParsedSpec:
         return parse_spec(dump_json(registry.config_of(publishing.get(agent_id))))
     except SpecInvalid as error:
         raise _named(error, agent_id) from error
-
-
-def _text_of(path: str) -> str:
-    try:
-        raw = sys.stdin.buffer.read(LARGEST_FILE) if path == "-" else Path(path).read_bytes()[:LARGEST_FILE]
-        return raw.decode("utf-8")
-    except FileNotFoundError:
-        fail(f"There is no file {path}")
-    except UnicodeDecodeError:
-        fail(f"{path} is not text in UTF-8")
-    except OSError as error:
-        fail(f"{path} cannot be read: {error.strerror}")
 
 
 def _named(error: SpecInvalid, source: str) -> SpecInvalid:

@@ -1,0 +1,158 @@
+"""`mongoclaw test agent`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+from bson import Timestamp
+
+from agents_app.spec import AgentSpec
+from enrichment.answer import AnswerContract, AnswerEmpty, AnswerInvalid, compile_schema
+from enrichment.fingerprint import fingerprint
+from enrichment.policy import PolicyDecision, compile_policy
+from enrichment.prompt import RenderedPrompt
+from enrichment.providers import ModelReply, ModelRequest, provider_for, route
+from enrichment.writeback import Provenance, ReadState, WritePlan, plan_write
+from mongoclaw_project.cli.output import FAILURE
+from mongoclaw_project.cli.providers import provider_config
+from mongoclaw_project.cli.sql import SqlCommand
+from mongoclaw_project.cli.test.ai import bill, facts
+from mongoclaw_project.cli.test.document import document_options, extended_json, read_document
+from mongoclaw_project.cli.test.rendering import render, spec_of
+from mongoclaw_project.cli.test.sheet import Sheet
+
+Document = dict[str, Any]
+
+TRIAL: Final = "trial"
+
+
+@click.command(cls=SqlCommand)
+@click.argument("agent_id", metavar="ID")
+@document_options
+@click.option("-y", "--yes", is_flag=True, help="Call the provider without asking.")
+@click.option("--dry-run", is_flag=True, hidden=True, help="Always so: nothing is ever written.")
+@click.pass_context
+def agent(
+    context: click.Context,
+    agent_id: str,
+    text: str | None,
+    path: str | None,
+    *,
+    yes: bool,
+    dry_run: bool,  # noqa: ARG001  # scripts for 1.0.4 give it
+) -> None:
+    """Try an agent on a document: prompt, answer, policy, and the update that would be written.
+
+    Nothing is written. A provider that may cost money is called only after asking, or with --yes. Exits with
+    1 if the answer does not fit.
+    """
+    spec, document = spec_of(agent_id), read_document(text, path)
+    sheet = Sheet()
+    prompts = render(spec, document, now=datetime.now(UTC)).prompts
+    sheet.add("agent_id", spec.id)
+    sheet.add("system_prompt", prompts.system, title="System prompt" if prompts.system else None)
+    sheet.add("prompt", prompts.user, title="Prompt")
+    if not (yes or _is_free(spec) or click.confirm("Call AI provider?", err=True)):
+        sheet.add("called", value=False)
+        sheet.finish()
+        return
+    fits = _try(sheet, spec, document, prompts)
+    sheet.finish()
+    context.exit(0 if fits else 1)
+
+
+def _try(sheet: Sheet, spec: AgentSpec, document: Document, prompts: RenderedPrompt) -> bool:
+    """Call the model and follow the answer to the update. Raises ProviderError, WriteRefused."""
+    contract = compile_schema(spec.ai.response_schema)
+    reply = provider_for(spec.ai, provider_config()).complete(_request(spec, contract, prompts))
+    sheet.add("called", value=True)
+    sheet.add("reply", facts(reply))
+    sheet.say("\n".join(["── Reply", reply.text, "", *bill(reply), ""]))
+    try:
+        answer = contract.parse(reply.text)
+    except (AnswerInvalid, AnswerEmpty) as error:
+        problems = list(error.problems) if isinstance(error, AnswerInvalid) else [str(error)]
+        sheet.add("problems", problems)
+        sheet.say("\n".join(f"{FAILURE} {problem}" for problem in problems))
+        sheet.say("A worker would ask again, telling the model these problems, twice at most.")
+        return False
+    sheet.add("answer", answer.value, title="Answer")
+    sheet.add("fixes", list(answer.fixes))
+    decision = compile_policy(spec.policy).decide(document, answer.value)
+    _decided(sheet, decision)
+    if decision.write:
+        _planned(sheet, _plan(spec, document, prompts, reply, decision))
+    return True
+
+
+def _is_free(spec: AgentSpec) -> bool:
+    return route(spec.ai, provider_config()) == "sandbox"
+
+
+def _request(spec: AgentSpec, contract: AnswerContract, prompts: RenderedPrompt) -> ModelRequest:
+    """The request that a worker makes first."""
+    in_words = contract.instruction if contract.provider_schema is None else None
+    return ModelRequest(
+        model=spec.ai.model,
+        system="\n\n".join(part for part in (prompts.system, in_words) if part) or None,
+        user=prompts.user,
+        temperature=spec.ai.temperature,
+        max_tokens=spec.ai.max_tokens,
+        json_schema=contract.provider_schema,
+        json_mode=in_words is not None,
+        extra_params=spec.ai.extra_params,
+        timeout=min(spec.execution.timeout_seconds, provider_config().request_timeout),
+        metadata={"agent_id": spec.id, "execution_id": TRIAL},
+    )
+
+
+def _decided(sheet: Sheet, decision: PolicyDecision) -> None:
+    told = {
+        "matched": decision.matched,
+        "action": decision.action,
+        "write": decision.write,
+        "reason": decision.reason,
+        "error": decision.error,
+    }
+    sheet.add("policy", told)
+    outcome = "the answer is written" if decision.write else f"nothing is written: {decision.reason}"
+    sheet.say(f"Policy: {decision.action}, {outcome}")
+    if decision.error:
+        sheet.say(f"The condition could not be decided and counts as not met: {decision.error}")
+    sheet.say("")
+
+
+def _plan(
+    spec: AgentSpec, document: Document, prompts: RenderedPrompt, reply: ModelReply, decision: PolicyDecision
+) -> WritePlan:
+    now = datetime.now(UTC)
+    trial = Provenance(
+        execution_id=TRIAL,
+        agent_id=spec.id,
+        version=spec.version,
+        input_hash=fingerprint("", prompts),
+        event_time=Timestamp(int(now.timestamp()), 1),
+        claim=1,
+        model=reply.model,
+        provider=reply.provider,
+        tokens=reply.total_tokens,
+        cost_usd=None if reply.cost_nanousd is None else reply.cost_nanousd / 1e9,
+        latency_ms=reply.latency_ms,
+    )
+    read = ReadState(document, prompts.reads)
+    return plan_write(spec, document["_id"], decision.result, trial, read, now)
+
+
+def _planned(sheet: Sheet, plan: WritePlan) -> None:
+    place = f"{plan.database}.{plan.collection}"
+    told = {
+        "namespace": place,
+        "filter": extended_json(plan.filter),
+        "update": extended_json(plan.update),
+        "upsert": plan.upsert,
+    }
+    sheet.add("write", told)
+    sheet.add("update", told["update"], title=f"Update that would be written to {place}")
+    sheet.say("Nothing was written.")
