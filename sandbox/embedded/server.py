@@ -136,38 +136,49 @@ def _end_leftover(data_dir: Path, recipe: Recipe) -> None:
     pid_file.unlink(missing_ok=True)
 
 
+class _PortLost(ServerStartFailed):
+    """Another process took the port between the choice and the server's start."""
+
+
 def _start(
     recipe: Recipe, data_dir: Path, port: int | None, die_with_parent: bool, lock: int
 ) -> RunningServer:
-    for attempt in range(_ATTEMPTS):
-        with reserved_port(data_dir / f"{recipe.name}.port", port=port) as chosen:
-            command = Command(
-                argv=recipe.command(chosen),
-                directory=recipe.directory or data_dir,
-                death_signal=recipe.stop_signal if die_with_parent else None,
-                user=recipe.user,
-            )
-            process = _launch(recipe.name, command, data_dir)
-            if _listens(process, chosen, recipe.start_seconds):
-                identity = identify(process.pid)
-                if identity is not None:
-                    write_pid_file(data_dir / f"{recipe.name}.pid", identity)
-                    return RunningServer(
-                        recipe.name,
-                        recipe.url(chosen),
-                        chosen,
-                        data_dir,
-                        identity,
-                        process,
-                        recipe.stop_signal,
-                        lock,
-                    )
-        log = _read_log(data_dir, recipe.name)
-        lost_the_port = port is None and any(sign in log.lower() for sign in _ADDRESS_IN_USE)
-        if not lost_the_port or attempt == _ATTEMPTS - 1:
-            break
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _start_once(recipe, data_dir, port, die_with_parent, lock)
+        except _PortLost:
+            continue
+    return _start_once(recipe, data_dir, port, die_with_parent, lock)
+
+
+def _start_once(
+    recipe: Recipe, data_dir: Path, port: int | None, die_with_parent: bool, lock: int
+) -> RunningServer:
+    with reserved_port(data_dir / f"{recipe.name}.port", port=port) as chosen:
+        command = Command(
+            argv=recipe.command(chosen),
+            directory=recipe.directory or data_dir,
+            death_signal=recipe.stop_signal if die_with_parent else None,
+            user=recipe.user,
+        )
+        process = _launch(recipe.name, command, data_dir)
+        identity = identify(process.pid)
+        if identity is None or not _listens(process, chosen, recipe.start_seconds):
+            raise _failure(recipe, data_dir, process, port_is_free=port is None)
+    write_pid_file(data_dir / f"{recipe.name}.pid", identity)
+    return RunningServer(
+        recipe.name, recipe.url(chosen), chosen, data_dir, identity, process, recipe.stop_signal, lock
+    )
+
+
+def _failure(
+    recipe: Recipe, data_dir: Path, process: subprocess.Popen[bytes], *, port_is_free: bool
+) -> ServerStartFailed:
+    log = _read_log(data_dir, recipe.name)
+    lost = port_is_free and any(sign in log.lower() for sign in _ADDRESS_IN_USE)
     why = recipe.complaint(log) or f"exit code {process.poll()}"
-    raise ServerStartFailed(f"{recipe.name} did not start: {why} (log: {_log_path(data_dir, recipe.name)})")
+    kind = _PortLost if lost else ServerStartFailed
+    return kind(f"{recipe.name} did not start: {why} (log: {_log_path(data_dir, recipe.name)})")
 
 
 def _launch(name: str, command: Command, data_dir: Path) -> subprocess.Popen[bytes]:
