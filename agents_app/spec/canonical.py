@@ -19,10 +19,13 @@ def dump_json(spec: AgentSpec) -> dict[str, Any]:
     return spec.model_dump(mode="json")
 
 
-def dump_yaml(spec: AgentSpec) -> str:
-    """Return the specification as YAML; loading it gives an equal specification."""
+def dump_yaml(spec: AgentSpec, *, managed: bool = True) -> str:
+    """Return the specification as YAML; loading it gives an equal specification.
+
+    Without `managed`, what the server manages is left out: the form that people edit.
+    """
     return yaml.dump(
-        dump_json(spec),
+        dump_json(spec) if managed else declared(spec),
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,

@@ -111,13 +111,17 @@ def test_a_schema_may_name_any_key_where_it_stays_below_a_target(spec: Spec) -> 
     [
         (
             {"target_field": "_ai_metadata"},
-            "write.target_field: writes to '_ai_metadata', which overlaps "
-            "'_ai_metadata' of write.metadata_field",
+            (
+                "write.target_field: writes to '_ai_metadata', which overlaps "
+                "'_ai_metadata' of write.metadata_field"
+            ),
         ),
         (
             {"target_field": "_ai_metadata.x"},
-            "write.target_field: writes to '_ai_metadata.x', which overlaps "
-            "'_ai_metadata' of write.metadata_field",
+            (
+                "write.target_field: writes to '_ai_metadata.x', which overlaps "
+                "'_ai_metadata' of write.metadata_field"
+            ),
         ),
         (
             {"target_field": "ai", "metadata_field": "ai.meta"},

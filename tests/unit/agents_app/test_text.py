@@ -70,8 +70,10 @@ def test_a_bare_date_is_a_date_in_the_filter_and_text_elsewhere() -> None:
         ("a: b: c", "the text is not valid YAML: mapping values are not allowed here (line 1, column 5)"),
         (
             "a:\n\tb: 1",
-            "the text is not valid YAML: found character '\\t' that cannot start any token"
-            " (line 2, column 1)",
+            (
+                "the text is not valid YAML: found character '\\t' that cannot start any token"
+                " (line 2, column 1)"
+            ),
         ),
         ("a: \x07", "the text is not valid YAML: the character 7 is not allowed (line 1)"),
         (

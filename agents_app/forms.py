@@ -1,0 +1,109 @@
+"""The form in which people write an agent as YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from agents_app.errors import SpecInvalid
+from agents_app.models import Agent
+from agents_app.publish import run_checks
+from agents_app.publish_hooks import checks
+from agents_app.registry import spec_of
+from agents_app.spec import ParsedSpec, dump_yaml, load_spec
+
+NEW_AGENT = """\
+id: my-agent
+name: My agent
+description: What it is for.
+
+watch:
+  database: my_database
+  collection: my_collection
+  operations: [insert, update]
+  filter: null
+
+ai:
+  provider: openai
+  model: gpt-4o-mini
+  temperature: 0
+  prompt: |
+    Summarise this text in one sentence:
+
+    {{ document.text }}
+  response_schema:
+    type: object
+    properties:
+      summary: {type: string, maxLength: 300}
+    required: [summary]
+    additionalProperties: false
+
+write:
+  strategy: merge
+  target_field: ai
+"""
+
+
+class AgentForm(forms.ModelForm[Agent]):
+    """An agent's YAML. Valid only if it could be published; `parsed` then holds what it says.
+
+    `seen_revision` is the revision that the text was based on, so that nobody undoes another's change unseen.
+    """
+
+    specification = forms.CharField(
+        widget=forms.Textarea(
+            attrs={"class": "vLargeTextField", "rows": 45, "spellcheck": "false", "wrap": "off"}
+        ),
+        help_text="YAML or JSON. Saving publishes a new version; enable and disable agents in the list.",
+        strip=False,
+    )
+    seen_revision = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    parsed: ParsedSpec
+
+    class Meta:
+        """Every value of the agent comes from the text."""
+
+        model = Agent
+        fields = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "specification" not in self.fields:
+            return
+        version_id = self.instance.current_version_id
+        text = NEW_AGENT if version_id is None else dump_yaml(spec_of(version_id), managed=False)
+        self.initial.update(specification=text, seen_revision=self.instance.revision or None)
+
+    def clean_specification(self) -> str:
+        """Check all that publishing would check, and name each problem by its path and line."""
+        text: str = self.cleaned_data["specification"]
+        try:
+            parsed = load_spec(text)
+            remarks = run_checks(parsed.spec, checks())
+        except SpecInvalid as error:
+            raise forms.ValidationError([str(problem) for problem in error.errors]) from error
+        self._check_id(parsed.spec.id)
+        self.parsed = ParsedSpec(parsed.spec, (*parsed.warnings, *remarks))
+        return text
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a text that is based on an earlier state of the agent."""
+        cleaned = super().clean() or self.cleaned_data
+        # The lock is held until the request's transaction ends, so what is true here is true when saving.
+        current = Agent.objects.select_for_update().filter(pk=self.instance.pk or None).first()
+        if current is not None and cleaned.get("seen_revision") not in (None, current.revision):
+            raise forms.ValidationError(
+                "Someone else changed this agent in the meantime. Keep your text, reload the page and look "
+                "at the new version first."
+            )
+        return cleaned
+
+    def _check_id(self, agent_id: str) -> None:
+        if self.instance.pk and agent_id != self.instance.pk:
+            raise forms.ValidationError(
+                f"id: must stay '{self.instance.pk}'; add a new agent to use another id"
+            )
+        if not self.instance.pk and Agent.objects.filter(pk=agent_id, archived_at=None).exists():
+            raise forms.ValidationError(f"id: Agent '{agent_id}' exists already")
