@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,7 +12,8 @@ from django.views.decorators.http import require_safe
 
 from mongoclaw_project import __version__
 from mongoclaw_project.config import current
-from mongoclaw_project.health.component import Component, check
+from mongoclaw_project.health.component import Component, Probe, check
+from mongoclaw_project.health.fleet import fleet_probes
 from mongoclaw_project.health.servers import probes
 
 _INDISPENSABLE: Final = frozenset({"mongodb", "database"})
@@ -45,7 +47,7 @@ def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
 @require_safe
 def detailed(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
     """Describe every component; always 200, the answer is in `status`."""
-    components = check(probes())
+    components = check((*probes(), *_fleet()))
     return JsonResponse(
         {
             "status": overall(components),
@@ -60,6 +62,11 @@ def detailed(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
 def version(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
     """Say what runs here."""
     return JsonResponse({"version": __version__, "name": "mongoclaw"})
+
+
+@functools.cache
+def _fleet() -> tuple[Probe, ...]:
+    return fleet_probes()
 
 
 def overall(components: tuple[Component, ...]) -> str:

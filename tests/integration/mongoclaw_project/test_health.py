@@ -3,12 +3,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
+from executions_app.models import WorkerProcess
 from mongoclaw_project import __version__
 from mongoclaw_project.config import load_settings
 from mongoclaw_project.health import servers, views
@@ -55,12 +58,35 @@ class TestAllServersUp:
 
     def test_detailed_has_the_shape_that_the_sdks_read(self, client: Client) -> None:
         body = client.get("/health/detailed").json()
-        assert body["status"] == "healthy"
+        assert body["status"] == "degraded"
         assert body["version"] == __version__
         assert body["environment"] == "development"
         assert all(isinstance(component, dict) for component in body["components"].values())
         assert body["components"]["mongodb"]["details"]["connected"] is True
         assert body["components"]["database"]["details"]["vendor"] == connection.vendor
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("up")
+def test_watchers_and_workers_are_healthy_while_they_beat(client: Client) -> None:
+    def beat(role: str, seconds_ago: float) -> None:
+        beat_at = timezone.now() - timedelta(seconds=seconds_ago)
+        WorkerProcess.objects.create(
+            id=f"{role}-{seconds_ago}", role=role, host="h", pid=1, started_at=beat_at, beat_at=beat_at
+        )
+
+    beat("dispatch", 1)
+    beat("worker", 2)
+    beat("worker", 3600)
+    body = client.get("/health/detailed").json()
+    assert body["components"]["workers"]["details"]["alive"] == 1
+    assert body["components"]["watcher"]["status"] == "healthy"
+    assert body["status"] == "healthy"
+    WorkerProcess.objects.filter(role="worker").delete()
+    body = client.get("/health/detailed").json()
+    assert body["components"]["workers"]["error"] == "no process shows signs of life"
+    assert body["status"] == "degraded"
+    assert client.get("/health/ready").status_code == 200
 
 
 @pytest.mark.django_db
