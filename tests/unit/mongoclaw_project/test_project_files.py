@@ -95,3 +95,10 @@ def test_no_module_is_longer_than_300_lines() -> None:
         if "migrations" not in file.parts and (lines := file.read_text(encoding="utf-8").count("\n")) > 300
     ]
     assert long == []
+
+
+def test_what_ci_runs_is_a_shell_script_that_lints_and_tests() -> None:
+    script = ROOT / ".ci/run"
+    assert script.stat().st_mode & 0o111
+    subprocess.run(["sh", "-n", script], check=True)
+    assert script.read_text(encoding="utf-8").rstrip().endswith("make lint\nmake test")
