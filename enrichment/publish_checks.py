@@ -1,0 +1,88 @@
+"""What is checked when an agent is published: whatever of it will be compiled by the worker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from agents_app.errors import SpecInvalid, SpecProblem
+from agents_app.spec import Operation
+from enrichment.answer import compile_schema
+from enrichment.policy import compile_policy
+from enrichment.prompt import PROMPT, SYSTEM_PROMPT
+from enrichment.template.compiled import compile_template
+from enrichment.template.lint import printed_bare
+
+if TYPE_CHECKING:
+    from agents_app.spec import AgentSpec
+    from enrichment.template.compiled import CompiledTemplate
+
+_MOVING: Final = frozenset({"now", "timestamp"})
+_MOVING_EVENT: Final = re.compile(
+    r"\bevent\b(?!\.(operation|database|collection|document_key|full_document)\b)"
+)
+
+
+def check(spec: AgentSpec) -> Iterable[str]:
+    """Return warnings about the agent. Raises SpecInvalid with the problems of all its parts."""
+    problems: list[SpecProblem] = []
+    warnings: list[str] = []
+    for part in (_prompt, _system_prompt, _schema, _policy):
+        try:
+            warnings.extend(part(spec))
+        except SpecInvalid as error:
+            problems.extend(error.errors)
+    if problems:
+        raise SpecInvalid(errors=problems)
+    return (*warnings, *_deletes(spec))
+
+
+def _prompt(spec: AgentSpec) -> Iterator[str]:
+    yield from _template_warnings(compile_template(spec.ai.prompt, PROMPT), spec.ai.prompt)
+
+
+def _system_prompt(spec: AgentSpec) -> Iterator[str]:
+    if spec.ai.system_prompt is None:
+        return
+    template = compile_template(spec.ai.system_prompt, SYSTEM_PROMPT)
+    yield from _template_warnings(template, spec.ai.system_prompt)
+    if template.variables & {"document", "doc"}:
+        yield (
+            f"{SYSTEM_PROMPT}: it prints the document; whoever writes documents can then give the model "
+            f"instructions. Documents belong in {PROMPT}"
+        )
+
+
+def _template_warnings(template: CompiledTemplate, source: str) -> Iterator[str]:
+    moving = sorted(template.variables & _MOVING)
+    if "event" in template.variables and _MOVING_EVENT.search(source):
+        moving.append("event")
+    if moving:
+        yield (
+            f"{template.path}: uses {', '.join(moving)}, which may differ at each run: an edit that changes "
+            "nothing else is then not recognised as unchanged and costs a model call"
+        )
+    for line in printed_bare(source):
+        yield (
+            f"{template.path}, line {line}: prints the whole document without a delimiter around it; "
+            "put it between marks such as <document> and </document>, so that the model can tell it from "
+            "instructions"
+        )
+
+
+def _schema(spec: AgentSpec) -> Iterable[str]:
+    return compile_schema(spec.ai.response_schema).warnings
+
+
+def _policy(spec: AgentSpec) -> Iterable[str]:
+    compile_policy(spec.policy)
+    return ()
+
+
+def _deletes(spec: AgentSpec) -> Iterator[str]:
+    if Operation.DELETE in spec.watch.operations:
+        yield (
+            "watch.operations: a delete carries the document only where the collection has pre-images "
+            "(changeStreamPreAndPostImages); without them the filter never matches a delete"
+        )
