@@ -18,6 +18,7 @@ from agents_app.spec.load import load_spec, read_text
 from agents_app.spec.names import RESERVED_IDS, VERSION_FIELD
 from agents_app.spec.parse import ParsedSpec, parse_spec
 from agents_app.spec.policy import FallbackAction, PolicyAction, PolicySpec
+from agents_app.spec.problems import known_paths
 from agents_app.spec.watch import Operation, WatchSpec
 from agents_app.spec.write import Strategy, WriteSpec
 
@@ -46,6 +47,7 @@ __all__ = [
     "declared",
     "dump_json",
     "dump_yaml",
+    "known_paths",
     "load_spec",
     "parse_spec",
     "read_text",

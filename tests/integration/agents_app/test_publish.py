@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
+from django.core import serializers
 from django.db import connection, transaction
 
 from agents_app.errors import (
@@ -22,7 +23,7 @@ from agents_app.models import Agent, AgentVersion, Health
 from agents_app.publish import archive, get, mark_health, publish, set_enabled
 from agents_app.spec import AgentSpec, ParsedSpec, content_hash
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -172,6 +173,13 @@ def test_a_failure_after_the_publication_undoes_all_of_it(make_spec: MakeSpec) -
     with pytest.raises(ConnectionAbortedError):
         fail_late()
     assert (Agent.objects.count(), AgentVersion.objects.count()) == (0, 0)
+
+
+def test_a_version_survives_a_dump_of_the_database(make_spec: MakeSpec) -> None:
+    version = publish(make_spec(metadata={"b": [1.5, None], "a": "ä"}), by="ada", now=NOW).version
+    (restored,) = serializers.deserialize("json", serializers.serialize("json", [version]))
+    assert isinstance(restored.object, AgentVersion)
+    assert list(restored.object.spec["metadata"].items()) == [("b", [1.5, None]), ("a", "ä")]
 
 
 def test_a_version_can_be_neither_changed_nor_deleted(make_spec: MakeSpec) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from agents_app.spec import AgentSpec
+from agents_app.errors import SpecInvalid
+from agents_app.spec import AgentSpec, parse_spec
 
 Spec = Callable[..., AgentSpec]
 Problems = Callable[..., list[str]]
@@ -156,3 +159,47 @@ def test_a_field_that_the_schema_rules_out_draws_a_remark(warnings: Problems) ->
     assert warnings(write={"fields": {"moood": "m"}}, ai__response_schema=schema) == [
         "write.fields.moood: can never be in the answer: ai.response_schema does not declare it"
     ]
+
+
+_segments = st.sampled_from(["_id", "$set", "", "a", "b", "ai", "_ai_metadata", "_mongoclaw_version", "0"])
+_paths = st.lists(_segments, min_size=1, max_size=3).map(".".join)
+_writes = st.fixed_dictionaries(
+    {"strategy": st.sampled_from(["merge", "replace", "append", "nested"])},
+    optional={
+        "fields": st.dictionaries(st.sampled_from(["x", "y", "z"]), _paths, min_size=1),
+        "target_field": _paths,
+        "path": _paths,
+        "array_field": _paths,
+        "metadata_field": _paths,
+        "include_metadata": st.booleans(),
+    },
+)
+
+
+@given(
+    _writes,
+    st.none() | st.dictionaries(_paths, st.just({}), max_size=3),
+    st.none() | st.fixed_dictionaries({"action": st.just("tag"), "tag_field": _segments}),
+)
+@settings(deadline=None, max_examples=500)
+def test_whatever_is_accepted_may_never_write_reserved_or_overlapping_paths(
+    write: Any, properties: Any, policy: Any
+) -> None:
+    data = {
+        "id": "triage",
+        "name": "Triage",
+        "watch": {"database": "shop", "collection": "tickets"},
+        "ai": {"prompt": "x", "response_schema": properties and {"properties": properties}},
+        "write": write,
+        "policy": policy,
+    }
+    try:
+        paths = parse_spec(data).spec.output_paths
+    except SpecInvalid:
+        return
+    assert paths - {data["write"].get("metadata_field", "_ai_metadata")}
+    for path in paths:
+        segments = path.split(".")
+        assert segments[0] not in {"_id", "_mongoclaw_version"}
+        assert all(segment and not segment.startswith("$") for segment in segments)
+        assert not any(path.startswith(f"{other}.") for other in paths)
