@@ -23,8 +23,6 @@ def examine_server() -> Iterator[Finding]:
             yield from _tables()
     except sql.SqlUnusable as error:
         yield bad(error.what, error.remedy)
-    finally:
-        connection.close()
 
 
 def _kind() -> Iterator[Finding]:
