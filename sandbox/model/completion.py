@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.model import MODEL_NAME
 from sandbox.model.schema_answer import SchemaAnswer
+from sandbox.model.schema_hints import schema_in_words
 from sandbox.model.words import phrase, words_of
 
 if TYPE_CHECKING:
@@ -51,10 +52,11 @@ def read_question(body: bytes, *, external: bool) -> Question:
         raise BadRequest("messages: a list of objects is required")
     wanted = data.get("response_format")
     wanted = {"type": wanted} if isinstance(wanted, str) else wanted if isinstance(wanted, dict) else {}
+    prompt = "\n".join(_text_of(message.get("content")) for message in messages)
     return Question(
-        prompt="\n".join(_text_of(message.get("content")) for message in messages),
+        prompt=prompt,
         hash=prompt_hash(messages),
-        schema=_schema_of(wanted),
+        schema=_schema_of(wanted, prompt),
         wants_json=wanted.get("type") in ("json_object", "json_schema", "json"),
         external=external,
     )
@@ -124,7 +126,9 @@ def _external_messages(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*told, {"role": "user", "content": prompt}]
 
 
-def _schema_of(wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _schema_of(wanted: Mapping[str, Any], prompt: str) -> Mapping[str, Any] | None:
     outer = wanted.get("json_schema")
     schema = outer.get("schema") if isinstance(outer, dict) else None
-    return schema if isinstance(schema, dict) else None
+    if isinstance(schema, dict):
+        return schema
+    return schema_in_words(prompt) if wanted else None

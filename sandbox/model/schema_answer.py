@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
+from sandbox.model.schema_hints import with_hints
 from sandbox.model.schema_merge import follow, merged
 from sandbox.model.schema_scalar import make_number, make_string
 
@@ -47,7 +48,7 @@ class SchemaAnswer:
     def _make(self, schema: Any, name: str, depth: int) -> Any:
         if not isinstance(schema, dict):
             return self._phrase(name, {})
-        schema = self._settled(schema)
+        schema = self._settled(with_hints(schema))
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
@@ -73,7 +74,7 @@ class SchemaAnswer:
         for _ in range(20):
             if "$ref" in schema:
                 rest = {key: value for key, value in schema.items() if key != "$ref"}
-                schema = merged(rest, follow(self._root, schema["$ref"]))
+                schema = merged(rest, with_hints(follow(self._root, schema["$ref"])))
                 continue
             if "allOf" in schema:
                 rest = {key: value for key, value in schema.items() if key != "allOf"}
@@ -85,7 +86,7 @@ class SchemaAnswer:
             if choice is None:
                 return schema
             rest = {key: value for key, value in schema.items() if key != choice}
-            schema = merged(rest, self._choose(schema[choice]))
+            schema = merged(rest, with_hints(self._choose(schema[choice])))
         return schema
 
     def _choose(self, options: list[Any]) -> Schema:
