@@ -19,7 +19,7 @@ from agents_app.models import Agent, AgentVersion
 from agents_app.publish import archive, get, publish, set_enabled
 from agents_app.spec import AgentSpec, ParsedSpec, dump_yaml
 
-pytestmark = [pytest.mark.sql, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 AGENTS = "/admin/agents_app/agent/"

@@ -23,7 +23,7 @@ from agents_app.models import Agent, AgentVersion, Health
 from agents_app.publish import archive, get, mark_health, publish, set_enabled
 from agents_app.spec import AgentSpec, ParsedSpec, content_hash
 
-pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

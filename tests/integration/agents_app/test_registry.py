@@ -14,7 +14,7 @@ from agents_app.models import Agent
 from agents_app.publish import archive, publish, set_enabled
 from agents_app.spec import ParsedSpec, dump_json
 
-pytestmark = [pytest.mark.sql, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
