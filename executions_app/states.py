@@ -28,7 +28,7 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     Status.SKIPPED: frozenset(),
     Status.FAILED: frozenset({Status.PENDING}),
 }
-"""Every move a row may make. A dead letter is `failed`; it leaves that state only when somebody requeues it."""
+"""Every move a row may make. A dead letter is `failed`; it leaves only when somebody requeues it."""
 
 
 class Reason(StrEnum):

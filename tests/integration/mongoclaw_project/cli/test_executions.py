@@ -127,7 +127,7 @@ def test_the_story_as_json_is_the_contracts_record_and_more(run: Run, runs: list
     )
     assert (record["tokens_used"], record["cost_usd"]) == (19, 0.000005)
     assert record["ai_response"]["parsed_content"] == {"queue": "billing"}
-    assert [step["moment"] for step in record["timeline"]][0] == "event"
+    assert next(step["moment"] for step in record["timeline"]) == "event"
 
 
 def test_the_story_of_a_failure_says_why(run: Run, runs: list[str]) -> None:
