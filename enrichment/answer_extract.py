@@ -15,7 +15,7 @@ from enrichment.answer_json import NotJson, parse_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OBJECT_START = re.compile(r'\{\s*["}]')
+_OBJECT_START = re.compile(r'\{\s*(?:["}]|\Z)')
 _MARK = re.compile(r'[{}\[\],"\\]')
 _FENCE = "```"
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+-]{0,20}[ \t]*\r?\n?")

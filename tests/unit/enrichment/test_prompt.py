@@ -95,7 +95,7 @@ def render(
         ("{% for l in document.lines if l.on %}{{ l.sku }}{% else %}none{% endfor %}", "x"),
         ("{% for l in document.lines %}{{ loop.cycle('odd', 'even') }} {% endfor %}.", "odd even ."),
         (
-            "{% set s = namespace(n=0) %}{% for l in doc.lines %}{% set s.n = s.n + l.n %}{% endfor %}{{ s.n }}",
+            "{% set s = namespace(n=0) %}{% for l in doc.lines %}{% set s.n=s.n+l.n %}{% endfor %}{{ s.n }}",
             "3",
         ),
         ("{% with t = document.title %}{{ t }}{% endwith %}", "Lamp"),
