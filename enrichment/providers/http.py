@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -31,6 +32,7 @@ MAX_BODY: Final = 8 * 1024 * 1024  # bytes
 CONNECT_SECONDS: Final = 10.0  # for the connection and for sending; also never more than the whole call has
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+_LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _OURS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "content-type"}
 )
@@ -101,6 +103,15 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _Secure
 
 
+def proxy_for(scheme: str, host: str) -> str | None:
+    """Return the proxy that the environment names for an address; none for this machine."""
+    proxies = getproxies()
+    url = proxies.get(scheme) or proxies.get("all")
+    if not url or host in _LOCAL or proxy_bypass(host):
+        return None
+    return url if "://" in url else f"http://{url}"
+
+
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()  # reading the certificates takes 20 ms: once, not for each connection
@@ -108,6 +119,11 @@ def _tls() -> ssl.SSLContext:
 
 @lru_cache(maxsize=64)
 def _pool(scheme: str, host: str, port: int | None, size: int) -> HTTPConnectionPool:
+    proxy = proxy_for(scheme, host)
+    if proxy is not None:
+        manager = urllib3.ProxyManager(proxy, maxsize=size, ssl_context=_tls())
+        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+        return manager.connection_from_host(host, port, scheme)
     if scheme == "https":
         return _SecurePool(host, port, maxsize=size, ssl_context=_tls())
     return _PlainPool(host, port, maxsize=size)
@@ -171,6 +187,7 @@ class Endpoint:
         if parsed.auth:
             raise ProviderRejected(f"The address of {name} must not hold a user or password")
         self._name = name
+        self._url = parsed.url
         self._path = parsed.request_uri
         self._target = (parsed.scheme, parsed.host, parsed.port, pool_size)
 
@@ -188,13 +205,15 @@ class Endpoint:
             raise ProviderRejected("ai.extra_params hold something that cannot be sent as JSON") from None
         limits = urllib3.Timeout(connect=min(CONNECT_SECONDS, timeout), total=timeout)
         with translated(self._name):
-            response = _pool(*self._target).urlopen(
+            pool = _pool(*self._target)
+            response = pool.urlopen(
                 "POST",
-                self._path,
+                self._url if pool.proxy is not None and self._target[0] == "http" else self._path,
                 body=body,
                 headers={"Content-Type": "application/json", "Accept-Encoding": "identity", **headers},
                 retries=False,
                 redirect=False,
+                assert_same_host=False,  # a proxy is given the whole address
                 timeout=limits,
                 preload_content=False,
             )

@@ -40,6 +40,8 @@ _ADDRESS: Final[Mapping[str, Mapping[str, str]]] = {
     "ollama_chat": {"api_base": "OLLAMA_API_BASE"},
     "openai": {"api_base": "OPENAI_API_BASE"},
 }
+# litellm speaks to these through a client of its own, which follows redirects, unless it is given ours.
+_OWN_PROTOCOL: Final = frozenset({"anthropic", "google"})
 _import_lock = threading.Lock()
 
 
@@ -61,6 +63,13 @@ def _load(pool_size: int) -> Any:
     litellm.disable_hf_tokenizer_download = True
     litellm.client_session = session(pool_size)
     return litellm
+
+
+@lru_cache(maxsize=1)
+def _handler(session: Any) -> Any:
+    from litellm.llms.custom_httpx.http_handler import HTTPHandler
+
+    return HTTPHandler(client=session)
 
 
 class LiteLLM:
@@ -103,6 +112,8 @@ class LiteLLM:
         if arguments["timeout"] <= 0:
             raise ProviderTimeout(f"No time was left to call {self._vendor}")
         litellm = _litellm(self._pool_size)
+        if self._vendor in _OWN_PROTOCOL:
+            arguments["client"] = _handler(litellm.client_session)
         started = self._clock()
         try:
             answer = litellm.completion(**arguments).model_dump()

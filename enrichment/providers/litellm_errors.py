@@ -6,6 +6,7 @@ only where there is no status of the provider's, and are told by name, so that n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -52,6 +53,8 @@ MEANING: Mapping[str, type[errors.ProviderError] | None] = {
     "UnsupportedParamsError": errors.ProviderRejected,
     "VectorStoreSearchError": errors.ProviderRejected,
 }
+# A success that it could not read is a 500 to litellm.
+_NOT_AN_ANSWER = re.compile(r"invalid response from LLM endpoint|Received response - <APIResponse \[2\d\d")
 _NEVER_SENT = (
     "ConnectError",
     "ConnectTimeout",
@@ -73,6 +76,8 @@ def translate(
 ) -> errors.ProviderError:
     """Return our error for one that litellm raised. Its text is without keys and without the prompts."""
     refusal = _refusal(error)
+    if _NOT_AN_ANSWER.search(refusal.message):
+        return errors.ProviderBadResponse(f"{vendor} answered with something that is not a JSON object")
     by_class = _by_class(error)
     by_cause = _by_cause(error)
     wait = retry_after(_headers(error), now=now)

@@ -33,6 +33,7 @@ class RawServer:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.requests: list[tuple[dict[str, str], Any]] = []
         self.connections = 0
+        self.answered = 0
         self.over = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -59,6 +60,7 @@ class RawServer:
                 body = stream.read(int(headers.get("content-length", "0")))
                 self.requests.append(({**headers, "": lines[0]}, json.loads(body) if body else None))
                 self._reply(connection)
+                self.answered += 1
 
 
 def _until_blank(stream: Any) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from enrichment.providers.base import ModelRequest
 from enrichment.providers.http import MAX_BODY
 from enrichment.providers.openai_compatible import OpenAICompatible
 from sandbox.model.client import ModelControl
+from tests.conditions import eventually
 from tests.integration.enrichment.raw_server import RawServer, Reply, chat, dripping, http
 
 KEY = "sk-test-0123456789abcdef"
@@ -312,8 +313,9 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(serve: Serve)
         connection.shutdown(socket.SHUT_RDWR)
 
     server = serve(once)
-    for _ in range(3):
+    for number in range(1, 4):
         provider(server.url).complete(REQUEST)
+        eventually(lambda done=number: server.answered == done)
     assert server.connections == 3
 
 
