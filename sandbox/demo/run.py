@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from sandbox.demo.documents import Document
     from sandbox.demo.real_model import RealModel
 
-_SCRIPT_SECONDS = 8.0
+_SCRIPT_SECONDS = 6.0
 _MODEL_LATENCY = "500-1500"
-_KILL_AT_SHARE = 0.35
+_KILL_FROM_SHARE, _KILL_BY_SHARE = 0.2, 0.5
+_CALLS_WORTH_KILLING = 20
 _QUIET_SECONDS = 2.0
 _TICK_SECONDS = 0.1
 _OWN_SETTINGS = "MONGOCLAW_"
@@ -158,9 +159,18 @@ def _perform(stage: _Stage, options: DemoOptions) -> None:
             stage.inserted += step.kind == "insert"
         sent = due
         _tick(stage)
-        if stage.killed_at is None and _results(stage) >= _KILL_AT_SHARE * options.documents:
+        if stage.killed_at is None and _is_time_to_kill(stage, options):
             _kill_worker(stage)
     stage.pending = []
+
+
+def _is_time_to_kill(stage: _Stage, options: DemoOptions) -> bool:
+    """When it hurts most: in the middle, with many calls in the air."""
+    done = _results(stage) / options.documents
+    if done < _KILL_FROM_SHARE:
+        return False
+    in_flight = stage.model.calls()["in_flight"] if stage.model else 0
+    return done >= _KILL_BY_SHARE or in_flight >= _CALLS_WORTH_KILLING
 
 
 def _kill_worker(stage: _Stage) -> None:
