@@ -155,6 +155,8 @@ def _writing(mongo: MongoClient[Document], database: str, collection: str) -> It
 
 
 def _refused(error: OperationFailure, what: str, needed: str, place_: str) -> Finding:
+    if error.code == _DENIED and "authentication" in words(error):
+        return bad(f"{what}: the server wants a user", "put a user and password into MONGOCLAW_MONGODB__URI")
     if error.code == _DENIED:
         return bad(f"{what}: the user lacks the permission", f"grant it {needed} on {place_}")
     return bad(f"{what}: {words(error)}", "mend what the server says")
