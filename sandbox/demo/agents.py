@@ -28,13 +28,14 @@ class DemoAgent:
     """An agent with the collection that it watches.
 
     `result_of` takes its result out of a document (None if there is none); `expected` makes from an answer of
-    the model what that result has to be.
+    the model what that result has to be; `text_field` is the field whose text stands in its prompt.
     """
 
     namespace: Namespace
     config: Document
     result_of: Shape
     expected: Shape
+    text_field: str
 
     @property
     def id(self) -> str:
@@ -46,11 +47,6 @@ class DemoAgent:
         """Which documents it is for, in MongoDB's language."""
         found: Document = self.config["watch"].get("filter") or {}
         return found
-
-    @property
-    def text_field(self) -> str:
-        """The field whose text stands in its prompt."""
-        return TEXT_FIELD[self.namespace]
 
     def entry(self, document: Document) -> Document:
         """What it wrote about its own work into the document; empty if nothing."""
@@ -66,7 +62,8 @@ def load_agents(model: RealModel | None) -> tuple[DemoAgent, ...]:
         ARTICLES: (_article_result, _whole),
     }
     return tuple(
-        DemoAgent(namespace, _read(file, model), *shapes[namespace]) for namespace, file in _FILES.items()
+        DemoAgent(namespace, _read(file, model), *shapes[namespace], TEXT_FIELD[namespace])
+        for namespace, file in _FILES.items()
     )
 
 
