@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bson.decimal128 import Decimal128
@@ -19,7 +19,7 @@ _PLAIN_NAME = re.compile(r"[^.$\0][^.\0]*")
 class ReadState:
     """A document as it was read, and the top-level fields that the prompt used; None means all of it."""
 
-    document: Mapping[str, Any]
+    document: Mapping[str, Any] = field(repr=False)
     reads: frozenset[str] | None = None
 
 

@@ -86,33 +86,33 @@ def updates(metadata_field: str, provenance: Provenance, *, now: datetime) -> di
 
     One path each, never the whole field: two agents on one document must not erase each other's entries.
     """
-    shared = {
+    facts = {
         "processed_at": now,
-        "work_item_id": provenance.execution_id,
-        "source_work_item_id": provenance.execution_id,
-        "source_agent_id": provenance.agent_id,
         "model": provenance.model,
         "provider": provenance.provider,
         "tokens": provenance.tokens,
         "cost_usd": provenance.cost_usd,
         "latency_ms": provenance.latency_ms,
     }
-    entry = {
+    shared = {
+        "work_item_id": provenance.execution_id,
+        "source_work_item_id": provenance.execution_id,
+        "source_agent_id": provenance.agent_id,
+        **facts,
+    }
+    paths: dict[str, Any] = {f"{metadata_field}.{key}": value for key, value in shared.items()}
+    return {**paths, entry_path(metadata_field, provenance.agent_id): {**_order(provenance), **facts}}
+
+
+def _order(provenance: Provenance) -> dict[str, Any]:
+    return {
         "execution_id": provenance.execution_id,
         "version": provenance.version,
         "input_hash": provenance.input_hash,
         "event_time": provenance.event_time,
         "claim": provenance.claim,
         "hops": provenance.hops,
-        "processed_at": now,
-        "model": provenance.model,
-        "provider": provenance.provider,
-        "tokens": provenance.tokens,
-        "cost_usd": provenance.cost_usd,
-        "latency_ms": provenance.latency_ms,
     }
-    paths: dict[str, Any] = {f"{metadata_field}.{key}": value for key, value in shared.items()}
-    return {**paths, entry_path(metadata_field, provenance.agent_id): entry}
 
 
 def fence(metadata_field: str, provenance: Provenance) -> dict[str, Any]:

@@ -49,36 +49,40 @@ def plan_write(  # noqa: PLR0917 - the order of the story: whose, where, what, f
     *,
     protected: frozenset[str] = frozenset(),
 ) -> WritePlan:
-    """Plan the one update that writes `result`.
+    """Plan the one update that writes `result` to the document with this `_id`, of any BSON type.
 
-    `document_id` is the `_id`, of any BSON type. `read` is needed in strict_post_commit only; None there says
-    that the document was deleted. `protected` are paths that never change, such as a shard key's. Raises
-    WriteRefused if the answer cannot be written, or not there.
+    `read` is needed in strict_post_commit only; None there says that it was deleted. `protected`
+    are paths that never change: a shard key's. Raises WriteRefused if the answer cannot be written, or not
+    there.
     """
     assignment = assign(spec, result, protected=protected)
     strict = _strict(spec, read)
     elsewhere = spec.target_namespace != spec.watch_namespace
-    conditions: list[Mapping[str, Any]] = [*_repeat_guard(spec, assignment, provenance)]
-    if strict is not None and not elsewhere:
-        conditions.append(strict.filter)
+    here = None if elsewhere else strict
     database, collection = spec.target_namespace
     return WritePlan(
         database=database,
         collection=collection,
         document_id=document_id,
-        filter=_filter(document_id, conditions),
-        update=_update(spec, assignment, provenance, now, counted=strict is not None and not elsewhere),
+        filter=_filter(document_id, [*_repeat_guard(spec, assignment, provenance), *_inputs(here)]),
+        update=_update(spec, assignment, provenance, now, counted=here is not None),
         upsert=elsewhere,
         provenance=provenance,
-        entry_path=origin.entry_path(spec.write.metadata_field, spec.id)
-        if spec.write.include_metadata
-        else None,
+        entry_path=_entry_path(spec),
         pushes=assignment.pushes,
         foldable=places(spec),
         conflict=None if strict is None else strict.reason,
-        source=_source(spec, document_id, strict) if strict is not None and elsewhere else None,
+        source=_source(spec, document_id, strict) if elsewhere else None,
         dropped=assignment.dropped,
     )
+
+
+def _inputs(strict: _Strict | None) -> list[Mapping[str, Any]]:
+    return [] if strict is None else [strict.filter]
+
+
+def _entry_path(spec: AgentSpec) -> str | None:
+    return origin.entry_path(spec.write.metadata_field, spec.id) if spec.write.include_metadata else None
 
 
 def _strict(spec: AgentSpec, read: ReadState | None) -> _Strict | None:
@@ -124,7 +128,9 @@ def _update(
     return {operator: fields for operator, fields in parts.items() if fields}
 
 
-def _source(spec: AgentSpec, document_id: object, strict: _Strict) -> Guard:
+def _source(spec: AgentSpec, document_id: object, strict: _Strict | None) -> Guard | None:
+    if strict is None:
+        return None
     database, collection = spec.watch_namespace
     return Guard(
         database=database,

@@ -39,8 +39,8 @@ class Guard:
 
     database: str
     collection: str
-    filter: Mapping[str, Any]
-    update: Mapping[str, Any]
+    filter: Mapping[str, Any] = field(repr=False)
+    update: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class WritePlan:
     database: str
     collection: str
     document_id: object
-    filter: Mapping[str, Any]
-    update: Mapping[str, Any]
+    filter: Mapping[str, Any] = field(repr=False)
+    update: Mapping[str, Any] = field(repr=False)
     upsert: bool
     provenance: Provenance
     entry_path: str | None
-    pushes: Mapping[str, Any] = field(default_factory=dict)
+    pushes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     foldable: frozenset[str] = frozenset()
     conflict: str | None = None
     source: Guard | None = None
@@ -98,7 +98,11 @@ def _attempt(client: MongoClient[Any], plan: WritePlan, place: str) -> bool | No
     if plan.source is None:
         return _update(_target(client, plan), plan, place, None)
     with client.start_session() as session:
-        return session.with_transaction(lambda inner: _guarded(client, plan, place, inner))
+        return session.with_transaction(
+            lambda inner: _guarded(client, plan, place, inner),
+            write_concern=WriteConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
 
 
 def _guarded(client: MongoClient[Any], plan: WritePlan, place: str, session: ClientSession) -> bool | None:

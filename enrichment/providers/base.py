@@ -17,8 +17,8 @@ class ModelRequest:
     """
 
     model: str
-    user: str
-    system: str | None = None
+    user: str = field(repr=False)
+    system: str | None = field(default=None, repr=False)
     temperature: float = 0.7
     max_tokens: int = 2048
     json_schema: Mapping[str, Any] | None = None
@@ -37,7 +37,7 @@ class ModelReply:
     high side.
     """
 
-    text: str
+    text: str = field(repr=False)
     model: str
     provider: str
     prompt_tokens: int
@@ -78,4 +78,4 @@ class ProviderConfig:
     sandbox_url: str | None = None
     request_timeout: float = 60.0
     pool_size: int = 64
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -41,8 +41,8 @@ class ExternalTarget:
 
     url: str
     agent_id: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    secrets: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     timeout: float = math.inf
     metadata: Mapping[str, Any] = field(default_factory=dict)
 

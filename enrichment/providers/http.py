@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ MAX_BODY: Final = 8 * 1024 * 1024  # bytes
 CONNECT_SECONDS: Final = 10.0  # for the connection and for sending; also never more than the whole call has
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+_MOST_POOLS = 64
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _OURS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "content-type"}
@@ -117,8 +119,32 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()  # reading the certificates takes 20 ms: once, not for each connection
 
 
-@lru_cache(maxsize=64)
-def _pool(scheme: str, host: str, port: int | None, size: int) -> HTTPConnectionPool:
+_Target = tuple[str, str, int | None, int]  # scheme, host, port, connections kept
+
+
+class _Pools:
+    """The process's connections, one pool per address; the oldest pool goes when there are too many."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self._pools: dict[_Target, HTTPConnectionPool] = {}
+        self._lock = threading.Lock()
+
+    def at(self, target: _Target) -> HTTPConnectionPool:
+        pool = self._pools.get(target)
+        if pool is not None:
+            return pool
+        with self._lock:
+            if target not in self._pools:
+                if len(self._pools) >= _MOST_POOLS:
+                    del self._pools[next(iter(self._pools))]
+                self._pools[target] = _open_pool(*target)
+            return self._pools[target]
+
+
+def _open_pool(scheme: str, host: str, port: int | None, size: int) -> HTTPConnectionPool:
     proxy = proxy_for(scheme, host)
     if proxy is not None:
         manager = urllib3.ProxyManager(proxy, maxsize=size, ssl_context=_tls())
@@ -129,8 +155,9 @@ def _pool(scheme: str, host: str, port: int | None, size: int) -> HTTPConnection
     return _PlainPool(host, port, maxsize=size)
 
 
+_pools = _Pools()
 # A socket that two processes share gives each of them the other's answers.
-os.register_at_fork(after_in_child=_pool.cache_clear)
+os.register_at_fork(after_in_child=_pools.forget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +232,7 @@ class Endpoint:
             raise ProviderRejected("ai.extra_params hold something that cannot be sent as JSON") from None
         limits = urllib3.Timeout(connect=min(CONNECT_SECONDS, timeout), total=timeout)
         with translated(self._name):
-            pool = _pool(*self._target)
+            pool = _pools.at(self._target)
             response = pool.urlopen(
                 "POST",
                 self._url if pool.proxy is not None and self._target[0] == "http" else self._path,

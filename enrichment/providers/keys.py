@@ -39,12 +39,14 @@ VENDORS: Mapping[str, Vendor] = {
     "xai": Vendor("xai", ("XAI_API_KEY",)),
 }
 KEYLESS = frozenset({"ollama", "ollama_chat", "lm_studio", "hosted_vllm", "llamafile"})
-# Variables whose value is not a key but tells the vendor's own library where to find one.
+# Variables that litellm or the vendor's own library reads by itself; they are not passed on as keys.
 _AMBIENT = frozenset(
     {
         "AWS_ACCESS_KEY_ID",
+        "AWS_BEARER_TOKEN_BEDROCK",
         "AWS_PROFILE",
         "AWS_ROLE_ARN",
+        "AZURE_AD_TOKEN",
         "GOOGLE_APPLICATION_CREDENTIALS",
         "VERTEXAI_CREDENTIALS",
     }
