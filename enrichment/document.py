@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from enrichment.plain import Plain, ValueTooLarge, to_plain
+from enrichment.plain import Conversion, Plain, ValueTooLarge, to_plain
 
 __all__ = ["DocumentView", "Plain", "ValueTooLarge", "to_plain"]
 
@@ -18,11 +18,12 @@ class DocumentView(Mapping[str, Plain]):
     reads it.
     """
 
-    __slots__ = ("_hidden", "_plain", "_reads", "_source", "_whole")
+    __slots__ = ("_conversion", "_hidden", "_plain", "_reads", "_source", "_whole")
 
     def __init__(self, document: Mapping[str, object], hidden: frozenset[str] = frozenset()) -> None:
         self._source = document
         self._hidden = hidden
+        self._conversion = Conversion()  # fields are converted once, so it counts the document once
         self._plain: dict[str, Plain] = {}
         self._reads: set[str] = set()
         self._whole = False
@@ -72,6 +73,6 @@ class DocumentView(Mapping[str, Plain]):
 
     def _convert(self, key: str) -> Plain:
         try:
-            return to_plain(self._source[key])
+            return to_plain(self._source[key], self._conversion)
         except ValueTooLarge as error:
             raise ValueTooLarge(f"document.{key}: {error}", field=key) from error

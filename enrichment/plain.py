@@ -50,26 +50,28 @@ class ValueTooLarge(MongoClawError):
     code = "document_too_large"
 
 
-def to_plain(value: object) -> Plain:
+def to_plain(value: object, conversion: Conversion | None = None) -> Plain:
     """Return the value as JSON-able data, the same for equal BSON values.
 
     ObjectId, UUID and Decimal128 become text, dates ISO text (a date without a zone is UTC, as in BSON),
     binary data base64 text, NaN and the infinities text. Raises ValueTooLarge beyond 200,000 values, 24
     million characters or 120 levels.
     """
-    return _Conversion().convert(value, 0)
+    return (conversion or Conversion()).convert(value, 0)
 
 
-class _Conversion:
-    """One conversion and what it has used up."""
+class Conversion:
+    """What the conversion of one value, or of several together, has used up of its allowance."""
 
-    __slots__ = ("characters", "values")
+    __slots__ = ("characters", "most_values", "values")
 
-    def __init__(self) -> None:
+    def __init__(self, most_values: int = MAX_VALUES) -> None:
+        self.most_values = most_values
         self.values = 0
         self.characters = 0
 
     def convert(self, value: object, depth: int) -> Plain:
+        """Return the value as plain data. Raises ValueTooLarge."""
         self._count(depth)
         if isinstance(value, Mapping):
             return self._mapping(value, depth)
@@ -96,13 +98,13 @@ class _Conversion:
         self.values += 1
         if depth > MAX_DEPTH:
             raise ValueTooLarge(f"the value is nested deeper than {MAX_DEPTH} levels")
-        if self.values > MAX_VALUES:
-            raise ValueTooLarge(f"the value holds more than {MAX_VALUES:,} values")
+        if self.values > self.most_values:
+            raise ValueTooLarge(f"there are more than {self.most_values:,} values")
 
     def _count_text(self, text: str) -> None:
         self.characters += len(text)
         if self.characters > MAX_CHARACTERS:
-            raise ValueTooLarge(f"the value holds more than {MAX_CHARACTERS:,} characters")
+            raise ValueTooLarge(f"there are more than {MAX_CHARACTERS:,} characters")
 
 
 def _scalar(value: object) -> Scalar:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from bson.decimal128 import Decimal128
 
-from enrichment.plain import to_plain
+from enrichment.plain import Conversion, to_plain
+
+MAX_VALUES: Final = 10_000  # of a list or object that is compared, and entries of one that is searched
 
 
 class ConditionError(Exception):
@@ -51,6 +53,8 @@ def contains(container: object, value: object) -> bool:
     if container is None:
         return False
     if isinstance(container, list | tuple):
+        if len(container) > MAX_VALUES:
+            raise ConditionError(f"the list has more than {MAX_VALUES:,} entries to look through")
         return any(same(item, value) for item in container)
     if isinstance(container, Mapping):
         return isinstance(value, str) and value in container
@@ -67,7 +71,7 @@ def _comparable(value: object) -> object:
         return value
     if isinstance(value, Decimal128):
         return value.to_decimal()
-    return to_plain(value)
+    return to_plain(value, Conversion(MAX_VALUES))
 
 
 def _kind(value: object) -> str:

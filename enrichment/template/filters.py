@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from typing import Any, Final
 
 from jinja2 import filters as jinja
@@ -13,6 +13,7 @@ from enrichment.prompt_errors import PromptRenderError, PromptTooExpensive
 from enrichment.template import list_filters, text_filters
 from enrichment.template.context import meter_of
 from enrichment.template.list_filters import materialized
+from enrichment.template.meter import VALUE_WEIGHT, Meter
 from enrichment.template.missing import fail_if_missing
 
 LARGEST_ARGUMENT: Final = 1_000_000
@@ -112,6 +113,8 @@ def _checked(name: str, function: Callable[..., object]) -> Callable[..., object
         if not takes_missing:
             fail_if_missing(value)
             check_arguments((*args, *kwargs.values()))
+        if name not in _OWN:
+            _reserve_paths(meter, value, (*args, *kwargs.values()))
         try:
             made = function(context, value, *args, **kwargs)
             if isinstance(made, Iterator):
@@ -123,6 +126,13 @@ def _checked(name: str, function: Callable[..., object]) -> Callable[..., object
         return made
 
     return run
+
+
+def _reserve_paths(meter: Meter, value: object, arguments: tuple[object, ...]) -> None:
+    """Count the steps of an attribute path before Jinja takes each of them for each entry."""
+    steps = sum(text.count(".") + text.count(",") + 1 for text in arguments if isinstance(text, str))
+    entries = len(value) if isinstance(value, Sized) else 1
+    meter.reserve(VALUE_WEIGHT * steps * entries)
 
 
 def _with_meter(function: Callable[..., object]) -> Callable[..., object]:

@@ -9,12 +9,13 @@ from typing import Any, Final
 from jinja2 import Undefined
 from jinja2.filters import do_float, do_int, do_round
 
-from enrichment.prompt_errors import PromptRenderError
+from enrichment.prompt_errors import PromptRenderError, PromptTooExpensive
 from enrichment.template.meter import Meter
 from enrichment.template.operators import check_number
 from enrichment.template.printing import to_text
 
 LARGEST_GROUPS: Final = 10_000
+LONGEST_PATH: Final = 500
 
 
 def default(_meter: Meter, value: object, default_value: object = "", boolean: bool = False) -> object:
@@ -80,10 +81,13 @@ def values(_meter: Meter, value: object) -> list[object]:
     return list(_mapping(value).values())
 
 
-def extract_field(_meter: Meter, value: object, path: str) -> object:
+def extract_field(meter: Meter, value: object, path: str) -> object:
     """Follow a dotted path; what is not there is null."""
+    if len(path) > LONGEST_PATH:
+        raise PromptTooExpensive(f"a path has at most {LONGEST_PATH} characters")
+    meter.tick()
     current = value
-    for part in str(path).split("."):
+    for part in path.split("."):
         if isinstance(current, Mapping):
             current = current.get(part)
         elif (
@@ -119,11 +123,11 @@ def list_to_text(meter: Meter, value: object, sep: str = ", ", last: str | None 
     return _joined(meter, (_joined(meter, entries[:-1], sep), entries[-1]), last)
 
 
-def total(_meter: Meter, value: object, attribute: str | None = None, start: float = 0) -> object:
+def total(meter: Meter, value: object, attribute: str | None = None, start: float = 0) -> object:
     """Add numbers up."""
     result = start
     for entry in _entries(value):
-        number = entry if attribute is None else extract_field(_meter, entry, attribute)
+        number = entry if attribute is None else extract_field(meter, entry, attribute)
         if not isinstance(number, int | float):
             raise PromptRenderError("only numbers can be added up")
         result += number

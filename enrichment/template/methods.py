@@ -53,10 +53,23 @@ def _plain(name: str) -> Method:
     return lambda _meter, text, *args: function(text, *args)
 
 
+def _searching(name: str) -> Method:
+    function: Callable[..., object] = getattr(str, name)
+
+    def search(_meter: Meter, text: str, *args: object) -> object:
+        for argument in args:
+            text_filters.check_needle(argument)
+        return function(text, *args)
+
+    return search
+
+
 def _split(name: str) -> Method:
     function: Callable[..., list[object]] = getattr(str, name)
 
     def split(meter: Meter, text: str, sep: str | None = None, maxsplit: int = -1) -> list[object]:
+        if name == "rsplit":
+            text_filters.check_needle(sep)
         most = meter.limits.items
         parts = function(text, sep, min(maxsplit, most) if maxsplit >= 0 else most)
         meter.check_items(len(parts))
@@ -131,34 +144,31 @@ def _changed(_meter: Meter, loop: LoopContext, *values: object) -> bool:
     return loop.changed(*values)
 
 
+_SIMPLE: Final = [
+    "capitalize",
+    "casefold",
+    "count",
+    "endswith",
+    "find",
+    "isalnum",
+    "isalpha",
+    "isdigit",
+    "islower",
+    "isnumeric",
+    "isspace",
+    "isupper",
+    "lower",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "startswith",
+    "swapcase",
+    "title",
+    "upper",
+]
 _TEXT: Final[Mapping[str, Method]] = {
-    **{
-        name: _plain(name)
-        for name in (
-            *(
-                "capitalize",
-                "casefold",
-                "count",
-                "endswith",
-                "find",
-                "isalnum",
-                "isalpha",
-                "isdigit",
-                "islower",
-            ),
-            *(
-                "isnumeric",
-                "isspace",
-                "isupper",
-                "lower",
-                "lstrip",
-                "partition",
-                "removeprefix",
-                "removesuffix",
-            ),
-            *("rfind", "rpartition", "rstrip", "startswith", "strip", "swapcase", "title", "upper"),
-        )
-    },
+    **{name: _plain(name) for name in _SIMPLE},
+    **{name: _searching(name) for name in ("lstrip", "rfind", "rpartition", "rstrip", "strip")},
     **{name: _padded(name) for name in ("center", "ljust", "rjust", "zfill")},
     **{name: _split(name) for name in ("rsplit", "split")},
     "join": _join,

@@ -52,7 +52,9 @@ def _directive(meter: Meter, match: re.Match[str], waiting: list[object]) -> str
     value = waiting.pop(0)
     fail_if_missing(value)
     if kind == "s":
-        return match.group() % to_text(meter, value)
+        text = to_text(meter, value)
+        meter.reserve(len(text))
+        return match.group() % text
     if not isinstance(value, int | float):
         raise PromptRenderError(f"the format directive {match.group()[:20]!r} needs a number")
     return match.group() % value

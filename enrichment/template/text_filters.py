@@ -18,7 +18,8 @@ from enrichment.template.printing import to_json, to_text
 
 LONGEST_SANITIZED: Final = 10_000
 WIDEST_INDENT: Final = 100
-_WORD_WEIGHT: Final = 8  # a list of words takes more memory than the text that they are in
+LONGEST_NEEDLE: Final = 100
+_WORD_WEIGHT: Final = 4  # a list of words takes more memory than the text that they are in
 _WORD: Final = re.compile(r"\S+")
 _LETTERS: Final = re.compile(r"\w+")
 _INVISIBLE: Final = re.compile(
@@ -62,6 +63,7 @@ def title(meter: Meter, value: object) -> str:
 
 def trim(meter: Meter, value: object, chars: str | None = None) -> str:
     """Take white space, or these characters, from both ends."""
+    check_needle(chars)
     return to_text(meter, value).strip(chars)
 
 
@@ -78,7 +80,9 @@ def indent(meter: Meter, value: object, width: int = 4, first: bool = False, bla
     """Put spaces before each line, the first one and blank ones only if told."""
     if not 0 <= width <= WIDEST_INDENT:
         raise PromptTooExpensive(f"indent's width is at most {WIDEST_INDENT}")
-    lines = to_text(meter, value).split("\n")
+    text = to_text(meter, value)
+    meter.check_items(text.count("\n"))
+    lines = text.split("\n")
     meter.reserve(sum(map(len, lines)) + (width + 1) * len(lines))
     space = " " * width
     return "\n".join(
@@ -115,6 +119,7 @@ def wordcount(meter: Meter, value: object) -> int:
 def striptags(meter: Meter, value: object) -> str:
     """Take out HTML tags and comments, resolve entities and fold white space."""
     text = to_text(meter, value)
+    meter.reserve(_WORD_WEIGHT * len(text))
     parts: list[str] = []
     place = 0
     while (start := text.find("<", place)) >= 0:
@@ -131,14 +136,18 @@ def striptags(meter: Meter, value: object) -> str:
 
 def escape(meter: Meter, value: object) -> str:
     """Write HTML's special characters as entities."""
-    text = html.escape(to_text(meter, value))
+    text = to_text(meter, value)
+    meter.reserve(len(text))
+    text = html.escape(text)
     meter.reserve(len(text))
     return text
 
 
 def urlencode(meter: Meter, value: object) -> str:
     """Write a text so that it can be a part of a URL."""
-    return quote(to_text(meter, value), safe="/")
+    text = to_text(meter, value)
+    meter.reserve(_WORD_WEIGHT * len(text))
+    return quote(text, safe="/")
 
 
 def sanitize(meter: Meter, value: object) -> str:
@@ -160,6 +169,12 @@ def format_date(meter: Meter, value: object, fmt: str = "%Y-%m-%d") -> str:
     if not isinstance(moment, date):
         return to_text(meter, value)
     return strftime(meter, moment, fmt)
+
+
+def check_needle(text: object) -> None:
+    """Refuse a long text where Python compares it with every place of another one."""
+    if isinstance(text, str) and len(text) > LONGEST_NEEDLE:
+        raise PromptTooExpensive(f"the argument has at most {LONGEST_NEEDLE} characters here")
 
 
 def strftime(_meter: Meter, moment: date, fmt: str) -> str:

@@ -80,6 +80,14 @@ def test_a_value_with_too_many_parts_is_refused_with_the_name_of_the_field() -> 
         view["samples"]
 
 
+def test_the_fields_of_one_document_share_one_allowance() -> None:
+    view = DocumentView({str(number): [0] * 50_000 for number in range(10)})
+
+    assert len(view["0"]) == 50_000  # type: ignore[arg-type]
+    with pytest.raises(ValueTooLarge, match="200,000 values"):
+        view.plain()
+
+
 def test_fields_named_like_methods_are_fields() -> None:
     view = DocumentView({"items": [1], "keys": 2})
 

@@ -25,6 +25,9 @@ DOCUMENT: dict[str, Any] = {
     "numbers": list(range(100_000)),
     "grid": [[1] * 300 for _ in range(300)],
     "rows": [{"a": number, "b": "x"} for number in range(20_000)],
+    "needle": "xz" + "x" * 1_000_000,
+    "path": "a." * 200_000,
+    "big_words": "a " * 2_500_000,
     "map": {str(number): number for number in range(20_000)},
 }
 
@@ -130,6 +133,17 @@ AT_RENDERING = [
     "{% for i in range(9000) %}{{ document.map | dictsort | length }}{% endfor %}",
     "{{ document.grid | sum(start=[]) }}",
     '{{ now.strftime("%0300000000d") }}',
+    "{{ document.text.strip(document.needle) }}",
+    "{{ document.text | trim(document.needle) }}",
+    "{{ document.text.rfind(document.needle) }}",
+    "{{ document.text.rsplit(document.needle) }}",
+    "{{ document.numbers | join(', ', document.path) }}",
+    "{{ document.numbers | sum(document.path) }}",
+    "{{ document.numbers | map(attribute=document.path, default=1) | list | length }}",
+    "{{ document.rows | sort(attribute=document.path) | length }}",
+    "{{ document.big_words | striptags }}",
+    "{{ document.big_words | title }}",
+    "{% set t = document.text %}{{ '%s' * 999 % (" + "t," * 999 + ") }}",
     '{{ now.strftime("%300000000Y") }}',
     '{{ "2026-01-01" | format_date("%999999999Y") }}',
 ]
