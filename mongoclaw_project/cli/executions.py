@@ -56,10 +56,14 @@ def list_(agent_id: str | None, status: str | None, reason: str | None, limit: i
 
 @executions.command("show")
 @click.argument("execution_id", metavar="ID")
-def show_(execution_id: str) -> None:
-    """Show the whole story of an execution. The first characters of its id are enough."""
+@click.option("--traceback", is_flag=True, help="Show where in the code an error came from.")
+def show_(execution_id: str, *, traceback: bool) -> None:
+    """Show the whole story of an execution. The first characters of its id are enough; times are UTC."""
     trace = queries.trace(queries.find(execution_id))
-    show(trace_json(trace), text="\n".join(_story(trace)))
+    lines = [*_story(trace)]
+    if traceback and trace.execution.traceback:
+        lines += ["", trace.execution.traceback.rstrip()]
+    show(trace_json(trace), text="\n".join(lines))
 
 
 def _row(execution: Execution) -> tuple[object, ...]:
@@ -99,12 +103,10 @@ def _story(trace: Trace) -> Iterator[str]:
     yield ""
     for step in trace.steps:
         yield from _told(step)
-    if execution.traceback:
-        yield from ("", execution.traceback.rstrip())
 
 
 def _told(step: Step) -> Iterator[str]:
-    yield f"{step.at.isoformat(sep=' ', timespec='milliseconds')}  {step.moment.value:<8}  {step.title}"
+    yield f"{step.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + f"  {step.moment.value:<8}  {step.title}"
     if step.detail:
         yield f"    {step.detail}"
     if step.call is not None:
@@ -124,4 +126,4 @@ def _called(call: Attempt) -> Iterator[str]:
 def _labelled(label: str, text: str) -> Iterator[str]:
     first, *rest = text.splitlines() or [""]
     yield f"{label}: {first}"
-    yield from (" " * (len(label) + 2) + line for line in rest)
+    yield from ((" " * (len(label) + 2) + line).rstrip() for line in rest)

@@ -80,7 +80,7 @@ def _workers(known: dict[str, tuple[int, str, str]], alive: set[str]) -> Iterato
     workers = {id_: where for id_, (_, role, where) in known.items() if role == "worker"}
     running = [where for id_, where in workers.items() if id_ in alive]
     if running:
-        yield good(f"{len(running)} worker processes are alive: {'; '.join(sorted(running))}")
+        yield good(f"workers alive: {len(running)} ({'; '.join(sorted(running))})")
     else:
         yield bad("no worker process is alive", _START_WORKER)
     for id_, where in sorted(workers.items()):

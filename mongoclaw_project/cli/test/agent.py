@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from bson import Timestamp
 
-from agents_app.spec import AgentSpec
+from agents_app.spec import AgentSpec, ConsistencyMode
 from enrichment.answer import AnswerContract, AnswerEmpty, AnswerInvalid, compile_schema
 from enrichment.fingerprint import fingerprint
 from enrichment.policy import PolicyDecision, compile_policy
@@ -84,6 +84,8 @@ def _try(sheet: Sheet, spec: AgentSpec, document: Document, prompts: RenderedPro
     _decided(sheet, decision)
     if decision.write:
         _planned(sheet, _plan(spec, document, prompts, reply, decision))
+        if spec.execution.consistency_mode is ConsistencyMode.SHADOW:
+            sheet.say("A worker would not write it either: execution.consistency_mode is shadow.")
     return True
 
 
@@ -117,8 +119,8 @@ def _decided(sheet: Sheet, decision: PolicyDecision) -> None:
         "error": decision.error,
     }
     sheet.add("policy", told)
-    outcome = "the answer is written" if decision.write else f"nothing is written: {decision.reason}"
-    sheet.say(f"Policy: {decision.action}, {outcome}")
+    outcome = "would write the answer" if decision.write else f"would write nothing ({decision.reason})"
+    sheet.say(f"Policy: {decision.action}; a worker {outcome}")
     if decision.error:
         sheet.say(f"The condition could not be decided and counts as not met: {decision.error}")
     sheet.say("")

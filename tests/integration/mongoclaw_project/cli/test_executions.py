@@ -47,6 +47,7 @@ def runs(run: Run, agent_file: Path) -> list[str]:
             reason="provider_rejected",
             error_type="provider_rejected",
             error="no such model",
+            traceback="in the code",
         ),
         transitions.Settlement(
             status=Status.COMPLETED,
@@ -130,8 +131,12 @@ def test_the_story_as_json_is_the_contracts_record_and_more(run: Run, runs: list
     assert next(step["moment"] for step in record["timeline"]) == "event"
 
 
-def test_the_story_of_a_failure_says_why(run: Run, runs: list[str]) -> None:
-    assert "Error      provider_rejected: no such model" in run("executions", "show", runs[0]).out
+def test_the_story_of_a_failure_says_why_and_where_if_asked(run: Run, runs: list[str]) -> None:
+    story = run("executions", "show", runs[0]).out
+
+    assert "Error      provider_rejected: no such model" in story
+    assert "in the code" not in story
+    assert "in the code" in run("executions", "show", runs[0], "--traceback").out
 
 
 @pytest.mark.usefixtures("runs")

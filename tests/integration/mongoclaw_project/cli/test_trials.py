@@ -159,3 +159,15 @@ def test_a_paid_provider_is_called_only_after_asking(
     assert tried.code == 0
     assert tried.data["called"] is False
     assert "Call AI provider?" in tried.err
+
+
+def test_a_policy_that_blocks_shows_no_update(run: Run, agent_file: Path) -> None:
+    policy = "policy: {condition: \"document.status == 'open'\", action: block}\n"
+    agent_file.write_text(agent_file.read_text() + policy)
+    run("agents", "create", "-f", str(agent_file))
+
+    shown = run("test", "agent", "support", "-d", TICKET, "--json").data
+
+    assert shown["policy"]["reason"] == "policy_block"
+    assert "update" not in shown
+    assert "a worker would write nothing (policy_block)" in run("test", "agent", "support", "-d", TICKET).out
