@@ -55,16 +55,22 @@ def dev(port: int, data_dir: Path, latency_ms: str, ready_file: Path | None) -> 
         with Supervisor(TerminalSink(sys.stdout)) as supervisor:
             system = start_system(plan, supervisor)
             _announce(system)
-            if ready_file is not None:
-                system.addresses.write(ready_file)
-            supervisor.run()
+            _run_until_stopped(system, ready_file)
     except StopAsked:
         click.echo("mongoclaw: everything is stopped")
     except SandboxError as error:
         fail(str(error))
+
+
+def _run_until_stopped(system: System, ready_file: Path | None) -> None:
+    if ready_file is None:
+        system.supervisor.run()
+        return
+    system.addresses.write(ready_file)
+    try:
+        system.supervisor.run()
     finally:
-        if ready_file is not None:
-            ready_file.unlink(missing_ok=True)
+        ready_file.unlink(missing_ok=True)
 
 
 def local_plan(environ: Mapping[str, str], *, data_dir: Path, port: int, latency: str) -> SystemPlan:

@@ -1,0 +1,182 @@
+"""`mongoclaw dev` runs the whole system in one terminal and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+from redis import Redis
+
+from sandbox.addresses import Addresses
+from sandbox.embedded import RunningServer, start_mongod
+from sandbox.embedded.ports import reserved_port
+from sandbox.identity import read_pid_file
+from sandbox.model.client import ModelControl
+from sandbox.waiting import wait_until
+
+ROOT = Path(__file__).parents[3]
+START_SECONDS = 90
+pytestmark = pytest.mark.timeout(240)
+
+
+class Dev:
+    """A running `mongoclaw dev` with a data directory of its own."""
+
+    def __init__(self, data_dir: Path, **environ: str) -> None:
+        self.data_dir = data_dir
+        self.ready = data_dir / "ready.json"
+        data_dir.mkdir(exist_ok=True)
+        self.output = data_dir.with_suffix(".out")
+        with reserved_port(data_dir / "web.port") as port, self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "mongoclaw_project", "dev", "--port", str(port)),
+                    *("--data-dir", str(data_dir), "--latency-ms", "0", "--ready-file", str(self.ready)),
+                ],
+                cwd=ROOT,
+                env=_clean_environment() | {"DEV_UNDER_TEST": str(data_dir)} | environ,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def addresses(self) -> Addresses:
+        assert wait_until(
+            lambda: self.ready.exists() or self.process.poll() is not None, seconds=START_SECONDS
+        )
+        assert self.ready.exists(), self.text()
+        return Addresses(**json.loads(self.ready.read_text()))
+
+    def text(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def pids(self) -> set[int]:
+        """All processes of this run: they carry its mark in their environment, or a pid file names them.
+
+        Valkey writes its title over its environment.
+        """
+        mark = b"DEV_UNDER_TEST=" + os.fsencode(str(self.data_dir)) + b"\0"
+        servers = [read_pid_file(path) for path in self.data_dir.glob("*/*.pid")]
+        found = {server.pid for server in servers if server is not None and server.is_alive()}
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                told = (entry / "environ").read_bytes()
+                is_zombie = (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            except OSError:
+                continue
+            if mark in told and not is_zombie:
+                found.add(int(entry.name))
+        return found
+
+
+def _clean_environment() -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MONGOCLAW_", "DJANGO_"))
+    }
+    return kept | {"MONGOCLAW_ENV_FILE": os.devnull}
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Callable[..., Dev]]:
+    started: list[Dev] = []
+
+    def start(name: str = "dev", **environ: str) -> Dev:
+        started.append(Dev(tmp_path / name, **environ))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the processes are counted through /proc")
+def test_all_runs_and_all_ends(dev: Callable[..., Dev]) -> None:
+    first = dev()
+    addresses = first.addresses()
+    _everything_answers(addresses)
+    assert len(first.pids()) == 8  # dev itself, mongod, valkey, model, web and its child, worker, watcher
+    text = first.text()
+    for shown in (
+        addresses.mongodb,
+        addresses.broker,
+        addresses.database,
+        addresses.web,
+        "no language model",
+    ):
+        assert shown in text
+    login = json.loads((first.data_dir / "admin.json").read_text())
+    assert f"user {login['username']}  password {login['password']}" in text
+    assert stat.S_IMODE((first.data_dir / "admin.json").stat().st_mode) == 0o600
+
+    first.process.send_signal(signal.SIGINT)
+    assert first.process.wait(60) == 0
+    assert first.pids() == set()
+    assert not first.ready.exists()
+
+    again = dev()
+    assert again.addresses() == addresses
+    assert json.loads((again.data_dir / "admin.json").read_text()) == login
+    again.process.kill()
+    again.process.wait()
+    assert wait_until(lambda: not again.pids(), seconds=30)
+
+
+def test_a_second_run_in_the_same_directory_is_refused(dev: Callable[..., Dev]) -> None:
+    first = dev()
+    first.addresses()
+    second = dev()
+    assert second.process.wait(60) == 1
+    assert re.search(r"^✗ .*in use by another run", second.text(), re.MULTILINE)
+    assert first.process.poll() is None
+
+
+@pytest.fixture
+def standalone(tmp_path: Path) -> Iterator[RunningServer]:
+    server = start_mongod(tmp_path / "standalone", replica_set=False)
+    yield server
+    server.stop()
+
+
+def test_a_standalone_mongod_is_refused_before_anything_is_made(
+    dev: Callable[..., Dev], standalone: RunningServer
+) -> None:
+    refused = dev(MONGOCLAW_MONGODB__URI=standalone.url)
+    assert refused.process.wait(60) == 1
+    last = refused.text().rstrip().rpartition("\n")[2]
+    assert "MONGOCLAW_MONGODB__URI" in last
+    assert "--replSet rs0" in last
+    assert "Traceback" not in refused.text()
+    assert not (refused.data_dir / "admin.json").exists()
+
+
+def test_given_servers_are_used(
+    dev: Callable[..., Dev], mongo_uri: str, redis_url: str, database_url: str
+) -> None:
+    running = dev(
+        MONGOCLAW_MONGODB__URI=mongo_uri, MONGOCLAW_REDIS__URL=redis_url, MONGOCLAW_DATABASE__URL=database_url
+    )
+    addresses = running.addresses()
+    assert (addresses.mongodb, addresses.broker, addresses.database) == (mongo_uri, redis_url, database_url)
+    assert not (running.data_dir / "mongod").exists()
+    assert not (running.data_dir / "valkey").exists()
+
+
+def _everything_answers(addresses: Addresses) -> None:
+    with MongoClient[dict[str, object]](addresses.mongodb) as mongo:
+        assert mongo.admin.command("hello")["setName"]
+    with Redis.from_url(addresses.broker) as redis:
+        assert redis.ping()
+    with urllib.request.urlopen(f"{addresses.web}/admin/login/", timeout=10) as page:
+        assert page.status == 200
+    assert addresses.model is not None
+    assert ModelControl(addresses.model).is_up()
