@@ -6,12 +6,9 @@ The standard library's `re` cannot be stopped, holds the interpreter while it se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import regex  # type: ignore[import-untyped]  # it ships no types
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 LONGEST_TEXT: Final = 100_000  # characters that an expression is tried on
 LONGEST_PATTERN: Final = 1_000
@@ -41,8 +38,3 @@ def matches(pattern: str, text: str, *, seconds: float = SECONDS) -> bool:
         return regex.search(pattern, text, timeout=seconds) is not None
     except TimeoutError:
         raise PatternTooSlow("the pattern takes too long on this text") from None
-
-
-def matches_any(patterns: Iterable[str], text: str, *, seconds: float = SECONDS) -> bool:
-    """Say whether one of the expressions is found in the text. Raises PatternTooSlow."""
-    return any(matches(pattern, text, seconds=seconds) for pattern in patterns)
