@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,15 @@ input()
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> Iterator[list[RunningServer]]:
-    tmp_path.parent.parent.chmod(0o755)  # PostgreSQL enters it as another user.
-    tmp_path.parent.chmod(0o755)
-    tmp_path.chmod(0o755)
+def open_dir() -> Iterator[Path]:
+    """A directory that every user may enter: as root, PostgreSQL runs as another one."""
+    with tempfile.TemporaryDirectory(prefix="mongoclaw-test-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@pytest.fixture
+def started() -> Iterator[list[RunningServer]]:
     servers: list[RunningServer] = []
     yield servers
     for server in servers:
@@ -67,20 +73,20 @@ def _is_written(url: str) -> bool:
 
 @pytest.mark.parametrize("kind", STARTERS)
 def test_after_a_crash_it_starts_at_the_same_address_with_its_data(
-    kind: str, tmp_path: Path, started: list[RunningServer]
+    kind: str, open_dir: Path, started: list[RunningServer]
 ) -> None:
-    first = STARTERS[kind](tmp_path / kind)
+    first = STARTERS[kind](open_dir / kind)
     _write(first.url)
     first.kill()
-    second = STARTERS[kind](tmp_path / kind)
+    second = STARTERS[kind](open_dir / kind)
     started.append(second)
     assert second.url == first.url
     assert _is_written(second.url)
 
 
 @pytest.mark.parametrize("kind", STARTERS)
-def test_it_ends_when_its_starter_is_killed(kind: str, tmp_path: Path, started: list[RunningServer]) -> None:
-    starter, orphan = _start_in_another_process(kind, tmp_path / kind, die_with_parent=True)
+def test_it_ends_when_its_starter_is_killed(kind: str, open_dir: Path, started: list[RunningServer]) -> None:
+    starter, orphan = _start_in_another_process(kind, open_dir / kind, die_with_parent=True)
     starter.kill()
     starter.communicate()
     assert wait_until(lambda: not orphan.is_alive(), seconds=30)
