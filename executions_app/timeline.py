@@ -79,7 +79,7 @@ def _now(execution: Execution) -> Iterator[Step]:
     if execution.status in TERMINAL and execution.completed_at is not None:
         yield Step(execution.completed_at, Moment.ENDED, f"{execution.status}: {execution.reason}", why)
     elif execution.status == Status.PENDING:
-        yield Step(execution.due_at, Moment.WAITING, f"waits until now or later: {execution.reason}", why)
+        yield Step(execution.due_at, Moment.WAITING, f"due; waits because of {execution.reason}", why)
 
 
 def _why(execution: Execution) -> str:
