@@ -17,6 +17,7 @@ from bench.processes import Usage, usage_of
 from sandbox.child_output import FileSink
 from sandbox.children import Command
 from sandbox.embedded import start_mongod, start_valkey
+from sandbox.embedded.ports import reserved_port
 from sandbox.model.client import ModelControl, start_model
 from sandbox.supervisor import ChildSpec, Supervisor
 from sandbox.waiting import wait_until
@@ -62,18 +63,20 @@ def running_fleet(
         environ = _environment(directory, mongod.url, valkey.url, model.url, database)
         _run(environ, "manage.py", "migrate", "--verbosity", "0")
         pids = {"mongod": mongod.pid, "broker": valkey.pid, "model": model.pid}
-        for name, words in _processes(workers, threads):
+        with reserved_port(directory / "web.port") as port:
+            processes = _processes(workers, threads, port)
+        for name, words in processes:
             command = Command((sys.executable, "-m", *words), env=environ, directory=ROOT)
             pids[name] = supervisor.start(ChildSpec(name, command)).process.pid
         with MongoClient[Document](mongod.url) as mongo:
             yield Fleet(supervisor, environ, mongo, ModelControl(model.url), pids)
 
 
-def _processes(workers: int, threads: int) -> list[tuple[str, tuple[str, ...]]]:
+def _processes(workers: int, threads: int, port: int) -> list[tuple[str, tuple[str, ...]]]:
     flags = ("--pool", "threads", "--concurrency", str(threads), "-Q", "mongoclaw", "--loglevel", "WARNING")
     quiet = ("--without-gossip", "--without-mingle")
     worker = ("celery", "-A", "mongoclaw_project", "worker", *flags, *quiet)
-    web = ("mongoclaw_project", "server", "api", "--host", "127.0.0.1", "--port", "0", "--workers", "1")
+    web = ("mongoclaw_project", "server", "api", "--host", "127.0.0.1", "--port", str(port), "--workers", "1")
     return [("watcher", ("watcher",)), *((f"worker-{n}", worker) for n in range(workers)), ("web", web)]
 
 

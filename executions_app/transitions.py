@@ -7,8 +7,9 @@ also name the claim number, so a worker that was given up for dead and wakes up 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bson import Timestamp
@@ -118,17 +119,17 @@ def claim(execution_id: str, *, worker: str, now: datetime) -> Claimed | None:
 
 def _claimed(row: Sequence[Any], now: datetime) -> Claimed:
     time = str(row[8])
-    created = (
-        row[14]
-        if isinstance(row[14], datetime)
-        else datetime.fromisoformat(row[14]).replace(tzinfo=now.tzinfo)
-    )
+    created: datetime = row[14]
+    if created.tzinfo is None:  # SQLite keeps UTC without saying so
+        created = created.replace(tzinfo=UTC)
+    named = dict(zip(_CLAIM_COLUMNS.split(", "), row, strict=True))
     return Claimed(
-        *row[:7],
-        bool(row[7]),
-        Timestamp(int(time[:8], 16), int(time[8:], 16)),
-        *row[9:14],
-        created_at=created,
+        **{
+            **named,
+            "cascade": bool(named["cascade"]),
+            "event_time": Timestamp(int(time[:8], 16), int(time[8:], 16)),
+            "created_at": created,
+        },
         started_at=now,
     )
 
@@ -254,18 +255,13 @@ def requeue(ids: Sequence[str], *, now: datetime) -> list[str]:
     """
     _allowed(Status.FAILED, Status.PENDING)
     version = Agent.objects.filter(id=OuterRef("agent_id")).values("current_version")
-    fresh = {"attempts": 0, "deferrals": 0, "publications": 0, "completed_at": None, "due_at": now}
+    fresh = {"reason": Reason.REQUEUED, "due_at": now, "completed_at": None, "version": Subquery(version)}
+    zero = dict.fromkeys(("attempts", "deferrals", "publications"), 0)
     moved = []
     for id_ in ids:
         failed = Execution.objects.filter(id=id_, status=Status.FAILED, agent__archived_at=None)
-        try:
-            with write_turn(), transaction.atomic():
-                found = failed.update(
-                    status=Status.PENDING, reason=Reason.REQUEUED, version=Subquery(version), **fresh
-                )
-        except IntegrityError:
-            continue
-        moved += [id_] * found
+        with suppress(IntegrityError), write_turn(), transaction.atomic():
+            moved += [id_] * failed.update(status=Status.PENDING, **fresh, **zero)
     return moved
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from agents_app import registry
 from agents_app.spec import AgentSpec, behaviour_hash
@@ -12,6 +13,7 @@ from enrichment.answer import AnswerContract, compile_schema
 from enrichment.policy import CompiledPolicy, compile_policy
 from enrichment.prompt import CompiledPrompt, compile_prompt
 from enrichment.providers import Provider, ProviderConfig, provider_for
+from enrichment.writeback import hidden_roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class CompiledAgent:
 
     spec: AgentSpec
     behaviour: str
+    declared: Mapping[str, Any]
     hidden: frozenset[str]
     prompt: CompiledPrompt
     contract: AnswerContract
@@ -46,7 +49,8 @@ def _compile(spec: AgentSpec, providers: ProviderConfig) -> CompiledAgent:
     return CompiledAgent(
         spec=spec,
         behaviour=behaviour_hash(spec),
-        hidden=spec.output_roots | {spec.write.metadata_field, "_mongoclaw_version"},
+        declared=spec.model_dump(mode="json"),
+        hidden=hidden_roots(spec),
         prompt=compile_prompt(spec),
         contract=compile_schema(spec.ai.response_schema),
         policy=compile_policy(spec.policy),

@@ -26,3 +26,10 @@ class FilterNotEvaluated(MongoClawError):
 
     decision: ClassVar[Decision] = Decision.DEAD
     code: ClassVar[str] = "filter_error"
+
+
+class InputChanged(MongoClawError):
+    """The document changed while the model was asked; execution.on_conflict is rerun, so it is asked again."""
+
+    decision: ClassVar[Decision] = Decision.DEFER
+    code: ClassVar[str] = "input_changed"

@@ -66,9 +66,11 @@ def _find(runtime: Runtime, run: Claimed, wanted: Document, not_before: Timestam
             )
         except OperationFailure as error:
             if error.code in _FILTER_FAULTS:
+                # Not the server's text, and not its error: both quote the document.
+                name = (error.details or {}).get("codeName", "unknown reason")
                 raise FilterNotEvaluated(
-                    f"watch.filter: {error.details and error.details.get('errmsg')}"
-                ) from error
+                    f"MongoDB could not evaluate watch.filter on this document: {name}"
+                ) from None
             raise
     batch: list[Document] = reply["cursor"]["firstBatch"]
     return batch[0] if batch else None

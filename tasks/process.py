@@ -7,7 +7,7 @@ import threading
 import uuid
 from typing import Any, Final
 
-from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from pymongo import MongoClient
 
 from enrichment.providers import ProviderConfig
@@ -51,12 +51,6 @@ def _build() -> dict[str, Any]:
     )
     beat.start()
     return {"pid": os.getpid(), "runtime": shared, "heartbeat": beat}
-
-
-@worker_init.connect
-def _check_settings(**_: object) -> None:
-    """Read the settings before the first message, so that a wrong one stops the worker at its start."""
-    current()
 
 
 @worker_ready.connect

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from agents_app import registry
 from agents_app.errors import MongoClawError
+from agents_app.spec import ConsistencyMode
 from enrichment.fingerprint import fingerprint
 from enrichment.prompt import PromptContext, RenderedPrompt
 from enrichment.writeback import Provenance, ReadState, apply_write, plan_write
@@ -21,7 +22,7 @@ from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
 from tasks.asking import Given, Question, Usage, ask, stored_answer
 from tasks.compiled import CompiledAgent, compiled_agent
-from tasks.errors import UnexpectedFailure
+from tasks.errors import InputChanged, UnexpectedFailure
 from tasks.guards import hops_exhausted
 from tasks.loading import Loaded, load_document
 from tasks.outage import provider_is_down
@@ -30,6 +31,9 @@ from tasks.runtime import Document, Runtime
 from tasks.unchanged import is_current
 
 log = structlog.get_logger(__name__)
+
+LEAST_WRITE_SECONDS: Final = 5.0
+"""An answer that was paid for gets at least this long to be written, even past the run's deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +93,20 @@ def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement:
 
 
 def _context(work: _Work, document: Document) -> PromptContext:
-    run, spec = work.run, work.agent.spec
+    run = work.run
     event: dict[str, Any] = {
         "operation": run.operation,
         "database": run.database,
         "collection": run.collection,
         "document_key": {"_id": document.get("_id")},
         "cluster_time": str(run.event_time),
+        "full_document": document,
     }
     return PromptContext(
         document=document,
         event=event,
         operation=run.operation,
-        agent=spec.model_dump(mode="json"),
+        agent=work.agent.declared,
         now=work.runtime.now(),
         hidden=work.agent.hidden,
     )
@@ -118,19 +123,23 @@ def _write(
     if not decision.write:
         return _skipped(decision.reason or Reason.SHADOW_MODE)
     spec, run = work.agent.spec, work.run
+    deleted = run.operation == "delete"
     plan = plan_write(
         spec,
         loaded.key,
         decision.result,
         _provenance(run, spec.version, given, input_hash),
-        ReadState(document, rendered.reads),
+        None if deleted else ReadState(document, rendered.reads),
         now=work.runtime.now(),
     )
-    if spec.execution.consistency_mode == "shadow":
+    if spec.execution.consistency_mode is ConsistencyMode.SHADOW:
         return _skipped(Reason.SHADOW_MODE)
-    result = apply_write(work.runtime.mongo, plan)
+    remaining = max(work.deadline - work.runtime.monotonic(), LEAST_WRITE_SECONDS)
+    result = apply_write(work.runtime.mongo, plan, timeout=remaining)
     if result.outcome in {"written", "already_written"}:
         return Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
+    if result.outcome == "conflict" and spec.execution.on_conflict == "rerun":
+        raise InputChanged(code=result.reason)
     return _skipped(result.reason)
 
 

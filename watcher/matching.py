@@ -17,7 +17,7 @@ from watcher.event import ChangeEvent
 from watcher.origin import Outputs, is_cascade, is_self_write, outputs_of
 
 Document = dict[str, Any]
-Unhealthy = Callable[[str, str], None]
+Unhealthy = Callable[[str, str], object]
 
 ENABLING_SLACK_SECONDS: Final = 5
 """An event this much older than the enabling still counts: clocks of web host and mongod may differ."""

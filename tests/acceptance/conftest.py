@@ -51,12 +51,14 @@ class Fleet:
     db: Database[Document]
     model: ModelControl
     broker: RunningServer
+    sink: FileSink
     children: dict[str, Child] = field(default_factory=dict)
 
     def start_watcher(self, name: str = "watcher") -> Child:
         """Start a watcher and wait until it leads."""
+        before = self.log(name).count("lease.stream")
         child = self._start(name, "watcher")
-        eventually(lambda: "lease.stream" in self.log(name) or not child.is_alive())
+        eventually(lambda: self.log(name).count("lease.stream") > before or not child.is_alive())
         return child
 
     def start_worker(self, name: str = "worker", *, threads: int = 64) -> Child:
@@ -90,11 +92,10 @@ class Fleet:
     def publish(self, **changes: Any) -> str:
         """Create or update an agent over the command line; returns its id."""
         spec = self.spec(**changes)
-        known = self.cli("agents", "get", spec["id"], check=False).returncode == 0
         path = self.directory / f"{spec['id']}.json"
+        verb = "update" if path.exists() else "create"
         path.write_text(json.dumps(spec))
-        words = ("update", spec["id"]) if known else ("create",)
-        self.cli("agents", *words, "-f", str(path))
+        self.cli("agents", verb, "-f", str(path))
         return str(spec["id"])
 
     def spec(self, **changes: Any) -> Document:
@@ -118,15 +119,17 @@ class Fleet:
 
     def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a `mongoclaw` command."""
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "mongoclaw_project", *words],
             env=self.environ,
             cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=60,
-            check=check,
+            check=False,
         )
+        assert not check or done.returncode == 0, done.stderr
+        return done
 
     def insert(self, count: int, *, start: int = 0, text: str = "The invoice is wrong") -> list[object]:
         """Insert tickets; returns their ids."""
@@ -165,7 +168,7 @@ class Fleet:
 
     def _start(self, name: str, *words: str) -> Child:
         command = Command((sys.executable, "-m", *words), env=self.environ, directory=ROOT)
-        child = Child(ChildSpec(name, command, stop_seconds=20), FileSink(self.directory / "logs"))
+        child = Child(ChildSpec(name, command, stop_seconds=20), self.sink)
         self.children[name] = child
         return child
 
@@ -212,11 +215,12 @@ def fleet(
         check=True,
         timeout=60,
     )
-    made = Fleet(tmp_path, environ, mongo, mongo_db, sandbox_model, broker)
+    made = Fleet(tmp_path, environ, mongo, mongo_db, sandbox_model, broker, FileSink(tmp_path / "logs"))
     try:
         yield made
     finally:
         for child in made.children.values():
             child.kill()
         made.broker.kill()
+        made.sink.close()
         mongo.drop_database(home)

@@ -155,16 +155,21 @@ def test_a_new_prompt_and_a_switched_off_agent_take_effect_without_a_restart(fle
     fleet.wait_for(fleet.enriched)
 
     fleet.publish(ai={"prompt": "Quite another prompt: {{ document.text }}"})
-    fleet.insert(1, start=1)
-    fleet.wait_for(lambda: fleet.enriched() == 2, seconds=5)
-    assert any("Quite another prompt" in call["prompt"] for call in fleet.model.log())
+    later = iter(range(1, 1000))
+
+    def another_prompt_is_used() -> bool:
+        fleet.insert(1, start=next(later))
+        return any("Quite another prompt" in call["prompt"] for call in fleet.model.log())
+
+    fleet.wait_for(another_prompt_is_used, seconds=3)
+    fleet.wait_until_idle()
 
     fleet.cli("agents", "disable", "support")
     fleet.wait_for(lambda: fleet.count("SELECT count(*) FROM agents_app_agent WHERE NOT enabled") == 1)
     calls = fleet.model.calls()["total"]
     fleet.publish(id="other", watch={"collection": "others"})
     fleet.wait_for(lambda: fleet.log("watcher").count("stream.opened") >= 3)
-    fleet.insert(5, start=2)
+    fleet.insert(5, start=1000)
     fleet.db.others.insert_one({"text": "a marker that comes after them"})
     fleet.wait_for(lambda: fleet.db.others.count_documents({"ai": {"$exists": True}}))
     assert fleet.model.calls()["total"] == calls + 1
