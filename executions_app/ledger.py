@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,8 +67,11 @@ def record(events: Iterable[NewExecution], *, room: Mapping[str, int], now: date
 
 def in_flight() -> dict[str, int]:
     """Count each agent's rows that are in the broker or running."""
-    held = Execution.objects.filter(status__in=[Status.QUEUED, Status.RUNNING])
-    return dict(held.values_list("agent_id").annotate(Count("id")).order_by())
+    held: Counter[str] = Counter()
+    for status in (Status.QUEUED, Status.RUNNING):
+        rows = Execution.objects.filter(status=status).values_list("agent_id")
+        held.update(dict(rows.annotate(Count("id")).order_by()))
+    return dict(held)
 
 
 def room_of(agents: Sequence[str], window: int) -> dict[str, int]:

@@ -83,16 +83,23 @@ class Execution(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["agent", "due_at"], condition=Q(status="pending"), name="execution_due"),
+            # In the order that dispatch takes them, so that a long backlog is neither read nor sorted.
             models.Index(
-                fields=["status", "agent"],
-                condition=Q(status__in=["queued", "running"]),
-                name="execution_in_flight",
+                fields=["agent", "-priority", "due_at", "sequence"],
+                condition=Q(status="pending"),
+                name="execution_due",
             ),
+            # One status each: SQLite uses no partial index whose condition says IN.
+            models.Index(
+                fields=["agent", "queued_at"], condition=Q(status="queued"), name="execution_queued"
+            ),
+            models.Index(fields=["agent", "worker"], condition=Q(status="running"), name="execution_running"),
             models.Index(fields=["subject", "event_time"], name="execution_subject"),
             models.Index(fields=["-created_at"], name="execution_newest"),
             models.Index(fields=["agent", "-created_at"], name="execution_agent_newest"),
-            models.Index(fields=["-created_at"], condition=Q(status="failed"), name="execution_failed_newest"),
+            models.Index(
+                fields=["-created_at"], condition=Q(status="failed"), name="execution_failed_newest"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -90,7 +91,8 @@ def ask(question: Question, usage: Usage) -> Given:
 
     Raises the last call's error; every call is stored with its reply and its problem.
     """
-    request = _first_request(question)
+    identity = {"agent_id": question.run.agent_id, "execution_id": question.run.id}
+    request = first_request(question.agent, question.rendered, identity)
     for number in range(1, MAX_REPAIRS + 2):
         try:
             return _call(question, request, number, usage)
@@ -101,21 +103,23 @@ def ask(question: Question, usage: Usage) -> Given:
     raise AssertionError("the last call returns or raises")
 
 
-def _first_request(question: Question) -> ModelRequest:
+def first_request(
+    agent: CompiledAgent, rendered: RenderedPrompt, metadata: Mapping[str, str]
+) -> ModelRequest:
     """Ask for the schema natively where the provider's decoder can express it, else in words."""
-    spec, contract = question.agent.spec, question.agent.contract
+    spec, contract = agent.spec, agent.contract
     in_words = contract.instruction if contract.provider_schema is None else None
-    system = "\n\n".join(part for part in (question.rendered.system, in_words) if part)
+    system = "\n\n".join(part for part in (rendered.system, in_words) if part)
     return ModelRequest(
         model=spec.ai.model,
         system=system or None,
-        user=question.rendered.user,
+        user=rendered.user,
         temperature=spec.ai.temperature,
         max_tokens=spec.ai.max_tokens,
         json_schema=contract.provider_schema,
         json_mode=in_words is not None,
         extra_params=spec.ai.extra_params,
-        metadata={"agent_id": question.run.agent_id, "execution_id": question.run.id},
+        metadata=metadata,
     )
 
 

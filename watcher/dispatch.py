@@ -9,8 +9,9 @@ from itertools import chain, zip_longest
 from typing import Final
 
 import structlog
-from django.db.models import F, QuerySet
 
+from agents_app import registry
+from agents_app.models import Agent
 from executions_app import ledger, transitions
 from executions_app.models import Execution, WorkerProcess
 from executions_app.states import Reason, Status
@@ -77,11 +78,10 @@ class Dispatch:
         WorkerProcess.objects.filter(id__in=still - holders).delete()
 
     def _end_unwanted(self) -> None:
-        archived = Execution.objects.filter(status=Status.PENDING, agent__archived_at__isnull=False)
-        if archived.exists():
-            transitions.abandon(
-                Execution.objects.filter(id__in=archived.values("id")), Reason.AGENT_NOT_FOUND, now=self.now()
-            )
+        archived = list(Agent.objects.filter(archived_at__isnull=False).values_list("id", flat=True))
+        unwanted = Execution.objects.filter(status=Status.PENDING, agent_id__in=archived)
+        if archived and unwanted.exists():
+            transitions.abandon(unwanted, Reason.AGENT_NOT_FOUND, now=self.now())
 
     def _withdraw_lost(self) -> None:
         """Give up messages that cannot be in the broker any more.
@@ -130,14 +130,12 @@ class Dispatch:
 
     def _due(self, now: datetime) -> Iterator[str]:
         """Choose due rows: each agent's by priority and age within its window, agents taking turns."""
-        due = Execution.objects.filter(
-            status=Status.PENDING, due_at__lte=now, agent__enabled=True, agent__archived_at__isnull=True
-        )
-        agents = sorted(set(due.values_list("agent_id", flat=True).distinct()))
-        room = ledger.room_of(agents, self.window) if agents else {}
-        turns = [self._first_rows(due.filter(agent_id=agent), room[agent]) for agent in agents if room[agent]]
+        agents = [agent.agent_id for agent in registry.active_agents()]
+        room = ledger.room_of(agents, self.window)
+        turns = [self._first_rows(agent, room[agent], now) for agent in agents if room[agent]]
         return (id_ for id_ in chain.from_iterable(zip_longest(*turns)) if id_ is not None)
 
-    def _first_rows(self, due: QuerySet[Execution], room: int) -> Sequence[str]:
-        free = transitions.unblocked(due).order_by(F("priority").desc(), "due_at", "sequence")
+    def _first_rows(self, agent: str, room: int, now: datetime) -> Sequence[str]:
+        due = Execution.objects.filter(status=Status.PENDING, agent_id=agent, due_at__lte=now)
+        free = transitions.unblocked(due).order_by("-priority", "due_at", "sequence")
         return list(free.values_list("id", flat=True)[:room])

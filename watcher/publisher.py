@@ -64,7 +64,7 @@ class Publisher:
             channel: Any = producer.channel
             try:
                 return int(channel.queue_declare(self._queue, passive=True).message_count)
-            except producer.connection.channel_errors:
+            except self._held.connection.channel_errors:
                 return 0
 
     def close(self) -> None:
@@ -92,7 +92,12 @@ class Publisher:
 
     def _errors(self) -> tuple[type[BaseException], ...]:
         known = self._app.connection_for_write()
-        errors: tuple[type[BaseException], ...] = (KombuError, OSError, *known.connection_errors, *known.channel_errors)
+        errors: tuple[type[BaseException], ...] = (
+            KombuError,
+            OSError,
+            *known.connection_errors,
+            *known.channel_errors,
+        )
         return errors
 
 

@@ -129,11 +129,7 @@ def test_two_agents_that_watch_each_others_output_stop_at_max_hops(fleet: Fleet)
     for name, other in (("ping", "pong"), ("pong", "ping")):
         fleet.publish(
             id=name,
-            ai={
-                "prompt": "Answer to this: {{ document.text }} {{ document."
-                + other
-                + ".summary | default('') }}"
-            },
+            ai={"prompt": "{{ document.text }} {{ (document." + other + " | default({})).summary | default('') }}"},
             write={"target_field": name},
             execution={"max_hops": 4},
         )
@@ -145,6 +141,7 @@ def test_two_agents_that_watch_each_others_output_stop_at_max_hops(fleet: Fleet)
 
     assert fleet.model.calls()["total"] <= 4
     reasons = {row[0] for row in fleet.rows("SELECT DISTINCT reason FROM executions_app_execution")}
+    assert "max_hops" in reasons
     assert reasons <= {"written", "max_hops", "unchanged_input", "superseded"}
 
 
