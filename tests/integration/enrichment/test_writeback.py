@@ -18,7 +18,7 @@ from tests.integration.enrichment.conftest import NOW, MakeSpec, Write
 Documents = Database[dict[str, Any]]
 
 IDS = [
-    ObjectId(),
+    ObjectId("65f0c0ffee65f0c0ffee65f1"),
     "65f0c0ffee65f0c0ffee65f0",  # text of 24 hex digits stays text
     "plain text",
     "",

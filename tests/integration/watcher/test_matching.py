@@ -92,7 +92,19 @@ def test_an_agent_whose_filter_cannot_be_evaluated_is_unhealthy_and_all_others_g
 
 
 @pytest.mark.parametrize(
-    "key", [ObjectId("6b00d981068e986092ee0cbd"), "5f" * 12, 0, Int64(2**40), 1.5, {"a": 1}, Decimal128("7"), None, True], ids=repr
+    "key",
+    [
+        ObjectId("6b00d981068e986092ee0cbd"),
+        "5f" * 12,
+        0,
+        Int64(2**40),
+        1.5,
+        {"a": 1},
+        Decimal128("7"),
+        None,
+        True,
+    ],
+    ids=repr,
 )
 def test_a_filtered_document_is_found_by_a_key_of_any_type(
     mongo: MongoClient[Document],
