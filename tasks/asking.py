@@ -86,6 +86,19 @@ def stored_answer(run: Claimed, input_hash: str) -> Given | None:
     )
 
 
+def usage_so_far(run: Claimed) -> Usage:
+    """Sum up the calls that earlier tries of this run have made."""
+    usage = Usage()
+    if run.claim == 1:
+        return usage
+    for attempt in Attempt.objects.filter(execution_id=run.id):
+        usage.calls += 1
+        usage.tokens += attempt.prompt_tokens + attempt.completion_tokens
+        known = usage.cost_nanousd is not None and attempt.cost_nanousd is not None
+        usage.cost_nanousd = (usage.cost_nanousd or 0) + (attempt.cost_nanousd or 0) if known else None
+    return usage
+
+
 def ask(question: Question, usage: Usage) -> Given:
     """Call the model, repairing an invalid or cut answer at most twice.
 

@@ -33,3 +33,10 @@ class InputChanged(MongoClawError):
 
     decision: ClassVar[Decision] = Decision.DEFER
     code: ClassVar[str] = "input_changed"
+
+
+class LedgerUnreachable(MongoClawError):
+    """The SQL database could not be reached or was locked for too long."""
+
+    decision: ClassVar[Decision] = Decision.DEFER
+    code: ClassVar[str] = "ledger_unreachable"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
+from django.db import InterfaceError, OperationalError
 
 from agents_app import registry
 from agents_app.errors import MongoClawError
@@ -18,22 +19,27 @@ from agents_app.spec import ConsistencyMode
 from enrichment.fingerprint import fingerprint
 from enrichment.prompt import PromptContext, RenderedPrompt
 from enrichment.writeback import Provenance, ReadState, apply_write, plan_write
+from executions_app.database import drop_broken_connection
 from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
-from tasks.asking import Given, Question, Usage, ask, stored_answer
+from tasks.asking import Given, Question, Usage, ask, stored_answer, usage_so_far
 from tasks.compiled import CompiledAgent, compiled_agent
-from tasks.errors import InputChanged, UnexpectedFailure
+from tasks.errors import InputChanged, LedgerUnreachable, UnexpectedFailure
 from tasks.guards import hops_exhausted
-from tasks.loading import Loaded, load_document
+from tasks.loading import load_document
 from tasks.outage import provider_is_down
+from tasks.persistence import persist
 from tasks.retry import Failure, decide
 from tasks.runtime import Document, Runtime
-from tasks.unchanged import is_current
+from tasks.unchanged import Standing, standing_answer
 
 log = structlog.get_logger(__name__)
 
 LEAST_WRITE_SECONDS: Final = 5.0
 """An answer that was paid for gets at least this long to be written, even past the run's deadline."""
+
+
+_WRITTEN: Final = Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +56,21 @@ class _Work:
 def perform(runtime: Runtime, run: Claimed) -> Settlement | Postponement:
     """Carry a claimed row through the pipeline and say what becomes of it. Never raises for a failed document."""
     usage = Usage()
+    error: MongoClawError
     try:
+        usage = usage_so_far(run)
         return _perform(runtime, run, usage)
-    except MongoClawError as error:
-        return _failed(runtime, run, error, usage)
-    except Exception as error:  # noqa: BLE001 - the boundary: any failure of a document becomes its record
-        unknown = UnexpectedFailure(f"{type(error).__name__}: {error}")
-        unknown.__cause__ = error
-        return _failed(runtime, run, unknown, usage)
+    except MongoClawError as failure:
+        error = failure
+    except (OperationalError, InterfaceError) as failure:
+        error = LedgerUnreachable()
+        error.__cause__ = failure
+        drop_broken_connection()
+    except Exception as failure:  # noqa: BLE001 - the boundary: any failure of a document becomes its record
+        error = UnexpectedFailure(f"{type(failure).__name__}: {failure}")
+        error.__cause__ = failure
+    # Asked for until the ledger answers: a row that is left running by a living worker is nobody's.
+    return persist(lambda: _failed(runtime, run, error, usage), stopping=runtime.stopping)
 
 
 def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postponement:
@@ -71,24 +84,32 @@ def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postp
         return _skipped(loaded.missing or Reason.DOCUMENT_NOT_FOUND)
     if hops_exhausted(run, agent.spec, loaded.key):
         return _skipped(Reason.MAX_HOPS)
-    return _enrich(work, loaded, loaded.document)
+    return _enrich(work, loaded.document)
 
 
-def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement:
+def _enrich(work: _Work, document: Document) -> Settlement:
     rendered = work.agent.prompt.render(_context(work, document))
     input_hash = fingerprint(work.agent.behaviour, rendered)
-    if work.agent.spec.execution.deduplicate and _is_current(work, loaded.key, document, input_hash):
-        return replace(_skipped(Reason.UNCHANGED_INPUT), input_hash=input_hash)
+    standing = standing_answer(work.runtime, work.run, work.agent.spec, document, input_hash)
+    if standing is Standing.OWN_WRITE:
+        return _counted(_WRITTEN, work.usage, input_hash)
+    if standing is Standing.SAME_INPUT and work.agent.spec.execution.deduplicate:
+        return _counted(_skipped(Reason.UNCHANGED_INPUT), work.usage, input_hash)
     given = stored_answer(work.run, input_hash)
     if given is None:
         question = Question(work.runtime, work.run, work.agent, rendered, input_hash, work.deadline)
         given = ask(question, work.usage)
+    end = _write(work, document, rendered, given, input_hash)
+    return _counted(end, work.usage, input_hash)
+
+
+def _counted(end: Settlement, usage: Usage, input_hash: str = "") -> Settlement:
     return replace(
-        _write(work, loaded, document, rendered, given, input_hash),
+        end,
         input_hash=input_hash,
-        model_calls=work.usage.calls,
-        tokens_used=work.usage.tokens,
-        cost_nanousd=work.usage.cost_nanousd,
+        model_calls=usage.calls,
+        tokens_used=usage.tokens,
+        cost_nanousd=usage.cost_nanousd,
     )
 
 
@@ -112,12 +133,8 @@ def _context(work: _Work, document: Document) -> PromptContext:
     )
 
 
-def _is_current(work: _Work, key: object, document: Document, input_hash: str) -> bool:
-    return is_current(work.runtime, work.run, work.agent.spec, document, key, input_hash)
-
-
 def _write(
-    work: _Work, loaded: Loaded, document: Document, rendered: RenderedPrompt, given: Given, input_hash: str
+    work: _Work, document: Document, rendered: RenderedPrompt, given: Given, input_hash: str
 ) -> Settlement:
     decision = work.agent.policy.decide(document, given.value)
     if not decision.write:
@@ -126,7 +143,7 @@ def _write(
     deleted = run.operation == "delete"
     plan = plan_write(
         spec,
-        loaded.key,
+        document["_id"],
         decision.result,
         _provenance(run, spec.version, given, input_hash),
         None if deleted else ReadState(document, rendered.reads),
@@ -137,7 +154,7 @@ def _write(
     remaining = max(work.deadline - work.runtime.monotonic(), LEAST_WRITE_SECONDS)
     result = apply_write(work.runtime.mongo, plan, timeout=remaining)
     if result.outcome in {"written", "already_written"}:
-        return Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
+        return _WRITTEN
     if result.outcome == "conflict" and spec.execution.on_conflict == "rerun":
         raise InputChanged(code=result.reason)
     return _skipped(result.reason)
@@ -173,8 +190,4 @@ def _failed(runtime: Runtime, run: Claimed, error: MongoClawError, usage: Usage)
         outage=run.attempts >= policy.max_retries and provider_is_down(run),
     )
     end = decide(failure, policy, now=runtime.now(), uniform=runtime.uniform)
-    if isinstance(end, Settlement):
-        return replace(
-            end, model_calls=usage.calls, tokens_used=usage.tokens, cost_nanousd=usage.cost_nanousd
-        )
-    return end
+    return _counted(end, usage) if isinstance(end, Settlement) else end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 from agents_app.spec import AgentSpec
@@ -14,25 +15,37 @@ from tasks.loading import load_target
 from tasks.runtime import Document, Runtime
 
 
-def is_current(
-    runtime: Runtime, run: Claimed, spec: AgentSpec, document: Document, key: object, input_hash: str
-) -> bool:
+class Standing(Enum):
+    """What stands in the document for this input."""
+
+    NOTHING = "nothing"
+    SAME_INPUT = "same_input"
+    OWN_WRITE = "own_write"
+
+
+def standing_answer(
+    runtime: Runtime, run: Claimed, spec: AgentSpec, document: Document, input_hash: str
+) -> Standing:
     """Compare the fingerprint with the one that stands beside the agent's last result.
 
     The document is asked first, not the ledger: whoever replaces a document takes the result away with its
-    provenance, and then it is to be made again. Without provenance (`include_metadata: false`) the ledger tells the
-    fingerprint and the document whether the result is still there.
+    provenance, and then it is to be made again. Without provenance (`include_metadata: false`) the ledger
+    tells the fingerprint and the document whether the result is still there. A result of this very run is
+    one whose settlement was lost.
     """
     elsewhere = spec.target_namespace != spec.watch_namespace
-    holder = load_target(runtime, key, spec) if elsewhere else document
+    holder = load_target(runtime, document["_id"], spec) if elsewhere else document
     if holder is None:
-        return False
+        return Standing.NOTHING
     if spec.write.include_metadata:
         entry = read_provenance(holder, spec)
-        return entry is not None and entry.input_hash == input_hash
+        if entry is None or entry.input_hash != input_hash:
+            return Standing.NOTHING
+        return Standing.OWN_WRITE if entry.execution_id == run.id else Standing.SAME_INPUT
     done = Execution.objects.filter(subject=run.subject, status=Status.COMPLETED).order_by("-completed_at")
     last = done.values_list("input_hash", flat=True).first()
-    return last == input_hash and any(_present(holder, path) for path in spec.output_paths)
+    same = last == input_hash and any(_present(holder, path) for path in spec.output_paths)
+    return Standing.SAME_INPUT if same else Standing.NOTHING
 
 
 def _present(document: Mapping[str, Any], path: str) -> bool:

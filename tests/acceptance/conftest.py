@@ -76,6 +76,15 @@ class Fleet:
         self.start_watcher()
         self.start_worker()
 
+    def start_module(self, name: str, *words: str) -> Child:
+        """Start `python -m …` in the fleet's environment."""
+        return self._start(name, *words)
+
+    def wait_until_dead(self, name: str, child: Child) -> None:
+        """Wait for a process that is to end by itself."""
+        eventually(lambda: not child.is_alive(), seconds=40)
+        self.children.pop(name).kill()
+
     def kill(self, name: str) -> None:
         """SIGKILL."""
         self.children.pop(name).kill()

@@ -129,7 +129,11 @@ def test_two_agents_that_watch_each_others_output_stop_at_max_hops(fleet: Fleet)
     for name, other in (("ping", "pong"), ("pong", "ping")):
         fleet.publish(
             id=name,
-            ai={"prompt": "{{ document.text }} {{ (document." + other + " | default({})).summary | default('') }}"},
+            ai={
+                "prompt": "{{ document.text }} {{ (document."
+                + other
+                + " | default({})).summary | default('') }}"
+            },
             write={"target_field": name},
             execution={"max_hops": 4},
         )

@@ -44,6 +44,22 @@ def test_sigkill_of_a_worker_with_64_runs_in_flight_costs_one_call_each_at_most(
     assert not fleet.rows(ENRICHED_TWICE)
 
 
+def test_sigterm_of_a_worker_finishes_its_runs_and_costs_no_second_call(fleet: Fleet) -> None:
+    fleet.model.set_latency(2000)
+    fleet.publish()
+    fleet.start()
+    fleet.insert(100)
+    fleet.wait_for(lambda: fleet.model.calls()["in_flight"] == 64)
+
+    fleet.stop("worker")
+    fleet.model.set_latency(50)
+    fleet.start_worker("worker-2")
+
+    fleet.wait_for(lambda: fleet.enriched() == 100, seconds=30)
+    fleet.wait_until_idle()
+    assert fleet.model.calls()["total"] == 100
+
+
 def test_sigkill_of_the_watcher_while_documents_come_in_loses_and_doubles_nothing(fleet: Fleet) -> None:
     fleet.publish()
     fleet.start()
