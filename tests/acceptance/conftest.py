@@ -63,12 +63,11 @@ class Fleet:
 
     def start_worker(self, name: str = "worker", *, threads: int = 64) -> Child:
         """Start a worker and wait until its heartbeat is there."""
-        before = self.count("SELECT count(*) FROM executions_app_workerprocess WHERE role = 'worker'")
         flags = ("--pool", "threads", "--concurrency", str(threads), "-Q", "mongoclaw")
         quiet = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
         child = self._start(name, "celery", "-A", "mongoclaw_project", "worker", *flags, *quiet)
-        query = "SELECT count(*) FROM executions_app_workerprocess WHERE role = 'worker'"
-        eventually(lambda: self.count(query) > before, seconds=40)
+        query = f"SELECT count(*) FROM executions_app_workerprocess WHERE pid = {child.process.pid}"
+        eventually(lambda: self.count(query), seconds=40)
         return child
 
     def start(self) -> None:
