@@ -20,7 +20,8 @@ from watcher.pipeline import Stage
 
 HISTORY_LOST: Final = frozenset({286, 136})
 TOKEN_UNUSABLE: Final = frozenset({280, 260, 50811})
-NOT_A_REPLICA_SET: Final = frozenset({40573})
+BATCH: Final = 1000
+"""Events per reply: bounds the memory of a watcher that comes back to a long oplog."""
 
 Document = dict[str, Any]
 
@@ -65,7 +66,7 @@ class ChangeStream:
         command = {
             "aggregate": 1,
             "pipeline": [{"$changeStream": options}, *pipeline],
-            "cursor": {},
+            "cursor": {"batchSize": BATCH},
             "readConcern": {"level": "majority"},
         }
         reply = self._run(command)
@@ -81,7 +82,12 @@ class ChangeStream:
             cursor, self._first = self._first, None
             return _read(cursor, cursor["firstBatch"])
         reply = self._run(
-            {"getMore": self._cursor_id, "collection": "$cmd.aggregate", "maxTimeMS": self._max_await_ms}
+            {
+                "getMore": self._cursor_id,
+                "collection": "$cmd.aggregate",
+                "batchSize": BATCH,
+                "maxTimeMS": self._max_await_ms,
+            }
         )
         cursor = reply["cursor"]
         self._cursor_id = int(cursor["id"])
