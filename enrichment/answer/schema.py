@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError
@@ -11,61 +11,34 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from agents_app.errors import SpecProblem
-from enrichment.answer_budget import ValidationTooExpensive, validation_budget
-from enrichment.answer_errors import SchemaInvalid
-from enrichment.answer_formats import ENFORCED, FORMATS
-from enrichment.answer_keywords import BoundedValidator
-from enrichment.answer_limits import MAX_DEPTH, MAX_PROBLEMS, key_problem
-from enrichment.answer_patterns import PatternTooSlow, pattern_problem
-from enrichment.answer_problems import describe
-from enrichment.answer_schema_walk import subschemas
+from enrichment.answer.errors import SchemaInvalid
+from enrichment.answer.formats import ENFORCED
+from enrichment.answer.limits import MAX_DEPTH, key_problem
+from enrichment.answer.patterns import pattern_problem
+from enrichment.answer.problems import describe
+from enrichment.answer.rules import AnswerRules
 
 PATH: Final = "ai.response_schema"
 MAX_SCHEMA_VALUES: Final = 20_000
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _PROBES: Final[tuple[object, ...]] = ({}, [], "")
 _UNSUPPORTED: Final = ("$anchor", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveRef", "$vocabulary")
-
-
-class AnswerRules:
-    """One schema, compiled; safe to use from many threads at once."""
-
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        self._validator = BoundedValidator(schema, format_checker=FORMATS, registry=Registry())
-
-    def problems(self, answer: object) -> tuple[str, ...]:
-        """Return what is wrong with the answer, at most twenty texts; nothing when it is valid."""
-        found: list[str] = []
-        try:
-            with validation_budget():
-                for error in self._validator.iter_errors(answer):
-                    found.append(describe(error))
-                    if len(found) == MAX_PROBLEMS:
-                        break
-        except (ValidationTooExpensive, RecursionError):
-            found.append("answer: takes too long to check against the schema")
-        except PatternTooSlow as error:
-            found.append(f"answer: {error}")
-        return tuple(dict.fromkeys(found))
-
-    def accepts(self, schema: object, value: object) -> bool:
-        """Say whether a part of the schema accepts the value."""
-        try:
-            with validation_budget():
-                return bool(self._validator.evolve(schema=schema).is_valid(value))
-        except (ValidationTooExpensive, RecursionError, PatternTooSlow):
-            return False
-
-    def ends(self, schema: object, value: object) -> bool:
-        """Say whether validation of the value comes to an end by itself."""
-        try:
-            with validation_budget():
-                self._validator.evolve(schema=schema).is_valid(value)
-        except (RecursionError, ValidationTooExpensive):
-            return False
-        except PatternTooSlow:
-            return True
-        return True
+# The keywords whose value is one schema, a list of them, or schemas by name.
+_ONE: Final = (
+    "additionalProperties",
+    "contains",
+    "contentSchema",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+)
+_MANY: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
+_NAMED: Final = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
 
 
 def compile_rules(schema: Mapping[str, Any]) -> AnswerRules:
@@ -74,7 +47,7 @@ def compile_rules(schema: Mapping[str, Any]) -> AnswerRules:
     _check_dialect(schema)
     problems = [
         SpecProblem(f"{PATH}{path}", message)
-        for path, part in subschemas(schema)
+        for path, part in _subschemas(schema)
         for message in _part_problems(schema, part)
     ]
     if not problems and not _may_be_object(schema):
@@ -93,7 +66,7 @@ def schema_warnings(schema: Mapping[str, Any]) -> tuple[str, ...]:
     declared = schema.get("$schema", _DIALECT)
     if str(declared).rstrip("#") != _DIALECT:
         warnings.append(f"{PATH}.$schema: the schema is read as draft 2020-12, not as {declared}")
-    for path, part in subschemas(schema):
+    for path, part in _subschemas(schema):
         named = part.get("format")
         if isinstance(named, str) and named not in ENFORCED:
             known = ", ".join(sorted(ENFORCED))
@@ -166,8 +139,29 @@ def _may_be_object(schema: Mapping[str, Any]) -> bool:
 
 def _check_ends(root: Mapping[str, Any], rules: AnswerRules) -> None:
     """Refuse a schema that refers to itself without going into a field or an item."""
-    references = {part["$ref"] for _, part in subschemas(root) if isinstance(part.get("$ref"), str)}
+    references = {part["$ref"] for _, part in _subschemas(root) if isinstance(part.get("$ref"), str)}
     for reference in sorted(map(str, references)):
         if not all(rules.ends({"$ref": reference}, probe) for probe in _PROBES):
             problem = SpecProblem(PATH, f"$ref {reference!r} leads back to itself without end")
             raise SchemaInvalid(errors=[problem])
+
+
+def _subschemas(schema: object, path: str = "") -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield every object schema in the schema, itself first, with its path. Data (`enum`) is no schema."""
+    waiting = [(path, schema)]
+    while waiting:
+        place, current = waiting.pop()
+        if isinstance(current, Mapping):
+            yield place, current
+            waiting.extend(reversed(list(_children(place, current))))
+
+
+def _children(path: str, schema: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for keyword, value in schema.items():
+        place = f"{path}.{keyword}"
+        if keyword in _ONE:
+            yield place, value
+        elif keyword in _MANY and isinstance(value, list):
+            yield from ((f"{place}[{index}]", item) for index, item in enumerate(value))
+        elif keyword in _NAMED and isinstance(value, Mapping):
+            yield from ((f"{place}.{name}", item) for name, item in value.items())

@@ -1,4 +1,4 @@
-"""Finds the JSON value in a model's text. What had to be taken away or mended is on record as a fix.
+"""Finds and reads the JSON value in a model's text. What had to be taken away or mended is kept as a fix.
 
 Only what cannot change the meaning is mended. An object inside an unclosed one, or one of several, is never
 taken: the first would be a part of the answer, the second a guess.
@@ -6,11 +6,11 @@ taken: the first would be a part of the answer, the second a guess.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from enrichment.answer_json import NotJson, parse_json
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,11 @@ _MARK = re.compile(r'[{}\[\],"\\]')
 _FENCE = "```"
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+-]{0,20}[ \t]*\r?\n?")
 _CLOSER_AFTER_COMMA = re.compile(r"\s*[}\]]")
+_LONGEST_INTEGER = 20  # characters of -9223372036854775808
+
+
+class NotJson(ValueError):
+    """The text is not strict JSON; the message says where without quoting the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,19 @@ def unwrap(text: str) -> tuple[str, tuple[str, ...]]:
     if inner is not None:
         return inner, (*fixes, "code_fence")
     return body, fixes
+
+
+def parse_json(text: str) -> object:
+    """Return the one JSON value that `text` is.
+
+    Raises NotJson, also for repeated keys and for numbers that JSON or BSON do not know.
+    """
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise NotJson(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise NotJson("not usable: nested too deeply") from None
 
 
 def extract(text: str) -> Extracted:
@@ -122,20 +140,33 @@ def _objects(text: str) -> Iterator[tuple[int, int]]:
         raise NotJson("the JSON object is not closed, as if the answer was cut off")
 
 
+@dataclass(slots=True)
+class _Quotes:
+    """Whether a walk over the marks of a text is inside a string."""
+
+    open: bool = False
+    escaped: int = -1  # the position after a backslash
+
+    def enclose(self, position: int, character: str) -> bool:
+        """Say whether the mark belongs to a string that was open before it; a quote closes that string."""
+        if not self.open:
+            return False
+        if position != self.escaped:
+            self.escaped = position + 1 if character == "\\" else -1
+            self.open = character != '"'
+        return True
+
+
 def _braces(text: str) -> Iterator[tuple[int, str]]:
     """Yield the braces of objects: none in prose, none in strings (which exist only in objects)."""
     depth = 0
-    in_string = False
-    skip_to = 0
+    quotes = _Quotes()
     for match in _MARK.finditer(text):
         position, character = match.start(), match.group()
-        if position < skip_to:
+        if quotes.enclose(position, character):
             continue
-        if in_string:
-            skip_to = position + 2 if character == "\\" else position
-            in_string = character != '"'
-        elif depth > 0 and character == '"':
-            in_string = True
+        if depth > 0 and character == '"':
+            quotes.open = True
         elif character == "{" and (depth > 0 or _OBJECT_START.match(text, position)):
             depth += 1
             yield position, character
@@ -147,18 +178,43 @@ def _braces(text: str) -> Iterator[tuple[int, str]]:
 def _without_trailing_commas(text: str) -> str:
     kept = []
     done = 0
-    in_string = False
-    skip_to = 0
+    quotes = _Quotes()
     for match in _MARK.finditer(text):
         position, character = match.start(), match.group()
-        if position < skip_to:
+        if quotes.enclose(position, character):
             continue
-        if in_string:
-            skip_to = position + 2 if character == "\\" else position
-            in_string = character != '"'
-        elif character == '"':
-            in_string = True
+        if character == '"':
+            quotes.open = True
         elif character == "," and _CLOSER_AFTER_COMMA.match(text, position + 1):
             kept.append(text[done:position])
             done = position + 1
     return "".join((*kept, text[done:]))
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise NotJson("not strict JSON: an object names a key twice")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > _LONGEST_INTEGER:
+        raise NotJson("not usable: an integer has more than 64 bits")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise NotJson("not usable: a number is too large")
+    return number
+
+
+def _constant(name: str) -> NoReturn:
+    raise NotJson(f"not JSON: {name} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from enrichment.answer_limits import shown
+from enrichment.answer.limits import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,7 +64,7 @@ def _short(value: object) -> str:
     return text if len(text) <= _LONGEST_RULE else f"{text[:_LONGEST_RULE]}…"
 
 
-# Their messages hold no part of the answer: they come from answer_keywords, or name a field of the schema.
+# Their messages hold no part of the answer: they come from keywords, or name a field of the schema.
 _OWN_WORDS: Final = frozenset({"additionalProperties", "pattern", "required", "uniqueItems"})
 _TYPE_NAMES: Final = (
     (bool, "boolean"),

@@ -1,4 +1,4 @@
-"""The answer's contract: what a model's text must be before anything of it is written."""
+"""The contract that an agent's answers keep."""
 
 from __future__ import annotations
 
@@ -8,23 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents_app.errors import SpecProblem
-from enrichment.answer_decoding import NotExpressible, decoding_schema
-from enrichment.answer_errors import AnswerEmpty, AnswerError, AnswerInvalid, SchemaInvalid
-from enrichment.answer_extract import extract, looks_like_object, unwrap
-from enrichment.answer_fit import Fitting
-from enrichment.answer_json import NotJson, parse_json
-from enrichment.answer_limits import MAX_CHARACTERS, MAX_PROBLEMS, check_limits
-from enrichment.answer_schema import PATH, AnswerRules, compile_rules, schema_warnings
-
-__all__ = [
-    "Answer",
-    "AnswerContract",
-    "AnswerEmpty",
-    "AnswerError",
-    "AnswerInvalid",
-    "SchemaInvalid",
-    "compile_schema",
-]
+from enrichment.answer.decoding import NotExpressible, decoding_schema
+from enrichment.answer.errors import AnswerEmpty, AnswerInvalid, SchemaInvalid
+from enrichment.answer.fitting import Fitting
+from enrichment.answer.json_text import NotJson, extract, looks_like_object, parse_json, unwrap
+from enrichment.answer.limits import MAX_CHARACTERS, MAX_PROBLEMS, check_limits
+from enrichment.answer.rules import AnswerRules
+from enrichment.answer.schema import PATH, compile_rules, schema_warnings
 
 _LONGEST_REPAIR = 2_000  # characters of problems told to the model
 

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from enrichment.answer_budget import search, take_reference
-from enrichment.answer_patterns import PatternTooSlow
+from enrichment.answer.budget import search, take_reference
+from enrichment.answer.patterns import PatternTooSlow
 
 Keyword: TypeAlias = "Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]"
 

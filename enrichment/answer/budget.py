@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from enrichment.answer_patterns import SECONDS, matches
+from enrichment.answer.patterns import SECONDS, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
