@@ -25,10 +25,16 @@ class Addresses:
 
     def write(self, path: Path) -> None:
         """Writes them as JSON, whole or not at all; readable by the owner alone."""
-        partial = path.with_name(path.name + ".new")
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps(asdict(self), indent=2))
-        partial.replace(path)
+        write_private(path, asdict(self))
+
+
+def write_private(path: Path, data: object) -> None:
+    """Writes JSON, whole or not at all; readable by the owner alone."""
+    partial = path.with_name(path.name + ".new")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps(data, indent=2))
+    partial.replace(path)
 
 
 def hide_password(url: str) -> str:

@@ -12,14 +12,13 @@ import click
 from enrichment.providers.keys import VENDORS
 from mongoclaw_project.cli.command import Command
 from mongoclaw_project.cli.output import fail
-from mongoclaw_project.config import SettingsInvalid, environment_with_file
+from mongoclaw_project.config import Settings, SettingsInvalid, environment_with_file
 from mongoclaw_project.config.environment import read
+from sandbox.announcement import announced
 from sandbox.child_output import TerminalSink
 from sandbox.errors import SandboxError
 from sandbox.supervisor import StopAsked, Supervisor
 from sandbox.system import System, SystemPlan, start_system
-
-DATA_DIR = Path(".mongoclaw")
 
 
 @click.command(cls=Command)
@@ -29,9 +28,7 @@ DATA_DIR = Path(".mongoclaw")
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    default=DATA_DIR,
-    show_default=True,
-    help="Where the servers keep their data.",
+    help="Where the servers keep their data.  [default: MONGOCLAW_STATE_DIR, or .mongoclaw]",
 )
 @click.option(
     "--latency-ms",
@@ -44,18 +41,20 @@ DATA_DIR = Path(".mongoclaw")
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the addresses here as JSON when all is up.",
 )
-def dev(port: int, data_dir: Path, latency_ms: str, ready_file: Path | None) -> None:
+def dev(port: int, data_dir: Path | None, latency_ms: str, ready_file: Path | None) -> None:
     """Run the whole system in this terminal until Ctrl-C.
 
     MONGOCLAW_MONGODB__URI, MONGOCLAW_REDIS__URL and MONGOCLAW_DATABASE__URL point at servers of your own; for
     each that is not set an embedded one is started. Without a provider's API key the sandbox model answers.
+    Commands in other terminals in the same folder find these servers by themselves.
     """
     plan = local_plan(environment_with_file(os.environ), data_dir=data_dir, port=port, latency=latency_ms)
     try:
         with Supervisor(TerminalSink(sys.stdout)) as supervisor:
             system = start_system(plan, supervisor)
-            _announce(system)
-            _run_until_stopped(system, ready_file)
+            with announced(system.addresses, plan.data_dir):
+                _show(system)
+                _run_until_stopped(system, ready_file)
     except StopAsked:
         click.echo("mongoclaw: everything is stopped")
     except SandboxError as error:
@@ -73,7 +72,7 @@ def _run_until_stopped(system: System, ready_file: Path | None) -> None:
         ready_file.unlink(missing_ok=True)
 
 
-def local_plan(environ: Mapping[str, str], *, data_dir: Path, port: int, latency: str) -> SystemPlan:
+def local_plan(environ: Mapping[str, str], *, data_dir: Path | None, port: int, latency: str) -> SystemPlan:
     """What to start under these settings; raises SettingsInvalid."""
     reading = read(environ)
     if reading.problems:
@@ -86,9 +85,10 @@ def local_plan(environ: Mapping[str, str], *, data_dir: Path, port: int, latency
             ("database", "database", "url"),
         )
     }
+    state_dir = Path(str(reading.values.get("state_dir", Settings.model_fields["state_dir"].default)))
     own_model = _given(reading.values, "ai", "sandbox_url") is not None
     return SystemPlan(
-        data_dir=data_dir.resolve(),
+        data_dir=(data_dir or state_dir.expanduser()).resolve(),
         web_port=port,
         environ=environ,
         use_sandbox_model=not own_model and not provider_keys(environ),
@@ -114,7 +114,7 @@ def _given(values: Mapping[str, object], group: str, field: str) -> str | None:
     return str(value) if value else None
 
 
-def _announce(system: System) -> None:
+def _show(system: System) -> None:
     shown = system.addresses.without_secrets()
     lines = [
         ("MongoDB", shown.mongodb),

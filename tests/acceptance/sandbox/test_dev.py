@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymongo import MongoClient
@@ -30,20 +31,21 @@ pytestmark = pytest.mark.timeout(240)
 
 
 class Dev:
-    """A running `mongoclaw dev` with a data directory of its own."""
+    """A running `mongoclaw dev` in a folder of its own, with its data there."""
 
-    def __init__(self, data_dir: Path, **environ: str) -> None:
-        self.data_dir = data_dir
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.folder = folder
+        self.data_dir = data_dir = folder / ".mongoclaw"
         self.ready = data_dir / "ready.json"
-        data_dir.mkdir(exist_ok=True)
-        self.output = data_dir.with_suffix(".out")
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self.output = folder / "dev.out"
         with reserved_port(data_dir / "web.port") as port, self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "mongoclaw_project", "dev", "--port", str(port)),
-                    *("--data-dir", str(data_dir), "--latency-ms", "0", "--ready-file", str(self.ready)),
+                    *("--latency-ms", "0", "--ready-file", str(self.ready)),
                 ],
-                cwd=ROOT,
+                cwd=folder,
                 env=_clean_environment() | {"DEV_UNDER_TEST": str(data_dir)} | environ,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -55,6 +57,18 @@ class Dev:
         )
         assert self.ready.exists(), self.text()
         return Addresses(**json.loads(self.ready.read_text()))
+
+    def second_terminal(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the same folder, without any setting."""
+        return subprocess.run(
+            [sys.executable, "-m", "mongoclaw_project", *words],
+            cwd=self.folder,
+            env=_clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def text(self) -> str:
         return self.output.read_text(errors="replace")
@@ -82,7 +96,7 @@ def _clean_environment() -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("MONGOCLAW_", "DJANGO_"))
     }
-    return kept | {"MONGOCLAW_ENV_FILE": os.devnull}
+    return kept | {"MONGOCLAW_ENV_FILE": os.devnull, "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture
@@ -122,6 +136,7 @@ def test_all_runs_and_all_ends(dev: Callable[..., Dev]) -> None:
     assert first.process.wait(60) == 0
     assert first.pids() == set()
     assert not first.ready.exists()
+    assert not (first.data_dir / "addresses.json").exists()
 
     again = dev()
     assert again.addresses() == addresses
@@ -129,6 +144,34 @@ def test_all_runs_and_all_ends(dev: Callable[..., Dev]) -> None:
     again.process.kill()
     again.process.wait()
     assert wait_until(lambda: not again.pids(), seconds=30)
+
+
+def test_a_second_terminal_in_the_folder_needs_no_settings(dev: Callable[..., Dev]) -> None:
+    running = dev()
+    addresses = running.addresses()
+    source = f"mongoclaw dev (process {running.process.pid})"
+    told = json.loads(running.second_terminal("info", "--json").stdout)
+    assert set(told["sources"].values()) == {source}
+    assert addresses.mongodb.startswith(f"mongodb://{told['mongodb']}")
+    assert f"(from {source})" in running.second_terminal("info").stdout
+
+    agent = str(ROOT / "examples/agents/support.yaml")
+    created = running.second_terminal("agents", "create", "-f", agent)
+    assert created.returncode == 0, created.stderr
+    with MongoClient[dict[str, Any]](addresses.mongodb) as mongo:
+        tickets = mongo["helpdesk"]["tickets"]
+        tickets.insert_one({"status": "open", "body": "Where is my parcel?", "customer": {"since": 2021}})
+        assert wait_until(lambda: bool(tickets.count_documents({"ai.topic": {"$exists": True}})), seconds=30)
+    listed = json.loads(running.second_terminal("executions", "list", "--json").stdout)
+    assert "support-triage" in json.dumps(listed)
+    well = running.second_terminal("doctor")
+    assert well.returncode == 0, well.stdout + well.stderr
+
+    running.process.kill()
+    running.process.wait()
+    assert (running.data_dir / "addresses.json").exists()
+    told = json.loads(running.second_terminal("info", "--json").stdout)
+    assert set(told["sources"].values()) == {"default"}
 
 
 def test_a_second_run_in_the_same_directory_is_refused(dev: Callable[..., Dev]) -> None:
