@@ -56,3 +56,9 @@ def _compile(spec: AgentSpec, providers: ProviderConfig) -> CompiledAgent:
         policy=compile_policy(spec.policy),
         provider=provider_for(spec.ai, providers),
     )
+
+
+def forget() -> None:
+    """Empty the cache. For tests, whose databases reuse ids; nothing else needs it."""
+    with _LOCK:
+        _CACHE.clear()

@@ -107,6 +107,10 @@ def _home(settings: Settings, client: MongoClient[Document]) -> Database[Documen
     return client.get_database(settings.mongodb.database)
 
 
+def _term(settings: Settings) -> timedelta:
+    return timedelta(seconds=settings.watcher.lease_seconds)
+
+
 def _stream_keeper(settings: Settings, client: MongoClient[Document], holder: str) -> StreamKeeper:
     from agents_app.publish import mark_health
     from mongoclaw_project.celery import app
@@ -128,7 +132,7 @@ def _stream_keeper(settings: Settings, client: MongoClient[Document], holder: st
         now=_now,
         monotonic=time.monotonic,
     )
-    return StreamKeeper(Lease(home["leases"], "stream", holder, duration=timedelta(seconds=5)), reading, {})
+    return StreamKeeper(Lease(home["leases"], "stream", holder, duration=_term(settings)), reading, {})
 
 
 def _dispatch_keeper(settings: Settings, client: MongoClient[Document], holder: str) -> DispatchKeeper:
@@ -149,8 +153,9 @@ def _dispatch_keeper(settings: Settings, client: MongoClient[Document], holder: 
         now=_now,
         monotonic=time.monotonic,
     )
-    lease = Lease(_home(settings, client)["leases"], "dispatch", holder, duration=timedelta(seconds=5))
-    return DispatchKeeper(lease, dispatch, renew_every=1.5, monotonic=time.monotonic)
+    term = _term(settings)
+    lease = Lease(_home(settings, client)["leases"], "dispatch", holder, duration=term)
+    return DispatchKeeper(lease, dispatch, renew_every=term.total_seconds() / 3, monotonic=time.monotonic)
 
 
 if __name__ == "__main__":

@@ -194,6 +194,11 @@ class WatcherSettings(Group):
     max_await_ms: int = Field(
         1000, ge=1, description="How long one look for changes waits at the server, in milliseconds."
     )
+    lease_seconds: float = Field(
+        5.0,
+        ge=1,
+        description="How long a watcher that has died keeps its place; another takes over after that, in seconds.",
+    )
     position_interval_seconds: float = Field(
         1.0, ge=0, description="An idle stream's position is stored at most so often, in seconds."
     )

@@ -215,6 +215,10 @@ def fleet(
         "MONGOCLAW_REDIS__URL": broker.url,
         "MONGOCLAW_DATABASE__URL": database_url,
         "MONGOCLAW_AI__SANDBOX_URL": sandbox_model.url,
+        # Shorter than by default, so that tests which kill need not wait long for the heirs.
+        "MONGOCLAW_WATCHER__LEASE_SECONDS": "2",
+        "MONGOCLAW_WORKER__HEARTBEAT_SECONDS": "0.5",
+        "MONGOCLAW_WORKER__HEARTBEAT_TIMEOUT_SECONDS": "4",
     }
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"],

@@ -1,0 +1,349 @@
+"""What becomes of a document: answers, failures, repairs, policies and guards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agents_app import registry
+from agents_app.publish import archive, set_enabled
+from executions_app.models import Attempt, Execution
+from executions_app.states import Reason, Status
+from tasks import compiled
+from tasks.enrich import run_execution
+from tests.integration.tasks.conftest import SCHEMA, Bench
+
+pytestmark = pytest.mark.sql
+
+
+def test_a_valid_answer_is_written_and_everything_is_on_record(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+
+    row = bench.run()
+
+    assert (row.status, row.reason, row.written, row.model_calls) == (
+        Status.COMPLETED,
+        Reason.WRITTEN,
+        True,
+        1,
+    )
+    assert set(bench.document()["ai"]) == {"category", "score"}
+    call = Attempt.objects.get()
+    assert (call.outcome, call.prompt) == ("valid", "Sort: The invoice is wrong")
+    assert call.answer == bench.document()["ai"]
+
+
+def test_the_same_input_is_not_asked_about_twice(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    bench.run()
+
+    row = bench.run(operation="update")
+
+    assert (row.status, row.reason) == (Status.SKIPPED, Reason.UNCHANGED_INPUT)
+    assert bench.model.calls()["total"] == 1
+
+
+def test_without_metadata_the_same_input_is_not_asked_about_twice_either(bench: Bench) -> None:
+    bench.publish(write={"include_metadata": False})
+    bench.insert()
+    bench.run()
+
+    row = bench.run(operation="update")
+
+    assert row.reason == Reason.UNCHANGED_INPUT
+    assert "_ai_metadata" not in bench.document()
+
+
+def test_a_document_replaced_by_its_owner_is_enriched_again(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    bench.run()
+    bench.db.tickets.replace_one({"_id": 1}, {"text": "The invoice is wrong"})
+
+    row = bench.run(operation="replace")
+
+    assert row.status == Status.COMPLETED
+    assert "ai" in bench.document()
+
+
+def test_deduplicate_false_asks_every_time(bench: Bench) -> None:
+    bench.publish(execution={"deduplicate": False})
+    bench.insert()
+    bench.run()
+
+    assert bench.run(operation="update").status == Status.COMPLETED
+    assert bench.model.calls()["total"] == 2
+
+
+def test_an_invalid_answer_is_repaired_by_asking_with_the_problems(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    bench.model.script("bad_schema", times=1)
+
+    row = bench.run()
+
+    assert (row.status, row.model_calls) == (Status.COMPLETED, 2)
+    assert bench.outcomes() == ["answer_invalid", "valid"]
+    assert Attempt.objects.order_by("id")[1].prompt.startswith("Sort: The invoice is wrong\n\n")
+
+
+def test_an_answer_that_stays_invalid_is_never_written(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    bench.model.script("bad_json")
+
+    row = bench.run()
+
+    assert (row.status, row.reason, row.model_calls) == (Status.FAILED, "answer_invalid", 3)
+    assert "ai" not in bench.document()
+    assert Attempt.objects.filter(reply="").count() == 0, "the answers are kept for people to look at"
+
+
+def test_a_cut_answer_is_asked_for_again_with_more_room(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    bench.model.script("truncated", times=1)
+
+    row = bench.run()
+
+    assert row.status == Status.COMPLETED
+    assert bench.outcomes() == ["answer_truncated", "valid"]
+
+
+@pytest.mark.parametrize("kind", ["refusal", "401"])
+def test_what_cannot_succeed_is_asked_once(bench: Bench, kind: str) -> None:
+    bench.publish()
+    bench.insert()
+    bench.model.script({"401": "unauthorized"}.get(kind, kind))
+
+    row = bench.run()
+
+    assert row.status == Status.FAILED
+    assert bench.model.calls()["total"] == 1
+
+
+def test_a_500_is_tried_again_and_after_max_retries_the_row_is_dead_with_its_traceback(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    bench.model.script("error_500")
+
+    row = bench.run_to_the_end(bench.run())
+
+    assert (row.status, row.attempts) == (Status.FAILED, 2)
+    assert bench.model.calls()["total"] == 3
+    assert "ProviderError5xx" in row.traceback
+    assert row.model_calls == 3
+
+
+def test_a_stumble_costs_an_attempt_and_nothing_else(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    bench.model.script("reset", times=1)
+
+    row = bench.run_to_the_end(bench.run())
+
+    assert (row.status, row.attempts, row.model_calls) == (Status.COMPLETED, 1, 2)
+
+
+def test_a_rate_limit_waits_as_long_as_was_asked_and_burns_nothing(bench: Bench) -> None:
+    bench.publish(execution={"max_retries": 0})
+    bench.insert()
+    bench.model.script("rate_limit", times=1, retry_after=30)
+
+    row = bench.run()
+
+    assert (row.status, row.reason, row.attempts) == (Status.PENDING, "rate_limited", 0)
+    assert (row.due_at - row.started_at).total_seconds() >= 29
+    assert bench.run_again(row).status == Status.COMPLETED
+
+
+def test_a_provider_that_is_away_burns_nothing_however_often(bench: Bench) -> None:
+    bench.publish(execution={"max_retries": 0})
+    bench.insert()
+    there = bench.runtime
+    away = replace(there.providers, sandbox_url="http://127.0.0.1:1/v1")
+    bench.runtime = replace(there, providers=away)
+    row = bench.run()
+    for _ in range(5):
+        row = bench.run_again(row)
+    assert (row.status, row.reason, row.attempts) == (Status.PENDING, "provider_unavailable", 0)
+
+    compiled.forget()
+    bench.runtime = there
+    assert bench.run_again(row).status == Status.COMPLETED
+
+
+def test_an_outage_that_answers_500_to_everybody_kills_nobody(bench: Bench) -> None:
+    bench.publish(execution={"max_retries": 1})
+    bench.insert(1)
+    bench.insert(2)
+    bench.model.script("error_500")
+    rows = [bench.run(1), bench.run(2)]
+    for _ in range(4):
+        rows = [bench.run_again(row) for row in rows]
+    assert [row.status for row in rows] == [Status.PENDING, Status.PENDING]
+
+    bench.model.reset()
+    assert [bench.run_again(row).status for row in rows] == [Status.COMPLETED, Status.COMPLETED]
+
+
+def test_one_poisonous_document_dies_while_others_succeed(bench: Bench) -> None:
+    bench.publish(execution={"max_retries": 1})
+    bench.insert(1, text="poison")
+    bench.insert(2, text="fine")
+    bench.model.script("error_500", contains="poison")
+
+    poison = bench.run(1)
+    fine = bench.run(2)
+    poison = bench.run_to_the_end(poison)
+
+    assert (poison.status, fine.status) == (Status.FAILED, Status.COMPLETED)
+
+
+def test_a_hanging_provider_is_left_at_the_runs_deadline(bench: Bench) -> None:
+    bench.publish(execution={"timeout_seconds": 0.5, "max_retries": 0})
+    bench.insert()
+    bench.model.script("hang")
+
+    row = bench.run()
+
+    assert (row.status, row.reason) == (Status.FAILED, "provider_timeout")
+    assert row.lifecycle_state == "timed_out"
+
+
+def test_the_deadline_holds_for_all_repairs_together(bench: Bench) -> None:
+    bench.publish(execution={"timeout_seconds": 0.6, "max_retries": 0})
+    bench.insert()
+    bench.model.set_latency(400)
+    bench.model.script("bad_json")
+
+    row = bench.run()
+
+    assert row.status == Status.FAILED
+    assert bench.model.calls()["total"] == 2
+
+
+def test_a_field_that_the_prompt_needs_and_the_document_lacks_is_that_documents_failure(bench: Bench) -> None:
+    bench.publish()
+    bench.db.tickets.insert_one({"_id": 1})
+
+    row = bench.run()
+
+    assert row.status == Status.FAILED
+    assert "document.text" in row.error
+    assert bench.model.calls()["total"] == 0
+
+
+def test_a_document_that_is_gone_costs_no_call(bench: Bench) -> None:
+    bench.publish()
+
+    assert bench.run().reason == Reason.DOCUMENT_NOT_FOUND
+    assert bench.model.calls()["total"] == 0
+
+
+def test_a_document_that_no_longer_matches_costs_no_call(bench: Bench) -> None:
+    bench.publish(watch={"filter": {"status": "open"}})
+    bench.insert(status="closed")
+
+    assert bench.run().reason == Reason.FILTER_NOT_MATCHED
+    assert bench.model.calls()["total"] == 0
+
+
+def test_a_disabled_agent_calls_nothing_and_its_rows_wait(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    id_ = bench.event()
+    set_enabled("triage", False, now=bench.runtime.now())
+    registry.forget()
+    run_execution(bench.runtime, id_)
+
+    assert Execution.objects.get().reason == Reason.AGENT_DISABLED
+    assert bench.model.calls()["total"] == 0
+
+
+def test_a_chain_of_agents_ends_at_max_hops(bench: Bench) -> None:
+    bench.publish(execution={"max_hops": 2, "deduplicate": False})
+    bench.insert()
+    ends = [bench.run(), *(bench.run(operation="update", cascade=True) for _ in range(3))]
+
+    assert [row.reason for row in ends] == ["written", "written", "max_hops", "max_hops"]
+    assert bench.run(operation="update").reason == "written", "a user's edit starts anew"
+
+
+def test_shadow_does_everything_but_the_write(bench: Bench) -> None:
+    bench.publish(execution={"consistency_mode": "shadow"})
+    bench.insert()
+
+    row = bench.run()
+
+    assert (row.status, row.reason, row.model_calls) == (Status.SKIPPED, Reason.SHADOW_MODE, 1)
+    assert bench.document() == {"_id": 1, "text": "The invoice is wrong"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason", "written"),
+    [
+        ({"condition": "document.text == 'x'"}, "policy_skip", False),
+        ({"condition": "document.text == 'x'", "fallback_action": "enrich"}, "written", True),
+        ({"condition": "result.score >= -1e9", "action": "block"}, "policy_block", False),
+        ({"action": "enrich", "simulation_mode": True}, "policy_simulation_enrich", False),
+    ],
+)
+def test_the_policy_decides_whether_the_answer_is_written(
+    bench: Bench, policy: dict[str, object], reason: str, written: bool
+) -> None:
+    bench.publish(policy=policy)
+    bench.insert()
+
+    row = bench.run()
+
+    assert (row.reason, "ai" in bench.document()) == (reason, written)
+
+
+def test_a_tag_is_written_with_the_answer(bench: Bench) -> None:
+    bench.publish(policy={"action": "tag", "tag_field": "reviewed", "tag_value": "yes"})
+    bench.insert()
+    bench.run()
+
+    assert bench.document()["ai"]["reviewed"] == "yes"
+
+
+def test_an_answer_goes_into_another_collection_under_the_same_key(bench: Bench) -> None:
+    bench.publish(write={"target_field": None, "target_collection": "answers"})
+    bench.insert({"tenant": 1})
+
+    first = bench.run({"tenant": 1})
+    second = bench.run({"tenant": 1}, operation="update")
+
+    answer = bench.db.answers.find_one({"_id": {"tenant": 1}}) or {}
+    assert set(SCHEMA["properties"]) <= set(answer)
+    assert (first.reason, second.reason) == ("written", "unchanged_input")
+    assert bench.document({"tenant": 1}) == {"_id": {"tenant": 1}, "text": "The invoice is wrong"}
+
+
+def test_an_answer_paid_for_before_a_crash_is_written_without_a_second_call(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    row = bench.run()
+    bench.db.tickets.replace_one({"_id": 1}, {"text": "The invoice is wrong"})
+    Execution.objects.filter(id=row.id).update(status="pending", written=False)
+
+    again = bench.run_again(row)
+
+    assert (again.status, again.claim, bench.model.calls()["total"]) == (Status.COMPLETED, 2, 1)
+    assert "ai" in bench.document()
+
+
+def test_an_archived_agents_rows_are_not_run(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    id_ = bench.event()
+    archive("triage", now=bench.runtime.now())
+    registry.forget()
+    run_execution(bench.runtime, id_)
+
+    assert Execution.objects.get().reason == Reason.AGENT_DISABLED
+    assert bench.model.calls()["total"] == 0
