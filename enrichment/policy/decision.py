@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.spec import PolicySpec
 from enrichment.plain import ValueTooLarge
-from enrichment.policy_expression import Condition, ConditionInvalid, compile_condition
-from enrichment.policy_values import ConditionError
+from enrichment.policy.comparison import ConditionError
+from enrichment.policy.condition import Condition, ConditionInvalid, compile_condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-__all__ = ["CompiledPolicy", "PolicyDecision", "PolicyInvalid", "compile_policy"]
 
 PATH: Final = "policy.condition"
 _WRITING: Final = frozenset({"enrich", "tag"})
@@ -84,14 +82,7 @@ class CompiledPolicy:
             return True, None
         try:
             return self._condition.holds(document, result), None
-        except (
-            ConditionError,
-            ValueTooLarge,
-            ArithmeticError,
-            TypeError,
-            ValueError,
-            RecursionError,
-        ) as error:
+        except _UNDECIDABLE as error:
             return False, f"{PATH}: {error}"[:_LONGEST_ERROR]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from enrichment.policy_values import ConditionError, contains, holds, ordered, same
+from enrichment.policy.comparison import ConditionError, contains, holds, ordered, same
 
 MAX_CHARACTERS: Final = 4_096
 MAX_NODES: Final = 500
@@ -266,5 +266,3 @@ _COMPARE: Final[dict[type[ast.cmpop], Callable[[object, object], bool]]] = {
     ast.In: lambda left, right: contains(right, left),
     ast.NotIn: lambda left, right: not contains(right, left),
 }
-
-__all__ = ["Condition", "ConditionError", "ConditionInvalid", "compile_condition"]
