@@ -58,8 +58,8 @@ faults: install ## Kill and cut processes under load, then count what was lost.
 bench: install ## Measure throughput, latency and memory; results go to bench/results/.
 	$(BIN)/python -m bench
 
-docs: install ## Write docs/reference/settings.md anew.
-	$(BIN)/python -m mongoclaw_project.config.reference > docs/reference/settings.md
+docs: install ## Write docs/reference/ and the README's figures anew.
+	$(BIN)/python -m docs.generate
 
 lock: install ## Resolve the dependencies anew into requirements.lock.
 	$(BIN)/python -m pip install --quiet uv

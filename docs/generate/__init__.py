@@ -1,0 +1,3 @@
+"""Writes the reference pages from the code: `make docs`."""
+
+from __future__ import annotations
