@@ -1,0 +1,282 @@
+"""Due rows reach the broker in fair turns, lost messages and dead workers' runs come back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bson import Timestamp
+
+from agents_app import registry
+from agents_app.publish import archive, publish, set_enabled
+from agents_app.spec import parse_spec
+from executions_app import ledger, transitions
+from executions_app.heartbeat import Heartbeat
+from executions_app.ledger import NewExecution
+from executions_app.models import Execution, WorkerProcess
+from executions_app.states import Reason, Status
+from watcher.dispatch import Dispatch
+from watcher.publisher import BrokerUnavailable
+from watcher.vitality import Vitality
+
+pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+class Outbox:
+    """Takes the place of the broker's connection, which has tests of its own, and can refuse."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.waiting = 0
+        self.refuses = False
+
+    def publish(self, ids: list[str]) -> None:
+        if self.refuses:
+            raise BrokerUnavailable
+        self.sent += ids
+
+    def depth(self) -> int:
+        return self.waiting
+
+
+class Clock:
+    """Moves when told to."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+        self.seconds = 1000.0
+
+    def advance(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+        self.seconds += seconds
+
+
+def make_dispatch(outbox: Outbox, clock: Clock, *, window: int = 10) -> Dispatch:
+    pulse = Heartbeat("d" * 32, role="dispatch", interval=1, now=lambda: clock.at)
+    return Dispatch(
+        publisher=outbox,  # type: ignore[arg-type]
+        window=window,
+        beat=pulse.beat,
+        vitality=Vitality(6.0),
+        now=lambda: clock.at,
+        monotonic=lambda: clock.seconds,
+    )
+
+
+def make_agent(agent_id: str, **execution: Any) -> None:
+    spec = {
+        "id": agent_id,
+        "name": agent_id,
+        "watch": {"database": "shop", "collection": "tickets"},
+        "ai": {"provider": "sandbox", "model": "m", "prompt": "{{ document.text }}"},
+        "write": {"target_field": "ai"},
+        "execution": execution,
+    }
+    publish(parse_spec(spec), by="tests", now=NOW)
+    registry.forget()
+
+
+def backlog(agent_id: str, count: int, *, start: int = 0, **changes: Any) -> None:
+    [agent] = [agent for agent in registry.active_agents() if agent.agent_id == agent_id]
+    ledger.record(
+        [
+            NewExecution(
+                **{
+                    "agent_id": agent_id,
+                    "version_id": agent.version_id,
+                    "token": f"82{n:08X}",
+                    "database": "shop",
+                    "collection": "tickets",
+                    "key": n,
+                    "operation": "insert",
+                    "cascade": False,
+                    "event_time": Timestamp(n + 1, 1),
+                    "sequence": n,
+                    "priority": 0,
+                    "coalesce": True,
+                    **changes,
+                }
+            )
+            for n in range(start, start + count)
+        ],
+        room={},
+        now=NOW,
+    )
+
+
+def test_one_agents_long_backlog_does_not_delay_anothers_one_document() -> None:
+    make_agent("noisy")
+    make_agent("quiet")
+    backlog("noisy", 200)
+    backlog("quiet", 1, start=1000)
+    outbox = Outbox()
+
+    make_dispatch(outbox, Clock(), window=10).tick()
+
+    agents = Counter(Execution.objects.filter(id__in=outbox.sent).values_list("agent_id", flat=True))
+    assert agents == {"noisy": 10, "quiet": 1}
+    quiet = Execution.objects.get(agent_id="quiet").id
+    assert outbox.sent.index(quiet) <= 1
+
+
+def test_the_window_is_topped_up_as_rows_leave_it() -> None:
+    make_agent("a")
+    backlog("a", 30)
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock, window=10)
+    assert [dispatch.tick(), dispatch.tick()] == [10, 0]
+
+    for id_ in outbox.sent[:4]:
+        run = transitions.claim(id_, worker="d" * 32, now=NOW)
+        assert run is not None
+        transitions.settle(run, transitions.Settlement(status=Status.SKIPPED, reason="x"), now=NOW)
+
+    assert dispatch.tick() == 4
+
+
+def test_higher_priority_goes_first() -> None:
+    make_agent("a")
+    backlog("a", 5)
+    backlog("a", 5, start=100, priority=9)
+    outbox = Outbox()
+
+    make_dispatch(outbox, Clock(), window=5).tick()
+
+    assert set(Execution.objects.filter(id__in=outbox.sent).values_list("priority", flat=True)) == {9}
+
+
+def test_a_row_that_is_not_due_yet_stays() -> None:
+    make_agent("a")
+    backlog("a", 1)
+    Execution.objects.update(due_at=NOW + timedelta(seconds=30))
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+
+    assert dispatch.tick() == 0
+    clock.advance(31)
+    assert dispatch.tick() == 1
+
+
+def test_without_coalescing_only_a_documents_first_row_is_sent() -> None:
+    make_agent("a", coalesce=False)
+    backlog("a", 1, coalesce=False)
+    backlog("a", 1, coalesce=False, token="82FFFF", event_time=Timestamp(9, 1), sequence=9)
+    outbox = Outbox()
+
+    make_dispatch(outbox, Clock()).tick()
+
+    assert Execution.objects.get(id__in=outbox.sent).sequence == 0
+
+
+def test_rows_of_a_disabled_agent_wait_and_those_of_a_deleted_one_end() -> None:
+    make_agent("off")
+    make_agent("gone")
+    backlog("off", 1)
+    backlog("gone", 1, start=5)
+    set_enabled("off", False, now=NOW)
+    archive("gone", now=NOW)
+    outbox = Outbox()
+
+    make_dispatch(outbox, Clock()).tick()
+
+    assert outbox.sent == []
+    assert Execution.objects.get(agent_id="off").status == Status.PENDING
+    gone = Execution.objects.get(agent_id="gone")
+    assert (gone.status, gone.reason) == (Status.SKIPPED, Reason.AGENT_NOT_FOUND)
+
+
+def test_a_broker_that_refuses_gets_the_rows_again_later() -> None:
+    make_agent("a")
+    backlog("a", 3)
+    outbox, clock = Outbox(), Clock()
+    outbox.refuses = True
+    dispatch = make_dispatch(outbox, clock)
+    assert dispatch.tick() == 0
+    assert Execution.objects.filter(status=Status.PENDING, reason=Reason.BROKER_UNAVAILABLE).count() == 3
+
+    outbox.refuses = False
+    clock.advance(2)
+    assert dispatch.tick() == 3
+
+
+def test_messages_lost_with_an_empty_queue_are_sent_again_in_seconds() -> None:
+    make_agent("a")
+    backlog("a", 3)
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+    dispatch.tick()
+
+    clock.advance(4)
+    dispatch.tick()
+
+    assert len(outbox.sent) == 6
+
+
+def test_messages_that_only_wait_in_a_long_queue_are_not_sent_again() -> None:
+    make_agent("a")
+    backlog("a", 3)
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+    dispatch.tick()
+
+    outbox.waiting = 3
+    clock.advance(100)
+    dispatch.tick()
+
+    assert len(outbox.sent) == 3
+
+
+def test_the_runs_of_a_worker_that_stopped_beating_are_taken_back() -> None:
+    make_agent("a")
+    backlog("a", 1)
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+    dispatch.tick()
+    pulse = Heartbeat("w" * 32, role="worker", interval=1, now=lambda: clock.at)
+    pulse.beat()
+    transitions.claim(outbox.sent[0], worker="w" * 32, now=NOW)
+
+    for _ in range(4):
+        clock.advance(2)
+        pulse.beat()
+        dispatch.tick()
+    assert Execution.objects.get().status == Status.RUNNING, "it beats, so it lives"
+
+    for _ in range(4):
+        clock.advance(2)
+        dispatch.tick()
+    assert Execution.objects.get().claim == 1
+    assert outbox.sent.count(Execution.objects.get().id) == 2
+
+
+def test_a_jump_of_the_wall_clock_kills_nobody() -> None:
+    make_agent("a")
+    backlog("a", 1)
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+    dispatch.tick()
+    Heartbeat("w" * 32, role="worker", interval=1, now=lambda: clock.at).beat()
+    transitions.claim(outbox.sent[0], worker="w" * 32, now=NOW)
+    dispatch.tick()
+
+    clock.at += timedelta(days=365)
+    clock.seconds += 2
+    dispatch.tick()
+
+    assert Execution.objects.get().status == Status.RUNNING
+
+
+def test_a_dead_worker_leaves_no_row_behind() -> None:
+    make_agent("a")
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+    Heartbeat("w" * 32, role="worker", interval=1, now=lambda: clock.at).beat()
+
+    for _ in range(5):
+        clock.advance(2)
+        dispatch.tick()
+
+    assert set(WorkerProcess.objects.values_list("role", flat=True)) == {"dispatch"}
