@@ -13,10 +13,11 @@ from mongoclaw_project.cli.main import mongoclaw
 
 _LEAD: Final = """
 Results go to standard output, errors and remarks to standard error. The exit code is 0 when the command
-worked, 1 when it failed, 2 when it was called wrongly. Every command but `mongoclaw manage` takes `--json`, before or
-after its name, and `--debug`, which shows the traceback of an error.
+worked, 1 when it failed, 2 when it was called wrongly. Every command but `mongoclaw manage` takes `--json`,
+before or after its name, and `--debug`, which shows the traceback of an error.
 
-Commands read the settings of the environment and of `.env`, see [settings](settings.md).
+Commands read the settings of the environment and of `.env`, see [settings](settings.md). Beside a running
+`mongoclaw dev`, in the same folder, they find its servers by themselves.
 """
 _WIDTH: Final = 100
 _EVERYWHERE: Final = {"--json", "--debug", "--help"}

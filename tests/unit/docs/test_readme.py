@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import pytest
 
+from agents_app.spec import load_spec
+from enrichment.prompt import PromptContext, compile_prompt
 from mongoclaw_project.cli.main import mongoclaw
 
 ROOT = Path(__file__).parents[3]
@@ -105,3 +109,30 @@ def test_the_readme_shows_every_example_and_every_mode() -> None:
     assert len(list((ROOT / "examples/agents").glob("*.yaml"))) == 10
     assert "[ten examples](examples/agents/)" in README
     assert all(f"| `{mode}`" in README for mode in ("eventual", "strict_post_commit", "shadow"))
+
+
+def golden_document() -> dict[str, object]:
+    """The document that the golden path inserts."""
+    block = README.partition("```python\n")[2].partition("```")[0]
+    calls = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    insert = next(call for call in calls if ast.unparse(call.func) == "tickets.insert_one")
+    document: dict[str, object] = ast.literal_eval(insert.args[0])
+    return document
+
+
+def test_the_document_of_the_golden_path_fits_its_agent() -> None:
+    spec = load_spec((ROOT / "examples/agents/support.yaml").read_text(encoding="utf-8")).spec
+    document = golden_document()
+    context = PromptContext(
+        document=document, event={}, operation="insert", agent={}, now=datetime(2026, 11, 21, tzinfo=UTC)
+    )
+    assert spec.watch_namespace == ("helpdesk", "tickets")
+    assert document["status"] == "open"
+    assert str(document["body"]) in compile_prompt(spec).render(context).user
+
+
+def test_the_picture_needs_nothing_from_elsewhere_and_knows_the_dark() -> None:
+    picture = (ROOT / "docs/architecture.svg").read_text(encoding="utf-8")
+    assert re.findall(r"https?://[^\"']+", picture) == ["http://www.w3.org/2000/svg"]
+    assert not re.search(r"<image|<script|@import|@font-face|url\((?!#)", picture)
+    assert "prefers-color-scheme: dark" in picture
