@@ -23,6 +23,9 @@ SCENARIOS: dict[str, Scenario] = {
     "throughput-one-process": lambda directory: scenarios.throughput(
         directory, documents=2000, workers=1, threads=64
     ),
+    "throughput-litellm": lambda directory: scenarios.throughput(
+        directory, documents=2000, workers=2, threads=32, through_litellm=True
+    ),
     "latency": lambda directory: scenarios.latency(directory, documents=200),
 }
 

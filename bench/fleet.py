@@ -53,14 +53,18 @@ class Fleet:
 
 @contextmanager
 def running_fleet(
-    directory: Path, *, workers: int, threads: int, latency: str, database: str | None = None
+    directory: Path, *, workers: int, threads: int, latency: str, through_litellm: bool = False
 ) -> Iterator[Fleet]:
-    """Start servers, model, watcher, workers and web server; stop everything at the end."""
+    """Start servers, model, watcher, workers and web server; stop everything at the end.
+
+    With `through_litellm` the workers take the sandbox model for OpenAI and reach it as they reach any provider.
+    """
     with Supervisor(FileSink(directory / "logs")) as supervisor:
         mongod = supervisor.adopt(start_mongod(directory / "mongod"))
         valkey = supervisor.adopt(start_valkey(directory / "valkey"))
         model = supervisor.adopt(start_model(directory / "model", latency=latency))
-        environ = _environment(directory, mongod.url, valkey.url, model.url, database)
+        environ = _environment(directory, mongod.url, valkey.url)
+        environ |= _openai(model.url) if through_litellm else {"MONGOCLAW_AI__SANDBOX_URL": model.url}
         _run(environ, "manage.py", "migrate", "--verbosity", "0")
         pids = {"mongod": mongod.pid, "broker": valkey.pid, "model": model.pid}
         with reserved_port(directory / "web.port") as port:
@@ -80,9 +84,11 @@ def _processes(workers: int, threads: int, port: int) -> list[tuple[str, tuple[s
     return [("watcher", ("watcher",)), *((f"worker-{n}", worker) for n in range(workers)), ("web", web)]
 
 
-def _environment(
-    directory: Path, mongo: str, broker: str, model: str, database: str | None
-) -> dict[str, str]:
+def _openai(url: str) -> dict[str, str]:
+    return {"OPENAI_API_KEY": "sk-sandbox", "OPENAI_BASE_URL": url, "OPENAI_API_BASE": url}
+
+
+def _environment(directory: Path, mongo: str, broker: str) -> dict[str, str]:
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith("MONGOCLAW_")},
         "MONGOCLAW_ENV_FILE": os.devnull,
@@ -91,8 +97,7 @@ def _environment(
         "MONGOCLAW_STATE_DIR": str(directory / "state"),
         "MONGOCLAW_MONGODB__URI": mongo,
         "MONGOCLAW_REDIS__URL": broker,
-        "MONGOCLAW_DATABASE__URL": database or f"sqlite:///{directory}/ledger.sqlite3",
-        "MONGOCLAW_AI__SANDBOX_URL": model,
+        "MONGOCLAW_DATABASE__URL": f"sqlite:///{directory}/ledger.sqlite3",
     }
 
 

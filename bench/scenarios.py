@@ -43,9 +43,18 @@ def ticket(number: int) -> Document:
     return {"_id": number, "subject": f"Ticket {number}", "body": f"My invoice {number} is wrong. " * 30}
 
 
-def throughput(directory: Path, *, documents: int, workers: int, threads: int, **ai: Any) -> Document:
+def throughput(
+    directory: Path, *, documents: int, workers: int, threads: int, through_litellm: bool = False
+) -> Document:
     """Insert all documents at once and take the time until the last one is enriched."""
-    with running_fleet(directory, workers=workers, threads=threads, latency="200") as fleet:
+    ai = {"provider": "openai", "model": "gpt-4o-mini"} if through_litellm else {}
+    options: dict[str, Any] = {
+        "workers": workers,
+        "threads": threads,
+        "latency": "200",
+        "through_litellm": through_litellm,
+    }
+    with running_fleet(directory, **options) as fleet:
         _prepare(fleet, directory, **ai)
         tickets = fleet.mongo.bench.tickets
         before = fleet.usage()
