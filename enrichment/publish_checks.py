@@ -10,13 +10,13 @@ from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.spec import Operation
 from enrichment.answer import compile_schema
 from enrichment.policy import compile_policy
-from enrichment.prompt import PROMPT, SYSTEM_PROMPT
-from enrichment.template.compiled import compile_template
-from enrichment.template.lint import printed_bare
+from enrichment.prompt.rendering import PROMPT, SYSTEM_PROMPT
+from enrichment.prompt.template.compiled import compile_template
+from enrichment.prompt.template.lint import printed_bare
 
 if TYPE_CHECKING:
     from agents_app.spec import AgentSpec
-    from enrichment.template.compiled import CompiledTemplate
+    from enrichment.prompt.template.compiled import CompiledTemplate
 
 _MOVING: Final = frozenset({"now", "timestamp"})
 _MOVING_EVENT: Final = re.compile(

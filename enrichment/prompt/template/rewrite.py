@@ -7,7 +7,7 @@ from typing import cast
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-from enrichment.template.checkpoints import CALL, CONCAT, LOOP, MADE, NAMED, TICK
+from enrichment.prompt.template.checkpoints import CALL, CONCAT, LOOP, MADE, NAMED, TICK
 
 
 def rewrite(tree: nodes.Template) -> None:

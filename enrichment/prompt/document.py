@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 
 from enrichment.plain import Conversion, Plain, ValueTooLarge, to_plain
 
-__all__ = ["DocumentView", "Plain", "ValueTooLarge", "to_plain"]
-
 
 class DocumentView(Mapping[str, Plain]):
     """A document's fields as plain values, converted when first read.

@@ -9,7 +9,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from jinja2.tests import TESTS
 
-from enrichment.template.context import meter_of
+from enrichment.prompt.template.meter import meter_of
 
 # `filter`, `test`, `callable` and `escaped` tell about the engine and not about data.
 _NAMES: Final = tuple(name for name in TESTS if name not in ("filter", "test", "callable", "escaped"))

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from enrichment.prompt_errors import PromptRenderError, PromptTooExpensive
-from enrichment.template.meter import Meter
-from enrichment.template.missing import fail_if_missing
-from enrichment.template.printing import to_text
+from enrichment.prompt.errors import PromptRenderError, PromptTooExpensive
+from enrichment.prompt.template.meter import Meter
+from enrichment.prompt.template.missing import fail_if_missing
+from enrichment.prompt.template.printing import to_text
 
 WIDEST: Final = 200
 _DIRECTIVE: Final = re.compile(

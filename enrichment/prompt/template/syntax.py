@@ -10,9 +10,9 @@ from typing import Final
 from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
 
-from enrichment.template.environment import ENVIRONMENT, FUNCTIONS
-from enrichment.template.meter import Limits
-from enrichment.template.operators import LARGEST_INTEGER
+from enrichment.prompt.template.environment import ENVIRONMENT, FUNCTIONS
+from enrichment.prompt.template.meter import Limits
+from enrichment.prompt.template.operators import LARGEST_INTEGER
 
 VARIABLES: Final = frozenset({"agent", "doc", "document", "event", "now", "operation", "timestamp"})
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 from jinja2 import Undefined
 from jinja2.filters import do_float, do_int, do_round
 
-from enrichment.prompt_errors import PromptRenderError, PromptTooExpensive
-from enrichment.template.meter import Meter
-from enrichment.template.operators import check_number
-from enrichment.template.printing import to_text
+from enrichment.prompt.errors import PromptRenderError, PromptTooExpensive
+from enrichment.prompt.template.meter import Meter
+from enrichment.prompt.template.operators import check_number
+from enrichment.prompt.template.printing import to_text
 
 LARGEST_GROUPS: Final = 10_000
 LONGEST_PATH: Final = 500

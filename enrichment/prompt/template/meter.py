@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from enrichment.document import DocumentView
-from enrichment.prompt_errors import PromptTooExpensive
+from jinja2.runtime import Context
+
+from enrichment.prompt.document import DocumentView
+from enrichment.prompt.errors import PromptTooExpensive
 
 VALUE_WEIGHT = 16  # what one value costs beside its characters, in characters
 
@@ -104,3 +106,16 @@ def _contents(value: Mapping[object, object]) -> list[object]:
     if isinstance(value, DocumentView):
         return []  # measured when its fields were converted; taking it whole would count as reading it
     return [*value.keys(), *value.values()]
+
+
+class MeteredContext(Context):
+    """Jinja's context with the meter of the rendering."""
+
+    meter: Meter
+
+
+def meter_of(context: Context) -> Meter:
+    """Return the meter of the rendering that the context belongs to."""
+    if not isinstance(context, MeteredContext):
+        raise TypeError("the template was not rendered by enrichment.prompt.template")
+    return context.meter

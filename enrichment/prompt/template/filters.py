@@ -9,12 +9,11 @@ from jinja2 import filters as jinja
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from enrichment.prompt_errors import PromptRenderError, PromptTooExpensive
-from enrichment.template import list_filters, text_filters
-from enrichment.template.context import meter_of
-from enrichment.template.list_filters import materialized
-from enrichment.template.meter import VALUE_WEIGHT, Meter
-from enrichment.template.missing import fail_if_missing
+from enrichment.prompt.errors import PromptRenderError, PromptTooExpensive
+from enrichment.prompt.template import list_filters, text_filters
+from enrichment.prompt.template.list_filters import materialized
+from enrichment.prompt.template.meter import VALUE_WEIGHT, Meter, meter_of
+from enrichment.prompt.template.missing import fail_if_missing
 
 LARGEST_ARGUMENT: Final = 1_000_000
 _OWN: Final[Mapping[str, Callable[..., object]]] = {

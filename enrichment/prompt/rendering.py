@@ -6,33 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from enrichment.document import DocumentView
 from enrichment.plain import to_plain
-from enrichment.prompt_errors import (
-    PromptFieldMissing,
-    PromptInvalid,
-    PromptRenderError,
-    PromptTooExpensive,
-    PromptTooLarge,
-)
-from enrichment.template.compiled import CompiledTemplate, compile_template
+from enrichment.prompt.document import DocumentView
+from enrichment.prompt.errors import PromptRenderError
+from enrichment.prompt.template.compiled import CompiledTemplate, compile_template
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from agents_app.spec import AgentSpec
-
-__all__ = [
-    "CompiledPrompt",
-    "PromptContext",
-    "PromptFieldMissing",
-    "PromptInvalid",
-    "PromptRenderError",
-    "PromptTooExpensive",
-    "PromptTooLarge",
-    "RenderedPrompt",
-    "compile_prompt",
-]
 
 PROMPT: Final = "ai.prompt"
 SYSTEM_PROMPT: Final = "ai.system_prompt"

@@ -11,18 +11,17 @@ from jinja2 import Template, TemplateSyntaxError, UndefinedError
 from jinja2.meta import find_undeclared_variables
 
 from agents_app.errors import MongoClawError
-from enrichment.prompt_errors import (
+from enrichment.prompt.errors import (
     PromptFieldMissing,
     PromptInvalid,
     PromptRenderError,
     PromptTooExpensive,
     PromptTooLarge,
 )
-from enrichment.template.context import MeteredContext
-from enrichment.template.environment import ENVIRONMENT
-from enrichment.template.meter import Limits, Meter
-from enrichment.template.rewrite import rewrite
-from enrichment.template.syntax import NotAllowed, check_syntax
+from enrichment.prompt.template.environment import ENVIRONMENT
+from enrichment.prompt.template.meter import Limits, Meter, MeteredContext
+from enrichment.prompt.template.rewrite import rewrite
+from enrichment.prompt.template.syntax import NotAllowed, check_syntax
 
 DEFAULT_LIMITS: Final = Limits()
 _FILE: Final = "<prompt>"

@@ -7,7 +7,7 @@ from typing import Final
 
 from jinja2 import nodes
 
-from enrichment.template.environment import ENVIRONMENT
+from enrichment.prompt.template.environment import ENVIRONMENT
 
 _DOCUMENTS: Final = frozenset({"document", "doc"})
 # What a text ends with before something that is marked off: <tag>, fences, rules, quotes.

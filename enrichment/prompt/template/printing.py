@@ -9,9 +9,9 @@ from datetime import date, datetime, time
 from jinja2 import Undefined
 
 from enrichment.plain import to_plain
-from enrichment.prompt_errors import PromptRenderError
-from enrichment.template.meter import Meter
-from enrichment.template.missing import fail_if_missing
+from enrichment.prompt.errors import PromptRenderError
+from enrichment.prompt.template.meter import Meter
+from enrichment.prompt.template.missing import fail_if_missing
 
 LARGEST_INDENT = 16
 

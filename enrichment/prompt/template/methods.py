@@ -9,9 +9,9 @@ from typing import Any, Final
 from jinja2.runtime import LoopContext
 from jinja2.utils import Namespace
 
-from enrichment.prompt_errors import PromptRenderError, PromptTooExpensive
-from enrichment.template import list_filters, text_filters
-from enrichment.template.meter import Meter
+from enrichment.prompt.errors import PromptRenderError, PromptTooExpensive
+from enrichment.prompt.template import list_filters, text_filters
+from enrichment.prompt.template.meter import Meter
 
 Method = Callable[..., object]
 

@@ -6,10 +6,10 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
-from enrichment.prompt_errors import PromptRenderError, PromptTooExpensive
-from enrichment.template.meter import Meter
-from enrichment.template.missing import fail_if_missing
-from enrichment.template.printf import printf
+from enrichment.prompt.errors import PromptRenderError, PromptTooExpensive
+from enrichment.prompt.template.meter import Meter
+from enrichment.prompt.template.missing import fail_if_missing
+from enrichment.prompt.template.printf import printf
 
 LARGEST_INTEGER: Final = 2**63 - 1
 LONGEST_REPEAT: Final = 10_000  # characters

@@ -11,15 +11,15 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Namespace
 
-from enrichment.prompt_errors import PromptRenderError
-from enrichment.template.checkpoints import CHECKPOINTS
-from enrichment.template.conditions import build_tests
-from enrichment.template.context import MeteredContext, meter_of
-from enrichment.template.filters import build_filters, check_arguments
-from enrichment.template.methods import attribute_of
-from enrichment.template.missing import Missing, fail_if_missing
-from enrichment.template.operators import calculate
-from enrichment.template.printing import to_text
+from enrichment.prompt.errors import PromptRenderError
+from enrichment.prompt.template.checkpoints import CHECKPOINTS
+from enrichment.prompt.template.conditions import build_tests
+from enrichment.prompt.template.filters import build_filters, check_arguments
+from enrichment.prompt.template.meter import MeteredContext, meter_of
+from enrichment.prompt.template.methods import attribute_of
+from enrichment.prompt.template.missing import Missing, fail_if_missing
+from enrichment.prompt.template.operators import calculate
+from enrichment.prompt.template.printing import to_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from typing import Any, Self
 
 import pytest
 
-from enrichment.prompt import PromptInvalid, PromptRenderError
-from enrichment.prompt_errors import PromptTooExpensive
-from enrichment.template.compiled import compile_template
-from enrichment.template.meter import Limits, Meter
+from enrichment.prompt import PromptInvalid, PromptRenderError, PromptTooExpensive
+from enrichment.prompt.template.compiled import compile_template
+from enrichment.prompt.template.meter import Limits, Meter
 
 SECONDS = 1.0  # of processor time; the meter stops at 0.5, after the operation that it is in
 MEGABYTES = 120

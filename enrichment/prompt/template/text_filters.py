@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from jinja2.filters import do_filesizeformat, do_title
 
-from enrichment.prompt_errors import PromptRenderError, PromptTooExpensive
-from enrichment.template.meter import Meter
-from enrichment.template.printf import printf
-from enrichment.template.printing import to_json, to_text
+from enrichment.prompt.errors import PromptRenderError, PromptTooExpensive
+from enrichment.prompt.template.meter import Meter
+from enrichment.prompt.template.printf import printf
+from enrichment.prompt.template.printing import to_json, to_text
 
 LONGEST_SANITIZED: Final = 10_000
 WIDEST_INDENT: Final = 100

@@ -8,13 +8,12 @@ from typing import Final
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from enrichment.prompt_errors import PromptRenderError
-from enrichment.template.context import meter_of
-from enrichment.template.filters import check_arguments
-from enrichment.template.list_filters import concat
-from enrichment.template.meter import Meter
-from enrichment.template.methods import method_of
-from enrichment.template.missing import Missing, fail_if_missing
+from enrichment.prompt.errors import PromptRenderError
+from enrichment.prompt.template.filters import check_arguments
+from enrichment.prompt.template.list_filters import concat
+from enrichment.prompt.template.meter import Meter, meter_of
+from enrichment.prompt.template.methods import method_of
+from enrichment.prompt.template.missing import Missing, fail_if_missing
 
 CALL: Final = " call"
 CONCAT: Final = " concat"
