@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,8 @@ def databases(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def _sqlite(parsed: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """With Django's defaults a tenth of eight writers' transactions fails as "locked"; here none does."""
-    Path(parsed["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # the first use says it better, and processes that need it ask `places` before
+        Path(parsed["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     return parsed | {
         # A test needs a file as well: threads cannot share a database in memory without sharing its locks.
         "TEST": {"NAME": str(settings.state_dir / "test.sqlite3")},

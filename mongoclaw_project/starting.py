@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mongoclaw_project.config import Settings, SettingsInvalid, current
+from mongoclaw_project.places import prepare_places
 from mongoclaw_project.safety import dangers
 
 
@@ -24,6 +25,7 @@ def settings_or_exit(*, refuse: bool = True) -> Settings:
         settings = current()
         if refuse:
             refuse_danger(settings)
+        prepare_places(settings)
     except SettingsInvalid as error:
         raise SystemExit("\n".join(f"✗ {line}" for line in error.problems)) from None
     return settings

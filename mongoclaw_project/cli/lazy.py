@@ -20,6 +20,7 @@ class Later:
     name: str
     help: str
     needs_django: bool = True
+    refuses_danger: bool = True
 
     @property
     def module(self) -> str:
@@ -29,7 +30,7 @@ class Later:
     def load(self) -> click.Command:
         """Import the command. Raises CommandFailed if this installation lacks it."""
         if self.needs_django:
-            set_up_django()
+            set_up_django(refuse=self.refuses_danger)
         try:
             module = importlib.import_module(self.module)
         except ModuleNotFoundError as error:

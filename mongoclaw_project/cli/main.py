@@ -17,7 +17,9 @@ COMMANDS: Final = (
     Later("config", "Show the settings; secrets are masked.", needs_django=False),
     Later("demo", "Enrich 200 documents before your eyes, on servers of their own.", needs_django=False),
     Later("dev", "Run the whole system in this terminal.", needs_django=False),
-    Later("doctor", "Look for what keeps MongoClaw from working, and say how to mend it."),
+    Later(
+        "doctor", "Look for what keeps MongoClaw from working, and say how to mend it.", refuses_danger=False
+    ),
     Later("executions", "List and show the runs of agents."),
     Later("health", "Ask MongoDB, Redis and the SQL database whether they answer."),
     Later("info", "Show what is installed and where it works.", needs_django=False),
