@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,11 +24,19 @@ def test_development_makes_a_random_key_that_only_its_owner_reads(tmp_path: Path
 
 
 def test_processes_that_start_together_agree_on_the_key(tmp_path: Path) -> None:
-    settings = load_settings({}, directory=tmp_path)
+    together = threading.Barrier(16)
+
+    def start(number: int) -> str:
+        settings = load_settings({}, directory=tmp_path / str(number // 16))
+        together.wait(10)
+        return secret_key(settings)
+
     with ThreadPoolExecutor(16) as pool:
-        keys = set(pool.map(lambda _: secret_key(settings), range(64)))
-    assert len(keys) == 1
-    assert [file.name for file in (tmp_path / ".mongoclaw").iterdir()] == ["secret-key"]
+        keys = list(pool.map(start, range(16 * 20)))
+    for group in range(20):
+        assert len(set(keys[16 * group : 16 * group + 16])) == 1
+        state = tmp_path / str(group) / ".mongoclaw"
+        assert [file.name for file in state.iterdir()] == ["secret-key"]
 
 
 def test_elsewhere_no_key_is_made_up(tmp_path: Path) -> None:
