@@ -98,4 +98,4 @@ if _settings.api.behind_tls_proxy:
 LOGGING_CONFIG = "mongoclaw_project.logs.configure_django"  # for every kind of process alike
 LOGGING = {"version": 1}  # Django calls the above only when there is something here
 
-AGENT_PUBLISH_CHECKS = ["enrichment.publish_checks.check"]
+AGENT_PUBLISH_CHECKS = ["enrichment.publish_checks.check", "mongoclaw_project.watch_check.check"]

@@ -13,7 +13,6 @@ from agents_app import publish_hooks, registry
 from agents_app.errors import AgentExists, AgentNotFound, SpecInvalid
 from agents_app.models import Agent
 from agents_app.spec import AgentSpec, ParsedSpec, dump_json, dump_yaml, load_spec, parse_spec
-from mongoclaw_project.cli import watch_check
 from mongoclaw_project.cli.output import done, fail, note, show, table, to_json
 from mongoclaw_project.cli.sql import SqlGroup
 from mongoclaw_project.cli.text_file import read_text
@@ -124,7 +123,7 @@ def validate(path: str | None, agent_id: str | None) -> None:
     else:
         parsed, source = _stored(str(agent_id)), str(agent_id)
     try:
-        warnings = (*parsed.warnings, *publishing.run_checks(parsed.spec, _checks()))
+        warnings = (*parsed.warnings, *publishing.run_checks(parsed.spec, publish_hooks.checks()))
     except SpecInvalid as error:
         raise _named(error, source) from error
     _warn(warnings)
@@ -155,14 +154,11 @@ def _named(error: SpecInvalid, source: str) -> SpecInvalid:
 
 def _publish(parsed: ParsedSpec, path: str, *, must_be_new: bool = False) -> publishing.PublishResult:
     try:
-        return publishing.publish(parsed, by=_author(), now=_now(), checks=_checks(), must_be_new=must_be_new)
+        return publishing.publish(
+            parsed, by=_author(), now=_now(), checks=publish_hooks.checks(), must_be_new=must_be_new
+        )
     except SpecInvalid as error:
         raise _named(error, path) from error
-
-
-def _checks() -> tuple[publishing.PublishCheck, ...]:
-    """What the project asks of every agent, and the trial on the server."""
-    return tuple(dict.fromkeys((*publish_hooks.checks(), watch_check.check)))
 
 
 def _tell(message: str, result: publishing.PublishResult) -> None:

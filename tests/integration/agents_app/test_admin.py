@@ -12,12 +12,15 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils.module_loading import import_string
 from pytest_django import Settings
 
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.models import Agent, AgentVersion
 from agents_app.publish import archive, get, publish, set_enabled
 from agents_app.spec import AgentSpec, ParsedSpec, dump_yaml
+from mongoclaw_project import settings as project
+from mongoclaw_project.config import load_settings
 
 pytestmark = pytest.mark.django_db
 
@@ -294,3 +297,22 @@ def test_text_of_an_agent_is_never_markup(alice: Client, make_spec: MakeSpec) ->
     second = publish(make_spec(evil, name=evil), by=evil, now=NOW).version
     for url in (AGENTS, TRIAGE, f"{VERSIONS}{second.pk}/change/", VERSIONS):
         assert evil not in alice.get(url).content.decode()
+
+
+def test_a_filter_that_mongodb_cannot_evaluate_is_refused_in_the_form(
+    bob: Client,
+    agent: Agent,
+    make_spec: MakeSpec,
+    mongo_uri: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mongo = load_settings({"MONGOCLAW_MONGODB__URI": mongo_uri})
+    monkeypatch.setattr("mongoclaw_project.watch_check.current", lambda: mongo)
+    monkeypatch.setattr("agents_app.publish_hooks.import_string", import_string)
+    settings.AGENT_PUBLISH_CHECKS = project.AGENT_PUBLISH_CHECKS
+    watch = {"database": "shop", "collection": "tickets", "filter": {"text": {"$regex": "("}}}
+    data = {"specification": _yaml(make_spec("new", watch=watch)), "seen_revision": "1"}
+    shown = _text(bob.post(TRIAGE, data, follow=True))
+    assert "watch.filter: MongoDB cannot evaluate it" in shown
+    assert (get("triage").revision, AgentVersion.objects.count()) == (1, 1)

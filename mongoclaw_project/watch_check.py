@@ -1,6 +1,6 @@
 """Trying an agent's watch on the server before it is published.
 
-`check` has the shape of a publish check, so it can stand in the setting AGENT_PUBLISH_CHECKS as well.
+`check` is one of the publish checks that the setting AGENT_PUBLISH_CHECKS names.
 """
 
 from __future__ import annotations
