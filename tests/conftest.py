@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import uuid
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +72,8 @@ _STARTERS: dict[str, Starter] = {
     **{f"model-gw{number}": start_model for number in range(32)},
 }
 _servers = Servers(os.environ)
+_SQL_FIXTURES = {"db", "transactional_db", "database_url"}
+ACCEPTANCE = Path(__file__).parent / "acceptance"
 
 # Before Django reads its settings; the workers of xdist inherit this environment.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
@@ -78,10 +83,35 @@ if os.environ.get("MONGOCLAW_TEST_DATABASE") == "postgres":
 django.setup()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks integration tests that touch SQL; acceptance tests are slow and chosen by hand."""
+    for item in items:
+        if _touches_sql(item) and ACCEPTANCE not in item.path.parents:
+            item.add_marker("sql")
+
+
+def _touches_sql(item: pytest.Item) -> bool:
+    marked = item.get_closest_marker("django_db") is not None
+    return marked or not _SQL_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
     """Stops the servers, in xdist's controller after the last worker has ended."""
     _servers.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_memory_of_other_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Agents of an earlier test's database have the ids of this one's."""
+    if not _touches_sql(request.node):
+        yield
+        return
+    from agents_app import registry
+
+    registry.forget()
+    yield
+    registry.forget()
 
 
 @pytest.fixture(scope="session")
@@ -147,12 +177,64 @@ def database_url(server_url: Callable[[str], str], tmp_path: Path) -> Iterator[s
     if os.environ.get("MONGOCLAW_TEST_DATABASE") != "postgres":
         yield f"sqlite:///{tmp_path}/database.sqlite3"
         return
-    server = server_url("postgres")
+    with _postgres_database(server_url("postgres")) as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_database_url(migrated_template: str, database_url: str) -> str:
+    """As `database_url`, with all tables: a copy, because migrating takes seconds."""
+    if database_url.startswith("sqlite:"):
+        shutil.copyfile(_path(migrated_template), _path(database_url))
+    else:
+        server, _, template = migrated_template.rpartition("/")
+        name = database_url.rpartition("/")[2]
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            _execute(connection, f'DROP DATABASE "{name}"')
+            _execute(connection, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return database_url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(
+    server_url: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A SQL database that `manage.py migrate` has made and that nobody is connected to."""
+    if os.environ.get("MONGOCLAW_TEST_DATABASE") != "postgres":
+        url = f"sqlite:///{tmp_path_factory.mktemp('template')}/database.sqlite3"
+        _migrate(url)
+        yield url
+        return
+    with _postgres_database(server_url("postgres")) as url:
+        _migrate(url)
+        yield url
+
+
+@contextmanager
+def _postgres_database(server: str) -> Iterator[str]:
     name = f"t_{uuid.uuid4().hex[:20]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload,unused-ignore]
+        _execute(connection, f'CREATE DATABASE "{name}"')
         yield f"{server.rpartition('/')[0]}/{name}"
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload,unused-ignore]
+        _execute(connection, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _execute(connection: psycopg.Connection, statement: str) -> None:
+    connection.execute(statement)  # type: ignore[call-overload,unused-ignore]
+
+
+def _migrate(url: str) -> None:
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        env=os.environ | {"MONGOCLAW_DATABASE__URL": url},
+        cwd=ACCEPTANCE.parents[1],
+        check=True,
+        timeout=120,
+    )
+
+
+def _path(sqlite_url: str) -> Path:
+    return Path(sqlite_url.removeprefix("sqlite:///"))
 
 
 @pytest.fixture

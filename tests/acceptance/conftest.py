@@ -198,7 +198,7 @@ def fleet(
     mongo: MongoClient[Document],
     mongo_db: Database[Document],
     mongo_uri: str,
-    database_url: str,
+    migrated_database_url: str,
     sandbox_model: ModelControl,
 ) -> Iterator[Fleet]:
     """Servers and an environment for processes; nothing is started yet."""
@@ -213,20 +213,13 @@ def fleet(
         "MONGOCLAW_MONGODB__URI": mongo_uri,
         "MONGOCLAW_MONGODB__DATABASE": home,
         "MONGOCLAW_REDIS__URL": broker.url,
-        "MONGOCLAW_DATABASE__URL": database_url,
+        "MONGOCLAW_DATABASE__URL": migrated_database_url,
         "MONGOCLAW_AI__SANDBOX_URL": sandbox_model.url,
         # Shorter than by default, so that tests which kill need not wait long for the heirs.
         "MONGOCLAW_WATCHER__LEASE_SECONDS": "2",
         "MONGOCLAW_WORKER__HEARTBEAT_SECONDS": "0.5",
         "MONGOCLAW_WORKER__HEARTBEAT_TIMEOUT_SECONDS": "4",
     }
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-        env=environ,
-        cwd=ROOT,
-        check=True,
-        timeout=60,
-    )
     made = Fleet(tmp_path, environ, mongo, mongo_db, sandbox_model, broker, FileSink(tmp_path / "logs"))
     try:
         yield made

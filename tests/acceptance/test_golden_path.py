@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from bson import Binary, Decimal128, ObjectId
 
 from tests.acceptance.conftest import SCHEMA, Fleet
 
 
+@pytest.mark.sql
 def test_an_inserted_document_is_enriched_and_says_by_whom(fleet: Fleet) -> None:
     fleet.publish()
     fleet.start()

@@ -15,7 +15,9 @@ from sandbox.embedded import start_valkey
 from tests.acceptance.conftest import Fleet
 
 RUNNING = "SELECT count(*) FROM executions_app_execution WHERE status = 'running'"
-ENRICHED_TWICE = "SELECT count(*) FROM executions_app_execution WHERE status = 'completed' GROUP BY subject HAVING count(*) > 1"
+ENRICHED_TWICE = """
+SELECT count(*) FROM executions_app_execution WHERE status = 'completed' GROUP BY subject HAVING count(*) > 1
+"""
 
 
 def calls_per_prompt(fleet: Fleet) -> list[int]:
@@ -26,6 +28,7 @@ def calls_per_prompt(fleet: Fleet) -> list[int]:
     )
 
 
+@pytest.mark.sql
 def test_sigkill_of_a_worker_with_64_runs_in_flight_costs_one_call_each_at_most(fleet: Fleet) -> None:
     fleet.model.set_latency(3000)
     fleet.publish()

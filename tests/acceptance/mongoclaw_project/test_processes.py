@@ -137,6 +137,7 @@ def test_health_of_unreachable_servers_exits_with_1_and_names_them(mongoclaw: Ru
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.sql
 def test_migrate_makes_the_tables_and_may_be_repeated(mongoclaw: Run, database_url: str) -> None:
     for _ in range(2):
         done = mongoclaw("migrate", MONGOCLAW_DATABASE__URL=database_url)
@@ -234,15 +235,12 @@ def wait_for(url: str, process: subprocess.Popen[str], seconds: float = 30) -> N
 
 
 @pytest.fixture
-def web(
-    environ: dict[str, str], database_url: str, mongo_uri: str, redis_url: str, mongoclaw: Run
-) -> Iterator[Web]:
+def web(environ: dict[str, str], migrated_database_url: str, mongo_uri: str, redis_url: str) -> Iterator[Web]:
     servers = {
         "MONGOCLAW_MONGODB__URI": mongo_uri,
         "MONGOCLAW_REDIS__URL": redis_url,
-        "MONGOCLAW_DATABASE__URL": database_url,
+        "MONGOCLAW_DATABASE__URL": migrated_database_url,
     }
-    assert mongoclaw("migrate", **servers).returncode == 0
     port = free_port()
     process = subprocess.Popen(
         [

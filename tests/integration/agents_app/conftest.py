@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from agents_app import registry
 from agents_app.spec import ParsedSpec, parse_spec
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 MakeSpec = Callable[..., ParsedSpec]
-
-
-@pytest.fixture(autouse=True)
-def _no_memory_of_other_tests() -> Iterator[None]:
-    registry.forget()
-    yield
-    registry.forget()
 
 
 @pytest.fixture

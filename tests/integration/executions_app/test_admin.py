@@ -18,7 +18,6 @@ from executions_app.models import Attempt, Execution, WorkerProcess
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
-pytestmark = pytest.mark.sql
 LIST = reverse("admin:executions_app_execution_changelist")
 ROOM = {"triage": 100}
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from executions_app import ledger, transitions
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
-pytestmark = pytest.mark.sql
 ROOM = {"triage": 100}
 
 

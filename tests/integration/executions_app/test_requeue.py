@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from agents_app.models import Agent
 from agents_app.publish import archive, publish
 from agents_app.registry import spec_of
@@ -13,7 +11,6 @@ from executions_app.models import Execution
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
-pytestmark = pytest.mark.sql
 ROOM = {"triage": 100}
 DEAD = transitions.Settlement(status=Status.FAILED, reason="write_refused", error="no room")
 

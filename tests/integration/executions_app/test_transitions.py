@@ -15,7 +15,6 @@ from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
-pytestmark = pytest.mark.sql
 ROOM = {"triage": 100}
 DONE = Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
 

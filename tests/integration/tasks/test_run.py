@@ -14,8 +14,6 @@ from tasks import compiled
 from tasks.enrich import run_execution
 from tests.integration.tasks.conftest import SCHEMA, Bench
 
-pytestmark = pytest.mark.sql
-
 
 def test_a_valid_answer_is_written_and_everything_is_on_record(bench: Bench) -> None:
     bench.publish()

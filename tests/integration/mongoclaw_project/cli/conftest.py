@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from agents_app import registry
 from mongoclaw_project.cli.main import main
 from mongoclaw_project.config import Loaded, load_settings, loading
 from sandbox.model.client import ModelControl
@@ -87,7 +86,6 @@ def run(
 ) -> Iterator[Run]:
     """Run a command as the console script does: `run("agents", "list", stdin="y\\n")`."""
     point(**servers)
-    registry.forget()
     logging.disable()  # a command's process sends them to stderr; here they are set up as in a server
 
     def run(*words: str, stdin: str = "") -> Outcome:

@@ -13,7 +13,6 @@ from pymongo.database import Database
 from agents_app.models import Agent, AgentVersion
 from tests.integration.mongoclaw_project.cli.conftest import Point, Run
 
-pytestmark = pytest.mark.sql
 ABSENT = "mongodb://127.0.0.1:9"
 
 

@@ -17,8 +17,6 @@ from mongoclaw_project.cli.doctor.finding import Level, bad, examine, good
 from tests.integration.mongoclaw_project.cli.conftest import Outcome, Point, Run
 from watcher.lease import Lease
 
-pytestmark = pytest.mark.sql
-
 
 def said(outcome: Outcome, area: str) -> dict[str, str]:
     """The findings of an area: message → level."""

@@ -14,7 +14,6 @@ from executions_app.models import Attempt
 from executions_app.states import Status
 from tests.integration.mongoclaw_project.cli.conftest import Run
 
-pytestmark = pytest.mark.sql
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 

@@ -12,7 +12,6 @@ from pymongo.database import Database
 from sandbox.model.client import ModelControl
 from tests.integration.mongoclaw_project.cli.conftest import Point, Run
 
-pytestmark = pytest.mark.sql
 TICKET = json.dumps(
     {"_id": {"$oid": "65f000000000000000000001"}, "status": "open", "text": "Where is my money?"}
 )
