@@ -7,12 +7,13 @@ import threading
 import uuid
 from typing import Any, Final
 
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import celeryd_init, worker_ready, worker_shutdown, worker_shutting_down
 from pymongo import MongoClient
 
 from enrichment.providers import ProviderConfig
 from executions_app.heartbeat import Heartbeat
 from mongoclaw_project.config import current
+from tasks.memory import bound_malloc_arenas
 from tasks.runtime import Runtime
 
 _LOCK: Final = threading.Lock()
@@ -51,6 +52,11 @@ def _build() -> dict[str, Any]:
     )
     beat.start()
     return {"pid": os.getpid(), "runtime": shared, "heartbeat": beat}
+
+
+@celeryd_init.connect
+def _before_threads(**_: object) -> None:
+    bound_malloc_arenas()
 
 
 @worker_ready.connect
