@@ -102,12 +102,6 @@ class Meter:
             raise PromptTooExpensive(f"the prompt makes a list of more than {self.limits.items:,} entries")
 
 
-def _contents(value: Mapping[object, object]) -> list[object]:
-    if isinstance(value, DocumentView):
-        return []  # measured when its fields were converted; taking it whole would count as reading it
-    return [*value.keys(), *value.values()]
-
-
 class MeteredContext(Context):
     """Jinja's context with the meter of the rendering."""
 
@@ -119,3 +113,9 @@ def meter_of(context: Context) -> Meter:
     if not isinstance(context, MeteredContext):
         raise TypeError("the template was not rendered by enrichment.prompt.template")
     return context.meter
+
+
+def _contents(value: Mapping[object, object]) -> list[object]:
+    if isinstance(value, DocumentView):
+        return []  # measured when its fields were converted; taking it whole would count as reading it
+    return [*value.keys(), *value.values()]

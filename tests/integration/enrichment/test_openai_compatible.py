@@ -307,6 +307,10 @@ def test_connections_are_kept_and_shared_by_providers_and_threads(serve: Serve) 
     assert server.connections <= 32
 
 
+def wait_for_answers(server: RawServer, count: int) -> None:
+    eventually(lambda: server.answered == count)
+
+
 def test_a_connection_that_the_server_closed_meanwhile_is_replaced(serve: Serve) -> None:
     def once(connection: socket.socket) -> None:
         connection.sendall(http(chat()))
@@ -315,7 +319,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(serve: Serve)
     server = serve(once)
     for number in range(1, 4):
         provider(server.url).complete(REQUEST)
-        eventually(lambda done=number: server.answered == done)
+        wait_for_answers(server, number)
     assert server.connections == 3
 
 

@@ -13,7 +13,7 @@ from pymongo.database import Database
 
 from enrichment.errors import WriteRefused
 from enrichment.writeback import DOCUMENT_CODEC, plan_write, read_provenance
-from tests.integration.enrichment.conftest import NOW, MakeSpec, Write
+from tests.integration.enrichment.writeback.conftest import NOW, MakeSpec, Write
 
 Documents = Database[dict[str, Any]]
 

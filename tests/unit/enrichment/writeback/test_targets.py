@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from agents_app.spec import AgentSpec, parse_spec
 from agents_app.spec.parse import SpecInvalid
 from enrichment.errors import WriteRefused
-from enrichment.targets import assign, covers, hidden_roots
-from enrichment.writeback import Provenance, ReadState, plan_write
+from enrichment.writeback import Provenance, ReadState, hidden_roots, plan_write
+from enrichment.writeback.targets import assign, covers
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 RUN = Provenance(

@@ -1,34 +1,50 @@
-"""Writes an answer into MongoDB: one conditional update, planned first and then applied.
-
-The plan is a value: what it touches can be checked, shown and stored before anything happens.
-"""
+"""The plan of a write is a value: what it touches can be checked, shown and stored before anything happens."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from agents_app.spec import VERSION_FIELD, AgentSpec, ConsistencyMode
-from enrichment import provenance as origin
-from enrichment.inputs import ReadState, unchanged
-from enrichment.provenance import Provenance, Trace, read_provenance
-from enrichment.targets import Assignment, assign, hidden_roots, places
-from enrichment.writeback_apply import DOCUMENT_CODEC, Guard, WritePlan, WriteResult, apply_write
+from enrichment.writeback import provenance as origin
+from enrichment.writeback.inputs import ReadState, unchanged
+from enrichment.writeback.provenance import Provenance
+from enrichment.writeback.targets import Assignment, assign, hidden_roots, places
 
-__all__ = [
-    "DOCUMENT_CODEC",
-    "Provenance",
-    "ReadState",
-    "Trace",
-    "WritePlan",
-    "WriteResult",
-    "apply_write",
-    "hidden_roots",
-    "plan_write",
-    "read_provenance",
-]
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """An update of the watched document in the same transaction, for a strict write to another collection."""
+
+    database: str
+    collection: str
+    filter: Mapping[str, Any] = field(repr=False)
+    update: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WritePlan:
+    """One conditional update and what is needed to explain it.
+
+    `foldable` are paths that may turn from null into an object. `dropped` names keys of the answer that are
+    not written.
+    """
+
+    database: str
+    collection: str
+    document_id: object
+    filter: Mapping[str, Any] = field(repr=False)
+    update: Mapping[str, Any] = field(repr=False)
+    upsert: bool
+    provenance: Provenance
+    entry_path: str | None
+    pushes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    foldable: frozenset[str] = frozenset()
+    conflict: str | None = None
+    source: Guard | None = None
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

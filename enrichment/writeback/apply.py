@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pymongo
@@ -17,8 +17,9 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from enrichment.errors import WriteContended
 from enrichment.mongo_errors import mongo_errors
-from enrichment.provenance import Provenance, is_newer, read_trace
-from enrichment.writeback_conflict import explain, fold
+from enrichment.writeback.obstacles import explain, fold
+from enrichment.writeback.plan import Guard, WritePlan
+from enrichment.writeback.provenance import is_newer, read_trace
 
 # Reads any document: dates beyond Python's range, UUIDs of both kinds, times with their zone.
 DOCUMENT_CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
@@ -31,39 +32,6 @@ _PATH_ERRORS = frozenset({2, 14, 28})  # BadValue, TypeMismatch, PathNotViable
 
 Outcome = Literal["written", "already_written", "superseded", "conflict", "document_not_found"]
 _Doc = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """An update of the watched document in the same transaction, for a strict write to another collection."""
-
-    database: str
-    collection: str
-    filter: Mapping[str, Any] = field(repr=False)
-    update: Mapping[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class WritePlan:
-    """One conditional update and what is needed to explain it.
-
-    `foldable` are paths that may turn from null into an object. `dropped` names keys of the answer that are
-    not written.
-    """
-
-    database: str
-    collection: str
-    document_id: object
-    filter: Mapping[str, Any] = field(repr=False)
-    update: Mapping[str, Any] = field(repr=False)
-    upsert: bool
-    provenance: Provenance
-    entry_path: str | None
-    pushes: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    foldable: frozenset[str] = frozenset()
-    conflict: str | None = None
-    source: Guard | None = None
-    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

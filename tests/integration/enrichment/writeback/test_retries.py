@@ -14,8 +14,8 @@ from agents_app.errors import Decision
 from enrichment.errors import MongoDenied, MongoMisconfigured, MongoUnavailable, WriteRefused
 from enrichment.mongo_errors import mongo_errors
 from enrichment.writeback import ReadState, apply_write, plan_write
-from tests.integration.enrichment.conftest import NOW, MakeSpec
-from tests.integration.enrichment.severed_line import SeveredLine
+from tests.integration.enrichment.writeback.conftest import NOW, MakeSpec
+from tests.integration.enrichment.writeback.severed_line import SeveredLine
 
 Documents = Database[dict[str, Any]]
 

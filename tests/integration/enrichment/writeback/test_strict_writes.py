@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from enrichment.writeback import DOCUMENT_CODEC, ReadState, apply_write, plan_write
-from tests.integration.enrichment.conftest import NOW, MakeSpec, Write
+from tests.integration.enrichment.writeback.conftest import NOW, MakeSpec, Write
 
 Documents = Database[dict[str, Any]]
 STRICT = {"consistency_mode": "strict_post_commit"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from enrichment.errors import WriteRefused
-from enrichment.targets import ancestors, covers
+from enrichment.writeback.targets import ancestors, covers
 
 _MISSING = object()
 
