@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.fleet import Document, Fleet, publish, running_fleet
 
+WARM_UP = 64
 ENRICHED: Document = {"ai.category": {"$exists": True}}
 
 
@@ -112,6 +113,6 @@ def _prepare(fleet: Fleet, directory: Path, **ai: Any) -> None:
     """Publish the agent and let one document pass, so that start-up is not part of the figures."""
     publish(fleet, agent(**ai), directory)
     tickets = fleet.mongo.bench.tickets
-    tickets.insert_many([ticket(-n) for n in range(1, 65)])
-    fleet.wait(lambda: tickets.count_documents(ENRICHED) == 64, seconds=60)
+    tickets.insert_many([ticket(-n) for n in range(1, WARM_UP + 1)])
+    fleet.wait(lambda: tickets.count_documents(ENRICHED) == WARM_UP, seconds=60)
     tickets.delete_many({})

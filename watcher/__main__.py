@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         django.setup()
         return _run(role)
     except MongoClawError as error:
-        print(f"watcher: {error}", file=sys.stderr)
+        sys.stderr.write(f"watcher: {error}\n")
         return 1
 
 
@@ -92,7 +92,7 @@ class _Side(threading.Thread):
 
         try:
             keep(self.name, self._keeper.step, pause=self._pause, stopping=self._stopping)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever ends it, the main thread must learn of it
             self.failed = True
             structlog.get_logger(__name__).exception("watcher.side_task_died", task=self.name)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bson import Timestamp
 
@@ -43,6 +43,10 @@ def read_event(raw: Mapping[str, Any]) -> ChangeEvent:
     )
 
 
+_TIMESTAMP_TYPE: Final = 0x82
+_TIME_BYTES: Final = 9
+
+
 def time_of_token(token: str) -> Timestamp:
     """Read the cluster time that a resume token starts with.
 
@@ -52,6 +56,6 @@ def time_of_token(token: str) -> Timestamp:
     Raises ValueError for text that is no resume token.
     """
     raw = bytes.fromhex(token[:18])
-    if len(raw) < 9 or raw[0] != 0x82:
+    if len(raw) < _TIME_BYTES or raw[0] != _TIMESTAMP_TYPE:
         raise ValueError("not a resume token")
     return Timestamp(int.from_bytes(raw[1:5], "big"), int.from_bytes(raw[5:9], "big"))

@@ -28,6 +28,11 @@ def calls_per_prompt(fleet: Fleet) -> list[int]:
     )
 
 
+def wait_for_enriched(fleet: Fleet, count: int) -> None:
+    """Wait until so many tickets carry an answer."""
+    fleet.wait_for(lambda: fleet.enriched() >= count)
+
+
 @pytest.mark.sql
 def test_sigkill_of_a_worker_with_64_runs_in_flight_costs_one_call_each_at_most(fleet: Fleet) -> None:
     fleet.model.set_latency(3000)
@@ -78,8 +83,7 @@ def test_sigkill_of_the_watcher_while_documents_come_in_loses_and_doubles_nothin
     writer.start()
     try:
         for life in range(3):
-            wanted = 100 * (life + 1)
-            fleet.wait_for(lambda wanted=wanted: fleet.enriched() >= wanted)
+            wait_for_enriched(fleet, 100 * (life + 1))
             fleet.kill("watcher" if life == 0 else f"watcher-{life}")
             fleet.start_watcher(f"watcher-{life + 1}")
         writer.join(30)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from celery import Celery
-from celery.fixups.django import DjangoWorkerFixup
+from celery.fixups.django import DjangoWorkerFixup  # type: ignore[attr-defined]  # celery-types lacks it
 from django.contrib.auth.models import Group
 from django.core.checks import run_checks
 from django.db import DatabaseError, connection, connections, transaction

@@ -154,6 +154,7 @@ def test_a_rate_limit_waits_as_long_as_was_asked_and_burns_nothing(bench: Bench)
     row = bench.run()
 
     assert (row.status, row.reason, row.attempts) == (Status.PENDING, "rate_limited", 0)
+    assert row.started_at is not None
     assert (row.due_at - row.started_at).total_seconds() >= 29
     assert bench.run_again(row).status == Status.COMPLETED
 

@@ -20,10 +20,6 @@ from enrichment.providers.retry_after import MAX_SECONDS, retry_after
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 
 
-def _name(kind: type[BaseException]) -> str:
-    return kind.__name__
-
-
 def _tree(root: type[BaseException]) -> Iterator[type[BaseException]]:
     yield root
     for child in root.__subclasses__():
@@ -34,9 +30,9 @@ def _tree(root: type[BaseException]) -> Iterator[type[BaseException]]:
     "error",
     sorted(
         {kind for kind in _tree(urllib3.exceptions.HTTPError) if kind.__module__ == "urllib3.exceptions"},
-        key=_name,
+        key=str,
     ),
-    ids=_name,
+    ids=str,
 )
 def test_every_error_of_urllib3_has_an_entry(error: type[BaseException]) -> None:
     assert error in http_errors.MEANING

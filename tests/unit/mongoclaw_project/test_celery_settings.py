@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from celery.fixups.django import DjangoWorkerFixup
+from celery.fixups.django import DjangoWorkerFixup  # type: ignore[attr-defined]  # celery-types lacks it
 
 from mongoclaw_project.celery_settings import celery_settings
 from mongoclaw_project.config import load_settings

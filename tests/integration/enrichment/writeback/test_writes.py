@@ -82,7 +82,7 @@ def test_the_contracts_nine_keys_and_the_agents_own_entry_are_recorded(
         "cost_usd": 0.000_013_5,
         "latency_ms": 12.5,
     }
-    assert agents["triage"]["event_time"] == Timestamp(77, 1)
+    assert agents["triage"]["as_of"] == Timestamp(77, 1)
     trace = read_provenance(document, spec)
     assert trace is not None
     assert (trace.execution_id, trace.version, trace.input_hash, trace.claim) == ("run-9", 3, "0" * 32, 2)
@@ -211,9 +211,7 @@ def test_a_worker_that_wakes_up_late_writes_nothing(
 def test_a_damaged_entry_does_not_lock_the_document(
     mongo_db: Documents, make_spec: MakeSpec, write: Write
 ) -> None:
-    for number, entry in enumerate(
-        [{}, {"event_time": "later", "claim": "x"}, {"event_time": None}, {"a": [1]}]
-    ):
+    for number, entry in enumerate([{}, {"as_of": "later", "claim": "x"}, {"as_of": None}, {"a": [1]}]):
         mongo_db.tickets.insert_one({"_id": number, "_ai_metadata": {"agents": {"triage": entry}}})
         assert write(make_spec(), number, {"category": "bug"}).outcome == "written"
 
@@ -334,7 +332,8 @@ def test_the_index_on_id_is_used_whatever_the_collections_collation(
     make_spec: MakeSpec,
     run: Callable[..., Any],
 ) -> None:
-    mongo_db.create_collection("tickets", **({"collation": collation} if collation else {}))
+    options: dict[str, Any] = {"collation": collation} if collation else {}
+    mongo_db.create_collection("tickets", **options)
     mongo_db.tickets.insert_many({"_id": f"id-{number}"} for number in range(50))
     plan = plan_write(make_spec(), "id-7", {"category": "bug"}, run(), None, NOW)
     explained = mongo[plan.database].command(

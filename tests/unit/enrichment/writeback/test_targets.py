@@ -8,8 +8,8 @@ from bson import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents_app.errors import SpecInvalid
 from agents_app.spec import AgentSpec, parse_spec
-from agents_app.spec.parse import SpecInvalid
 from enrichment.errors import WriteRefused
 from enrichment.writeback import Provenance, ReadState, hidden_roots, plan_write
 from enrichment.writeback.targets import assign, covers
@@ -20,7 +20,7 @@ RUN = Provenance(
     agent_id="triage",
     version=1,
     input_hash="0" * 32,
-    event_time=Timestamp(1, 1),
+    as_of=Timestamp(1, 1),
     claim=1,
     model="m",
     provider="sandbox",
