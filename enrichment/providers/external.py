@@ -13,10 +13,9 @@ from typing import Any
 from enrichment.errors import ProviderBadResponse, ProviderRejected
 from enrichment.providers import chat
 from enrichment.providers.base import ModelReply, ModelRequest
-from enrichment.providers.failures import read_refusal
+from enrichment.providers.failures import read_refusal, refused
 from enrichment.providers.http import Endpoint, checked_headers
 from enrichment.providers.keys import referenced_key
-from enrichment.providers.refused import refused
 from enrichment.providers.retry_after import retry_after
 
 NAME = "external"

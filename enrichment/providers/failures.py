@@ -13,6 +13,8 @@ from http import HTTPStatus
 from typing import Any
 
 from enrichment import errors
+from enrichment.providers.base import ModelRequest
+from enrichment.providers.redaction import redact
 
 _QUOTA = re.compile(
     r"insufficient_quota|insufficient[_ ](quota|funds|balance|credits?)|billing|credit balance|out of credits"
@@ -102,10 +104,24 @@ def classify(refusal: Refusal) -> type[errors.ProviderError]:
     return _BY_STATUS.get(status, errors.ProviderRejected)
 
 
-def describe(provider: str, refusal: Refusal, words: str) -> str:
+def _describe(provider: str, refusal: Refusal, words: str) -> str:
     """Return one line that says who refused, with which status and code, and `words`."""
     if HTTPStatus.MULTIPLE_CHOICES <= refusal.status < HTTPStatus.BAD_REQUEST:
         words = "it sent a redirect, which is not followed; use the address that it points to"
     code = next((part for part in (refusal.code, refusal.kind) if part and part != str(refusal.status)), "")
     head = f"{provider} returned HTTP {refusal.status}" + (f" {code[:64]}" if code else "")
     return f"{head}: {words}" if words else head
+
+
+def refused(
+    provider: str,
+    refusal: Refusal,
+    *,
+    retry_after: float | None,
+    secrets: tuple[str, ...],
+    request: ModelRequest,
+) -> errors.ProviderError:
+    """Return the error that `refusal` is, without keys and prompts in it. `retry_after` is in seconds."""
+    words = _describe(provider, refusal, refusal.message)
+    words = redact(words, secrets=secrets, prompts=(request.user, request.system))
+    return classify(refusal)(words, status=refusal.status, retry_after=retry_after)

@@ -13,9 +13,8 @@ from typing import Any
 
 from enrichment import errors
 from enrichment.providers.base import ModelRequest
-from enrichment.providers.failures import Refusal, read_refusal
+from enrichment.providers.failures import Refusal, read_refusal, refused
 from enrichment.providers.redaction import redact
-from enrichment.providers.refused import refused
 from enrichment.providers.retry_after import retry_after
 
 # None: the status and the code decide.

@@ -12,10 +12,9 @@ from typing import Any
 from enrichment.errors import ProviderBadResponse, ProviderError
 from enrichment.providers import chat, params
 from enrichment.providers.base import ModelReply, ModelRequest
-from enrichment.providers.failures import read_refusal
+from enrichment.providers.failures import read_refusal, refused
 from enrichment.providers.http import Endpoint, HttpReply, checked_headers
 from enrichment.providers.prices import cost_of
-from enrichment.providers.refused import refused
 from enrichment.providers.retry_after import retry_after
 
 _FREE = frozenset({"sandbox"})

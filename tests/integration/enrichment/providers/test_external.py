@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -10,7 +10,8 @@ from agents_app.errors import Decision
 from enrichment import errors
 from enrichment.providers.base import ModelReply, ModelRequest
 from enrichment.providers.external import External, read_target
-from tests.integration.enrichment.raw_server import RawServer, http
+from tests.integration.enrichment.providers.conftest import Serve
+from tests.integration.enrichment.providers.raw_server import RawServer, http
 
 REQUEST = ModelRequest(
     model="my-agent",
@@ -24,19 +25,6 @@ REQUEST = ModelRequest(
 Ask = Callable[..., ModelReply]
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[[bytes], RawServer]]:
-    servers: list[RawServer] = []
-
-    def start(answer: bytes) -> RawServer:
-        servers.append(RawServer(answer))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-
-
 def ask(
     server: RawServer, *, request: ModelRequest = REQUEST, env: Mapping[str, str] | None = None, **extra: Any
 ) -> ModelReply:
@@ -44,7 +32,7 @@ def ask(
     return External(target).complete(request)
 
 
-def test_the_request_has_the_contracts_shape(serve: Callable[[bytes], RawServer]) -> None:
+def test_the_request_has_the_contracts_shape(serve: Serve) -> None:
     server = serve(http({"content": "ok"}))
     ask(server, external_agent_id="bot-7", external_auth_token="token-12345", team="blue")
     ((headers, body),) = server.requests
@@ -64,7 +52,7 @@ def test_the_request_has_the_contracts_shape(serve: Callable[[bytes], RawServer]
 
 
 def test_a_schema_asks_for_a_json_object_and_the_model_names_the_agent(
-    serve: Callable[[bytes], RawServer],
+    serve: Serve,
 ) -> None:
     server = serve(http({"content": "{}"}))
     ask(server, request=ModelRequest(model="bot", user="x", json_schema={"type": "object"}))
@@ -73,7 +61,7 @@ def test_a_schema_asks_for_a_json_object_and_the_model_names_the_agent(
 
 
 def test_another_header_carries_the_bare_token_and_the_token_may_be_in_the_environment(
-    serve: Callable[[bytes], RawServer],
+    serve: Serve,
 ) -> None:
     server = serve(http({"content": "ok"}))
     ask(
@@ -99,17 +87,15 @@ def test_another_header_carries_the_bare_token_and_the_token_may_be_in_the_envir
         ({"content": ""}, ""),
     ],
 )
-def test_the_text_is_found_in_each_of_its_places(
-    body: dict[str, Any], text: str, serve: Callable[[bytes], RawServer]
-) -> None:
+def test_the_text_is_found_in_each_of_its_places(body: dict[str, Any], text: str, serve: Serve) -> None:
     assert ask(serve(http(body))).text == text
 
 
-def test_a_bare_object_is_the_answer_itself(serve: Callable[[bytes], RawServer]) -> None:
+def test_a_bare_object_is_the_answer_itself(serve: Serve) -> None:
     assert json.loads(ask(serve(http({"category": "bug"}))).text) == {"category": "bug"}
 
 
-def test_usage_model_price_and_finish_are_taken_over(serve: Callable[[bytes], RawServer]) -> None:
+def test_usage_model_price_and_finish_are_taken_over(serve: Serve) -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8, "cost_usd": 0.0000135}
     reply = ask(serve(http({"content": "x", "usage": usage, "model": "inner", "finish_reason": "STOP"})))
     assert (reply.prompt_tokens, reply.completion_tokens, reply.total_tokens) == (5, 3, 8)
@@ -122,27 +108,25 @@ def test_usage_model_price_and_finish_are_taken_over(serve: Callable[[bytes], Ra
 
 
 @pytest.mark.parametrize("cost", [None, "1", -1, True, float("nan"), 1e300])
-def test_a_price_that_is_none_is_unknown(cost: Any, serve: Callable[[bytes], RawServer]) -> None:
+def test_a_price_that_is_none_is_unknown(cost: Any, serve: Serve) -> None:
     reply = ask(serve(http({"content": "x", "usage": {"cost_usd": cost}})))
     assert reply.cost_nanousd is None
     assert reply.usage_estimated
 
 
-def test_an_empty_list_of_choices_is_no_answer(serve: Callable[[bytes], RawServer]) -> None:
+def test_an_empty_list_of_choices_is_no_answer(serve: Serve) -> None:
     with pytest.raises(errors.AnswerMissing):
         ask(serve(http({"choices": []})))
 
 
-def test_a_cut_answer_keeps_its_reply(serve: Callable[[bytes], RawServer]) -> None:
+def test_a_cut_answer_keeps_its_reply(serve: Serve) -> None:
     with pytest.raises(errors.AnswerTruncated) as caught:
         ask(serve(http({"content": '{"a', "finish_reason": "length"})))
     assert caught.value.reply is not None
 
 
 @pytest.mark.parametrize("body", [b"[1]", b"5", b'"text"', b"null", b"<html>", b""])
-def test_a_body_that_is_no_object_may_be_tried_again(
-    body: bytes, serve: Callable[[bytes], RawServer]
-) -> None:
+def test_a_body_that_is_no_object_may_be_tried_again(body: bytes, serve: Serve) -> None:
     with pytest.raises(errors.ProviderBadResponse):
         ask(serve(http(body)))
 
@@ -156,9 +140,7 @@ def test_a_body_that_is_no_object_may_be_tried_again(
         ("429 X", Decision.DEFER),
     ],
 )
-def test_an_error_names_the_status_and_no_secret(
-    status: str, decision: Decision, serve: Callable[[bytes], RawServer]
-) -> None:
+def test_an_error_names_the_status_and_no_secret(status: str, decision: Decision, serve: Serve) -> None:
     server = serve(
         http({"error": {"message": "bad token token-12345 of tenant secret-tenant"}}, status=status)
     )
@@ -169,7 +151,7 @@ def test_an_error_names_the_status_and_no_secret(
     assert "secret-tenant" not in str(caught.value)
 
 
-def test_its_own_timeout_holds(serve: Callable[[bytes], RawServer]) -> None:
+def test_its_own_timeout_holds(serve: Serve) -> None:
     server = RawServer(lambda _: None)
     with pytest.raises(errors.ProviderTimeout):
         ask(server, external_timeout_seconds=0.2)

@@ -10,7 +10,7 @@ from enrichment.providers.base import ModelRequest
 from enrichment.providers.http import proxy_for
 from enrichment.providers.litellm_transport import session
 from enrichment.providers.openai_compatible import OpenAICompatible
-from tests.integration.enrichment.raw_server import RawServer, chat, http
+from tests.integration.enrichment.providers.raw_server import RawServer, chat, http
 
 REQUEST = ModelRequest(model="m", user="x", timeout=5)
 

@@ -4,7 +4,6 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,53 +16,17 @@ from enrichment.providers.http import MAX_BODY
 from enrichment.providers.openai_compatible import OpenAICompatible
 from sandbox.model.client import ModelControl
 from tests.conditions import eventually
-from tests.integration.enrichment.raw_server import RawServer, Reply, chat, dripping, http
+from tests.integration.enrichment.providers.conftest import FAULTS, Serve
+from tests.integration.enrichment.providers.raw_server import RawServer, chat, dripping, http
 
 KEY = "sk-test-0123456789abcdef"
 REQUEST = ModelRequest(
     model="sandbox", user="Classify: the printer is on fire", system="Be brief", timeout=10
 )
 
-Serve = Callable[[bytes | Reply], RawServer]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    servers: list[RawServer] = []
-
-    def start(reply: bytes | Reply) -> RawServer:
-        servers.append(RawServer(reply))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-
 
 def provider(url: str, **options: Any) -> OpenAICompatible:
     return OpenAICompatible(url, **{"name": "custom", "api_key": KEY, **options})
-
-
-FAULTS: list[tuple[str, type[errors.ProviderError], Decision]] = [
-    ("rate_limit", errors.RateLimited, Decision.DEFER),
-    ("insufficient_quota", errors.QuotaExhausted, Decision.DEFER),
-    ("unauthorized", errors.ProviderAuthFailed, Decision.PERMANENT),
-    ("bad_request", errors.ProviderRejected, Decision.PERMANENT),
-    ("context_too_long", errors.PromptTooLong, Decision.DEAD),
-    ("content_policy", errors.AnswerRefused, Decision.DEAD),
-    ("unknown_model", errors.ProviderRejected, Decision.PERMANENT),
-    ("error_500", errors.ProviderError5xx, Decision.RETRY),
-    ("unavailable", errors.ProviderUnavailable, Decision.DEFER),
-    ("overloaded", errors.ProviderUnavailable, Decision.DEFER),
-    ("html", errors.ProviderBadResponse, Decision.RETRY),
-    ("bad_body", errors.ProviderBadResponse, Decision.RETRY),
-    ("hang", errors.ProviderTimeout, Decision.RETRY),
-    ("reset", errors.ProviderError5xx, Decision.RETRY),
-    ("slow_drip", errors.ProviderTimeout, Decision.RETRY),
-    ("no_choices", errors.AnswerMissing, Decision.RETRY),
-    ("refusal", errors.AnswerRefused, Decision.DEAD),
-    ("truncated", errors.AnswerTruncated, Decision.DEAD),
-]
 
 
 @pytest.mark.parametrize(("fault", "expected", "decision"), FAULTS)

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,26 +18,11 @@ from enrichment import errors
 from enrichment.providers.base import ModelRequest
 from enrichment.providers.litellm_adapter import LiteLLM
 from sandbox.model.client import ModelControl
-from tests.integration.enrichment.raw_server import RawServer, Reply, chat, dripping, http
-from tests.integration.enrichment.test_openai_compatible import FAULTS
+from tests.integration.enrichment.providers.conftest import FAULTS, Serve
+from tests.integration.enrichment.providers.raw_server import RawServer, chat, dripping, http
 
 KEY = "sk-test-0123456789abcdef"
 REQUEST = ModelRequest(model="gpt-4o-mini", user="Classify: the printer is on fire", timeout=10)
-
-Serve = Callable[[bytes | Reply], RawServer]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    servers: list[RawServer] = []
-
-    def start(reply: bytes | Reply) -> RawServer:
-        servers.append(RawServer(reply))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 def openai(url: str, **options: Any) -> LiteLLM:
