@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bson import Timestamp
@@ -14,7 +14,7 @@ from django.db.models import Count
 from executions_app.database import write_turn
 from executions_app.identity import display_key, execution_id, pack_key, subject_of
 from executions_app.models import Execution
-from executions_app.states import Reason, Status
+from executions_app.states import UNSTARTED, Reason, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +52,35 @@ def record(events: Iterable[NewExecution], *, room: Mapping[str, int], now: date
 
     Raises Django's database errors; then nothing was inserted.
     """
+    kept = _last_per_document(events)
     left = dict(room)
-    rows = [_row(event, left, now) for event in _first_per_document(events)]
+    rows = [_row(event, left, now) for event in kept]
     if not rows:
         return []
     with write_turn(), transaction.atomic():
+        _refresh_waiting(rows)
         Execution.objects.bulk_create(rows, ignore_conflicts=True)
     queued = [row.id for row in rows if row.status == Status.QUEUED]
     if not queued:
         return []
     known = set(Execution.objects.filter(id__in=queued, status=Status.QUEUED).values_list("id", flat=True))
     return [id_ for id_ in queued if id_ in known]
+
+
+def _refresh_waiting(rows: Sequence[Execution]) -> None:
+    """Let rows that already wait for these documents work by the version of the newest event, and for its author.
+
+    Before the insert: a row that is claimed in between no longer conflicts, so its event becomes a row.
+    """
+    unstarted = Execution.objects.filter(status__in=UNSTARTED, coalesce_key__isnull=False)
+    by_version: defaultdict[int, list[str]] = defaultdict(list)
+    for row in rows:
+        by_version[row.version_id].append(row.subject)
+    for version, subjects in by_version.items():
+        unstarted.filter(subject__in=subjects).exclude(version_id=version).update(version_id=version)
+    by_users = [row.subject for row in rows if not row.cascade]
+    if by_users:
+        unstarted.filter(subject__in=by_users, cascade=True).update(cascade=False)
 
 
 def in_flight() -> dict[str, int]:
@@ -80,15 +98,18 @@ def room_of(agents: Sequence[str], window: int) -> dict[str, int]:
     return {agent: max(0, window - held.get(agent, 0)) for agent in agents}
 
 
-def _first_per_document(events: Iterable[NewExecution]) -> list[NewExecution]:
+def _last_per_document(events: Iterable[NewExecution]) -> list[NewExecution]:
+    """Keep the last event of each document: an earlier one may be on record and at its end already.
+
+    A user's change among them makes it a user's.
+    """
     kept: dict[tuple[str, str], NewExecution] = {}
     for event in events:
-        identity = (
-            event.token
-            if not event.coalesce
-            else f"{event.database}\0{event.collection}\0{pack_key(event.key)}"
-        )
-        kept.setdefault((event.agent_id, identity), event)
+        place = f"{event.database}\0{event.collection}\0{pack_key(event.key)}"
+        identity = (event.agent_id, place if event.coalesce else event.token)
+        earlier = kept.pop(identity, None)
+        by_user = earlier is not None and not earlier.cascade
+        kept[identity] = replace(event, cascade=False) if by_user else event
     return list(kept.values())
 
 

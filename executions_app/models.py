@@ -147,10 +147,11 @@ class Attempt(models.Model):
     cost_nanousd = models.BigIntegerField(null=True)
 
     class Meta:
-        """Attempts are read with their execution."""
+        """Attempts are read with their execution, and by time to tell an outage."""
 
         default_permissions = ("view",)
         ordering: ClassVar = ["claim", "number"]
+        indexes: ClassVar = [models.Index(fields=["started_at"], name="attempt_started")]
 
     def __str__(self) -> str:
         return f"{self.execution_id}: call {self.number} of claim {self.claim}: {self.outcome}"

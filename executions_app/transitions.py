@@ -18,8 +18,9 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 
 from agents_app.models import Agent
 from executions_app.database import write_turn
-from executions_app.models import Execution
+from executions_app.models import Attempt, Execution
 from executions_app.states import TRANSITIONS, UNSTARTED, Reason, Status
+from executions_app.text import storable
 
 BUSY_RECHECK: Final = timedelta(seconds=30)
 """How long a row that met a running one waits if nobody wakes it; waking it is the rule, this the safety net."""
@@ -74,6 +75,7 @@ class Postponement:
     reason: str
     due_at: datetime
     burns_attempt: bool = False
+    model_calls: int = 0
     error_type: str = ""
     error: str = ""
     traceback: str = ""
@@ -159,7 +161,7 @@ def wake(*, execution_ids: Sequence[str], now: datetime) -> int:
 def settle(run: Claimed, end: Settlement, *, now: datetime) -> bool:
     """End a run and wake the row that waits for its document. False: the claim was lost, nothing was changed."""
     _allowed(Status.RUNNING, end.status)
-    with write_turn(), transaction.atomic():
+    with write_turn():
         settled = _held(run).update(
             status=end.status,
             reason=end.reason,
@@ -171,10 +173,11 @@ def settle(run: Claimed, end: Settlement, *, now: datetime) -> bool:
             tokens_used=end.tokens_used,
             cost_nanousd=end.cost_nanousd,
             error_type=end.error_type,
-            error=end.error,
-            traceback=end.traceback,
+            error=storable(end.error),
+            traceback=storable(end.traceback),
         )
         if settled:
+            # After the commit, never in one transaction with it: a row that parks in between must be seen.
             _waiting_for(run.subject).update(due_at=now)
     return bool(settled)
 
@@ -195,8 +198,9 @@ def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
                 attempts=F("attempts") + int(wait.burns_attempt),
                 deferrals=F("deferrals") + int(not wait.burns_attempt),
                 error_type=wait.error_type,
-                error=wait.error,
-                traceback=wait.traceback,
+                model_calls=wait.model_calls,
+                error=storable(wait.error),
+                traceback=storable(wait.traceback),
             )
     except IntegrityError:
         return _supersede(_held(run), run.id, run.subject, now=now)
@@ -266,12 +270,16 @@ def requeue(ids: Sequence[str], *, now: datetime) -> list[str]:
 
 
 def _supersede(held: QuerySet[Execution], id_: str, subject: str, *, now: datetime) -> bool:
+    """End a run for which a newer row waits; that one inherits the answer that was paid for, if there is one."""
     _allowed(Status.RUNNING, Status.SKIPPED)
+    paid = Attempt.objects.filter(execution_id=id_, outcome="valid").exists()
+    heirloom = id_ if paid else Execution.objects.filter(id=id_).values_list("predecessor", flat=True).first()
     with write_turn(), transaction.atomic():
+        # The newer row first: its claim locks it and then waits for the running one.
+        Execution.objects.filter(subject=subject, status__in=UNSTARTED).update(predecessor=heirloom or "")
         ended = held.update(status=Status.SKIPPED, reason=Reason.SUPERSEDED, completed_at=now)
-        if ended:
-            unstarted = Execution.objects.filter(coalesce_key=subject, status__in=UNSTARTED)
-            unstarted.update(predecessor=id_)
+    if ended:
+        with write_turn():
             _waiting_for(subject).update(due_at=now)
     return bool(ended)
 

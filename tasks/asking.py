@@ -14,6 +14,7 @@ from enrichment.prompt import RenderedPrompt
 from enrichment.providers import ModelReply, ModelRequest
 from executions_app.database import release_connection, write_turn
 from executions_app.models import Attempt
+from executions_app.text import storable
 from executions_app.transitions import Claimed
 from tasks.compiled import CompiledAgent
 from tasks.errors import RunDeadlineExceeded
@@ -209,21 +210,16 @@ def _store(question: Question, call: _Call) -> None:
             latency_ms=call.latency_ms,
             provider=reply.provider if reply else spec.ai.provider,
             model=reply.model if reply else spec.ai.model,
-            system_prompt=call.request.system or "",
-            prompt=call.request.user,
-            reply=_storable(reply.text) if reply else "",
+            system_prompt=storable(call.request.system or ""),
+            prompt=storable(call.request.user),
+            reply=storable(reply.text) if reply else "",
             answer=call.answer.value if call.answer else None,
             fixes=list(call.answer.fixes) if call.answer else [],
             outcome=error.code if error else VALID,
-            problem=_storable(str(error)) if error else "",
+            problem=storable(str(error)) if error else "",
             finish_reason=(reply.finish_reason or "") if reply else "",
             prompt_tokens=reply.prompt_tokens if reply else 0,
             completion_tokens=reply.completion_tokens if reply else 0,
             usage_estimated=reply.usage_estimated if reply else False,
             cost_nanousd=reply.cost_nanousd if reply else None,
         )
-
-
-def _storable(text: str) -> str:
-    """Make any text one that SQL takes: no NUL, no lone surrogate."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import structlog
 from celery import shared_task
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from executions_app import transitions
+from executions_app.states import Status
 from executions_app.transitions import Claimed, Postponement, Settlement
 from tasks.persistence import persist
 from tasks.process import runtime as process_runtime
@@ -31,9 +33,25 @@ def run_execution(runtime: Runtime, execution_id: str) -> Settlement | Postponem
     if run is None:
         return None
     end = perform(runtime, run)
-    kept = persist(lambda: _record(runtime, run, end), stopping=runtime.stopping)
+    try:
+        kept = persist(lambda: _record(runtime, run, end), stopping=runtime.stopping)
+    except (OperationalError, InterfaceError):
+        raise  # the process is stopping: the row is reclaimed like that of any dead worker
+    except DatabaseError as error:
+        # A row left running by a living worker is nobody's, and its document is blocked.
+        end = _unrecordable(error)
+        kept = persist(lambda: _record(runtime, run, end), stopping=runtime.stopping)
     _report(run, end, kept=kept)
     return end
+
+
+def _unrecordable(error: DatabaseError) -> Settlement:
+    return Settlement(
+        status=Status.FAILED,
+        reason="pipeline_error",
+        error_type="pipeline_error",
+        error=f"The database refuses to record how the run ended: {type(error).__name__}",
+    )
 
 
 def _record(runtime: Runtime, run: Claimed, end: Settlement | Postponement) -> bool:

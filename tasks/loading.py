@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pymongo
 from bson import Timestamp
 from pymongo import ReadPreference
 from pymongo.errors import OperationFailure
 
-from agents_app.spec import AgentSpec
+from agents_app.spec import AgentSpec, Operation
 from enrichment.mongo_errors import mongo_errors
+from executions_app.database import release_connection
 from executions_app.identity import unpack_key
 from executions_app.states import Reason
 from executions_app.transitions import Claimed
@@ -23,40 +25,47 @@ _FILTER_FAULTS = frozenset({2, 9, 14, 16, 51024, 51075, 51091, 51108})
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The document, or why there is none to work on."""
+    """The document as of a cluster time, or why there is none to work on."""
 
-    key: object
     document: Document | None
+    as_of: Timestamp
+    operation: str
     missing: Reason | None = None
 
 
-def load_document(runtime: Runtime, run: Claimed, spec: AgentSpec) -> Loaded:
+def load_document(runtime: Runtime, run: Claimed, spec: AgentSpec, *, timeout: float) -> Loaded:
     """Read the document from the primary, not earlier than the event, and only if it still matches the filter.
 
     The read follows the claim: a change that was coalesced into this row happened before the claim and is seen.
+    A document that is gone is a delete where the agent watches deletes and writes elsewhere. `timeout` is in
+    seconds.
 
     Raises FilterNotEvaluated, or the mapped error of an unreachable MongoDB.
     """
+    release_connection()
     key = unpack_key(run.document_key)
-    if run.operation == "delete" and spec.target_namespace != spec.watch_namespace:
-        return Loaded(key, {"_id": key})
     by_key: Document = {"_id": {"$eq": key}}
     wanted = {"$and": [by_key, spec.watch.filter]} if spec.watch.filter else by_key
-    document = _find(runtime, run, wanted, run.event_time)
-    if document is not None:
-        return Loaded(key, document)
-    if spec.watch.filter and _find(runtime, run, by_key, run.event_time) is not None:
-        return Loaded(key, None, Reason.FILTER_NOT_MATCHED)
-    return Loaded(key, None, Reason.DOCUMENT_NOT_FOUND)
+    with pymongo.timeout(timeout):
+        document, as_of = _find(runtime, run, wanted)
+        if document is not None:
+            return Loaded(document, as_of, run.operation)
+        if spec.watch.filter and _find(runtime, run, by_key)[0] is not None:
+            return Loaded(None, as_of, run.operation, Reason.FILTER_NOT_MATCHED)
+    elsewhere = spec.target_namespace != spec.watch_namespace
+    if elsewhere and Operation.DELETE in spec.watch.operations and not spec.watch.filter:
+        return Loaded({"_id": key}, as_of, Operation.DELETE)
+    return Loaded(None, as_of, run.operation, Reason.DOCUMENT_NOT_FOUND)
 
 
-def _find(runtime: Runtime, run: Claimed, wanted: Document, not_before: Timestamp) -> Document | None:
+def _find(runtime: Runtime, run: Claimed, wanted: Document) -> tuple[Document | None, Timestamp]:
+    """Give the document and the cluster time that the answer was given at."""
     command: dict[str, Any] = {
         "find": run.collection,
         "filter": wanted,
         "limit": 1,
         "singleBatch": True,
-        "readConcern": {"level": "local", "afterClusterTime": not_before},
+        "readConcern": {"level": "local", "afterClusterTime": run.event_time},
     }
     database = runtime.mongo.get_database(run.database)
     with mongo_errors(f"read {run.database}.{run.collection}"):
@@ -73,11 +82,12 @@ def _find(runtime: Runtime, run: Claimed, wanted: Document, not_before: Timestam
                 ) from None
             raise
     batch: list[Document] = reply["cursor"]["firstBatch"]
-    return batch[0] if batch else None
+    return (batch[0] if batch else None), reply.get("operationTime", run.event_time)
 
 
 def load_target(runtime: Runtime, key: object, spec: AgentSpec) -> Document | None:
     """Read what the agent wrote before where it writes into another collection."""
+    release_connection()
     database, collection = spec.target_namespace
     with mongo_errors(f"read {database}.{collection}"):
         target = runtime.mongo.get_database(database).get_collection(collection, codec_options=runtime.codec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from agents_app.errors import Decision
@@ -25,17 +26,19 @@ def _transient_codes() -> frozenset[str]:
 
 
 def provider_is_down(run: Claimed) -> bool:
-    """Tell whether other runs of the same agent fail too while none has succeeded since this row's first call."""
-    first_call = (
-        Attempt.objects.filter(execution_id=run.id)
-        .order_by("started_at")
-        .values_list("started_at", flat=True)
-        .first()
+    """Tell whether other runs of the same agent fail too while none succeeds.
+
+    What counts as a success began after this row's first failed call had ended: a short call that slipped
+    through before the outage proves nothing.
+    """
+    failed = (
+        Attempt.objects.filter(execution_id=run.id).exclude(outcome="valid").order_by("started_at").first()
     )
-    if first_call is None:
+    if failed is None:
         return False
-    same_agent = Attempt.objects.filter(execution__agent_id=run.agent_id, started_at__gte=first_call)
-    if same_agent.filter(outcome="valid").exists():
+    ended_at = failed.started_at + timedelta(milliseconds=failed.latency_ms)
+    later = Attempt.objects.filter(started_at__gte=ended_at, outcome="valid")
+    if later.filter(execution__agent_id=run.agent_id).exists():
         return False
     waiting = Execution.objects.filter(
         agent_id=run.agent_id, status=Status.PENDING, error_type__in=_transient_codes()

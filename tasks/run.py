@@ -11,22 +11,24 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
+from bson import Timestamp
 from django.db import InterfaceError, OperationalError
 
 from agents_app import registry
 from agents_app.errors import MongoClawError
-from agents_app.spec import ConsistencyMode
+from agents_app.spec import ConsistencyMode, Operation
 from enrichment.fingerprint import fingerprint
 from enrichment.prompt import PromptContext, RenderedPrompt
 from enrichment.writeback import Provenance, ReadState, apply_write, plan_write
-from executions_app.database import drop_broken_connection
+from executions_app.database import drop_broken_connection, release_connection
+from executions_app.identity import unpack_key
 from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
 from tasks.asking import Given, Question, Usage, ask, stored_answer, usage_so_far
 from tasks.compiled import CompiledAgent, compiled_agent
 from tasks.errors import InputChanged, LedgerUnreachable, UnexpectedFailure
 from tasks.guards import hops_exhausted
-from tasks.loading import load_document
+from tasks.loading import Loaded, load_document
 from tasks.outage import provider_is_down
 from tasks.persistence import persist
 from tasks.retry import Failure, decide
@@ -79,16 +81,16 @@ def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postp
     agent = compiled_agent(run.version_id, runtime.providers)
     deadline = runtime.monotonic() + agent.spec.execution.timeout_seconds
     work = _Work(runtime, run, agent, deadline, usage)
-    loaded = load_document(runtime, run, agent.spec)
+    loaded = load_document(runtime, run, agent.spec, timeout=agent.spec.execution.timeout_seconds)
     if loaded.document is None:
-        return _skipped(loaded.missing or Reason.DOCUMENT_NOT_FOUND)
-    if hops_exhausted(run, agent.spec, loaded.key):
-        return _skipped(Reason.MAX_HOPS)
-    return _enrich(work, loaded.document)
+        return _counted(_skipped(loaded.missing or Reason.DOCUMENT_NOT_FOUND), usage)
+    if hops_exhausted(run, agent.spec, unpack_key(run.document_key)):
+        return _counted(_skipped(Reason.MAX_HOPS), usage)
+    return _enrich(work, loaded, loaded.document)
 
 
-def _enrich(work: _Work, document: Document) -> Settlement:
-    rendered = work.agent.prompt.render(_context(work, document))
+def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement:
+    rendered = work.agent.prompt.render(_context(work, document, loaded.operation))
     input_hash = fingerprint(work.agent.behaviour, rendered)
     standing = standing_answer(work.runtime, work.run, work.agent.spec, document, input_hash)
     if standing is Standing.OWN_WRITE:
@@ -99,7 +101,7 @@ def _enrich(work: _Work, document: Document) -> Settlement:
     if given is None:
         question = Question(work.runtime, work.run, work.agent, rendered, input_hash, work.deadline)
         given = ask(question, work.usage)
-    end = _write(work, document, rendered, given, input_hash)
+    end = _write(work, loaded, rendered, given, input_hash)
     return _counted(end, work.usage, input_hash)
 
 
@@ -113,10 +115,10 @@ def _counted(end: Settlement, usage: Usage, input_hash: str = "") -> Settlement:
     )
 
 
-def _context(work: _Work, document: Document) -> PromptContext:
+def _context(work: _Work, document: Document, operation: str) -> PromptContext:
     run = work.run
     event: dict[str, Any] = {
-        "operation": run.operation,
+        "operation": operation,
         "database": run.database,
         "collection": run.collection,
         "document_key": {"_id": document.get("_id")},
@@ -126,7 +128,7 @@ def _context(work: _Work, document: Document) -> PromptContext:
     return PromptContext(
         document=document,
         event=event,
-        operation=run.operation,
+        operation=operation,
         agent=work.agent.declared,
         now=work.runtime.now(),
         hidden=work.agent.hidden,
@@ -134,24 +136,25 @@ def _context(work: _Work, document: Document) -> PromptContext:
 
 
 def _write(
-    work: _Work, document: Document, rendered: RenderedPrompt, given: Given, input_hash: str
+    work: _Work, loaded: Loaded, rendered: RenderedPrompt, given: Given, input_hash: str
 ) -> Settlement:
+    document = loaded.document or {}
     decision = work.agent.policy.decide(document, given.value)
     if not decision.write:
         return _skipped(decision.reason or Reason.SHADOW_MODE)
     spec, run = work.agent.spec, work.run
-    deleted = run.operation == "delete"
     plan = plan_write(
         spec,
         document["_id"],
         decision.result,
-        _provenance(run, spec.version, given, input_hash),
-        None if deleted else ReadState(document, rendered.reads),
+        _provenance(run, spec.version, loaded.as_of, given, input_hash),
+        None if loaded.operation == Operation.DELETE else ReadState(document, rendered.reads),
         now=work.runtime.now(),
     )
     if spec.execution.consistency_mode is ConsistencyMode.SHADOW:
         return _skipped(Reason.SHADOW_MODE)
     remaining = max(work.deadline - work.runtime.monotonic(), LEAST_WRITE_SECONDS)
+    release_connection()
     result = apply_write(work.runtime.mongo, plan, timeout=remaining)
     if result.outcome in {"written", "already_written"}:
         return _WRITTEN
@@ -160,13 +163,13 @@ def _write(
     return _skipped(result.reason)
 
 
-def _provenance(run: Claimed, version: int, given: Given, input_hash: str) -> Provenance:
+def _provenance(run: Claimed, version: int, as_of: Timestamp, given: Given, input_hash: str) -> Provenance:
     return Provenance(
         execution_id=run.id,
         agent_id=run.agent_id,
         version=version,
         input_hash=input_hash,
-        event_time=run.event_time,
+        as_of=as_of,
         claim=run.claim,
         model=given.model,
         provider=given.provider,
@@ -190,4 +193,4 @@ def _failed(runtime: Runtime, run: Claimed, error: MongoClawError, usage: Usage)
         outage=run.attempts >= policy.max_retries and provider_is_down(run),
     )
     end = decide(failure, policy, now=runtime.now(), uniform=runtime.uniform)
-    return _counted(end, usage) if isinstance(end, Settlement) else end
+    return _counted(end, usage) if isinstance(end, Settlement) else replace(end, model_calls=usage.calls)

@@ -19,7 +19,7 @@ from enrichment.errors import WriteContended
 from enrichment.mongo_errors import mongo_errors
 from enrichment.writeback.obstacles import explain, fold
 from enrichment.writeback.plan import Guard, WritePlan
-from enrichment.writeback.provenance import is_newer, read_trace
+from enrichment.writeback.provenance import is_newer, is_own, read_trace
 
 # Reads any document: dates beyond Python's range, UUIDs of both kinds, times with their zone.
 DOCUMENT_CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
@@ -133,7 +133,7 @@ def _why(client: MongoClient[Any], plan: WritePlan) -> WriteResult | None:
     found = _target(client, plan).find_one({"_id": {"$eq": plan.document_id}}, [*paths, "_id"])
     if found is not None:
         trace = None if plan.entry_path is None else read_trace(found, plan.entry_path)
-        if trace is not None and trace.execution_id == plan.provenance.execution_id:
+        if trace is not None and is_own(trace, plan.provenance):
             return WriteResult("already_written", "already_written")
         if trace is not None and is_newer(trace, plan.provenance):
             return WriteResult("superseded", "superseded")

@@ -20,7 +20,7 @@ from agents_app.spec import AgentSpec
 class Provenance:
     """The run that writes.
 
-    `event_time` is the cluster time of the event that caused it; `claim` counts how often the run was
+    `as_of` is the cluster time at which the input was read; `claim` counts how often the run was
     claimed; `input_hash` is the fingerprint of the prompt; `hops` is how many agents in a row set each other
     off before this one. `cost_usd` is None where no price is known; `latency_ms` is in milliseconds.
     """
@@ -29,7 +29,7 @@ class Provenance:
     agent_id: str
     version: int
     input_hash: str
-    event_time: Timestamp
+    as_of: Timestamp
     claim: int
     model: str
     provider: str
@@ -46,7 +46,7 @@ class Trace:
     execution_id: str | None
     version: int
     input_hash: str | None
-    event_time: Timestamp | None
+    as_of: Timestamp | None
     claim: int
     hops: int
 
@@ -70,12 +70,12 @@ def read_trace(document: Mapping[str, Any], path: str) -> Trace | None:
         entry = entry.get(part)
     if not isinstance(entry, Mapping):
         return None
-    event_time = entry.get("event_time")
+    as_of = entry.get("as_of")
     return Trace(
         execution_id=_text(entry.get("execution_id")),
         version=_whole(entry.get("version")),
         input_hash=_text(entry.get("input_hash")),
-        event_time=event_time if isinstance(event_time, Timestamp) else None,
+        as_of=as_of if isinstance(as_of, Timestamp) else None,
         claim=_whole(entry.get("claim")),
         hops=_whole(entry.get("hops")),
     )
@@ -109,33 +109,39 @@ def _order(provenance: Provenance) -> dict[str, Any]:
         "execution_id": provenance.execution_id,
         "version": provenance.version,
         "input_hash": provenance.input_hash,
-        "event_time": provenance.event_time,
+        "as_of": provenance.as_of,
         "claim": provenance.claim,
         "hops": provenance.hops,
     }
 
 
 def fence(metadata_field: str, provenance: Provenance) -> dict[str, Any]:
-    """Return a filter: this run has not written, and no run of a later event (or claim) of this agent has.
+    """Return a filter: this run has not written for this input, and no run of this agent that read later has.
 
-    Written as what must not be, so that an entry that is missing or damaged does not lock the document for
-    ever.
+    A run whose first try wrote and was lost may find the document edited when it runs again: then its input
+    is another and it writes again. Written as what must not be, so that an entry that is missing or damaged
+    does not lock the document for ever.
     """
     path = entry_path(metadata_field, provenance.agent_id)
     return {
         "$nor": [
-            {f"{path}.execution_id": provenance.execution_id},
-            {f"{path}.event_time": {"$gt": provenance.event_time}},
-            {f"{path}.event_time": provenance.event_time, f"{path}.claim": {"$gt": provenance.claim}},
+            {f"{path}.execution_id": provenance.execution_id, f"{path}.input_hash": provenance.input_hash},
+            {f"{path}.as_of": {"$gt": provenance.as_of}},
+            {f"{path}.as_of": provenance.as_of, f"{path}.claim": {"$gt": provenance.claim}},
         ]
     }
 
 
+def is_own(trace: Trace, provenance: Provenance) -> bool:
+    """Say if `trace` was left by the same run for the same input."""
+    return (trace.execution_id, trace.input_hash) == (provenance.execution_id, provenance.input_hash)
+
+
 def is_newer(trace: Trace, provenance: Provenance) -> bool:
-    """Say if `trace` was left by a run of a later event, or of the same event and a later claim."""
-    if trace.event_time is None:
+    """Say if `trace` was left by a run that read later, or at the same time with a later claim."""
+    if trace.as_of is None:
         return False
-    return (trace.event_time, trace.claim) > (provenance.event_time, provenance.claim)
+    return (trace.as_of, trace.claim) > (provenance.as_of, provenance.claim)
 
 
 def _text(value: object) -> str | None:

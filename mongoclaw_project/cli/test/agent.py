@@ -135,7 +135,7 @@ def _plan(
         agent_id=spec.id,
         version=spec.version,
         input_hash=fingerprint("", prompts),
-        event_time=Timestamp(int(now.timestamp()), 1),
+        as_of=Timestamp(int(now.timestamp()), 1),
         claim=1,
         model=reply.model,
         provider=reply.provider,

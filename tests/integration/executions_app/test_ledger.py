@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from agents_app import registry
+from agents_app.models import Agent
+from agents_app.publish import publish
+from agents_app.spec import declared, parse_spec
 from executions_app import ledger, transitions
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
@@ -76,3 +80,42 @@ def test_a_thousand_events_with_keys_of_all_kinds_fit_one_call(make_event: MakeE
     ledger.record([make_event(key) for key in keys], room={}, now=NOW)
 
     assert Execution.objects.count() == 1000
+
+
+def test_a_new_edit_in_one_batch_with_a_replayed_event_is_not_lost(make_event: MakeEvent) -> None:
+    replayed, new = make_event("one"), make_event("one")
+    [id_] = ledger.record([replayed], room=ROOM, now=NOW)
+    run = transitions.claim(id_, worker="w", now=NOW)
+    assert run is not None
+    transitions.settle(run, transitions.Settlement(status=Status.COMPLETED, reason="written"), now=NOW)
+
+    ledger.record([replayed, new], room=ROOM, now=NOW)
+
+    assert Execution.objects.filter(status=Status.QUEUED).count() == 1
+
+
+def test_a_waiting_row_works_by_the_version_of_the_newest_event(make_event: MakeEvent, agent: Agent) -> None:
+    ledger.record([make_event("one")], room={}, now=NOW)
+    spec = registry.spec_of(agent.current_version_id or 0)
+    reworded = {**declared(spec), "ai": {**declared(spec)["ai"], "prompt": "V2 {{ document.text }}"}}
+    version = publish(parse_spec(reworded), by="tests", now=NOW).version
+
+    ledger.record([make_event("one", version_id=version.pk)], room={}, now=NOW)
+
+    assert Execution.objects.get().version_id == version.pk
+
+
+def test_a_users_edit_that_joins_a_row_caused_by_an_agent_makes_it_the_users(make_event: MakeEvent) -> None:
+    ledger.record([make_event("one", cascade=True)], room={}, now=NOW)
+
+    ledger.record([make_event("one", cascade=False)], room={}, now=NOW)
+
+    assert not Execution.objects.get().cascade
+
+
+def test_an_agents_write_that_follows_a_users_edit_in_one_batch_leaves_it_the_users(
+    make_event: MakeEvent,
+) -> None:
+    ledger.record([make_event("one"), make_event("one", cascade=True)], room={}, now=NOW)
+
+    assert not Execution.objects.get().cascade

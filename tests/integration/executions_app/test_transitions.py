@@ -10,7 +10,7 @@ from bson import Timestamp
 from django.db import connection
 
 from executions_app import ledger, transitions
-from executions_app.models import Execution
+from executions_app.models import Attempt, Execution
 from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
 from tests.integration.executions_app.conftest import NOW, MakeEvent
@@ -30,6 +30,23 @@ def claimed(make_event: MakeEvent, key: object = "one", **changes: object) -> Cl
 def status_of(id_: str) -> tuple[str, str]:
     row = Execution.objects.get(id=id_)
     return row.status, row.reason
+
+
+def paid_for(run: Claimed) -> None:
+    """Put a valid answer of the run on record."""
+    Attempt.objects.create(
+        execution_id=run.id,
+        claim=run.claim,
+        number=1,
+        input_hash="h",
+        started_at=NOW,
+        latency_ms=1,
+        provider="sandbox",
+        model="m",
+        prompt="p",
+        answer={"a": 1},
+        outcome="valid",
+    )
 
 
 def test_a_claim_tells_everything_that_the_run_needs(make_event: MakeEvent) -> None:
@@ -135,6 +152,7 @@ def test_a_retry_that_meets_a_newer_waiting_row_is_superseded_and_bequeaths_its_
     make_event: MakeEvent,
 ) -> None:
     run = claimed(make_event)
+    paid_for(run)
     [newer] = ledger.record([make_event("one")], room=ROOM, now=NOW)
 
     assert transitions.postpone(run, Postponement(reason="provider_error", due_at=NOW), now=NOW)
@@ -177,3 +195,25 @@ def test_a_move_that_the_table_does_not_know_is_a_programming_error(make_event: 
 
     with pytest.raises(transitions.TransitionNotAllowed):
         transitions.settle(run, Settlement(status=Status.QUEUED, reason=""), now=NOW)
+
+
+def test_an_answer_paid_for_is_inherited_through_a_chain_of_superseded_runs(make_event: MakeEvent) -> None:
+    first = claimed(make_event)
+    paid_for(first)
+    [second_id] = ledger.record([make_event("one")], room=ROOM, now=NOW)
+    transitions.postpone(first, Postponement(reason="provider_error", due_at=NOW), now=NOW)
+    second = transitions.claim(second_id, worker="w1", now=NOW)
+    assert second is not None
+    [third_id] = ledger.record([make_event("one")], room=ROOM, now=NOW)
+
+    transitions.postpone(second, Postponement(reason="provider_error", due_at=NOW), now=NOW)
+
+    assert Execution.objects.get(id=third_id).predecessor == first.id
+
+
+def test_an_outcome_with_text_that_postgresql_refuses_is_recorded_all_the_same(make_event: MakeEvent) -> None:
+    run = claimed(make_event)
+    end = Settlement(status=Status.FAILED, reason="pipeline_error", error="a\0b\ud800", traceback="\0")
+
+    assert transitions.settle(run, end, now=NOW)
+    assert Execution.objects.get().error.startswith("a\ufffdb")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
+from django.db import connection
 
 from agents_app import registry
 from agents_app.publish import archive, set_enabled
@@ -346,3 +348,87 @@ def test_an_archived_agents_rows_are_not_run(bench: Bench) -> None:
 
     assert Execution.objects.get().reason == Reason.AGENT_DISABLED
     assert bench.model.calls()["total"] == 0
+
+
+def test_an_edit_that_comes_between_a_lost_settlement_and_its_second_run_is_enriched(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    row = bench.run()
+    Execution.objects.filter(id=row.id).update(status="pending", written=False)
+    bench.db.tickets.update_one({"_id": 1}, {"$set": {"text": "Quite another matter"}})
+
+    again = bench.run_again(row)
+
+    assert (again.status, bench.model.calls()["total"]) == (Status.COMPLETED, 2)
+    assert bench.document()["_ai_metadata"]["agents"]["triage"]["input_hash"] == again.input_hash
+
+
+def test_an_older_row_that_reads_a_newer_state_is_not_taken_for_stale(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    old = bench.event()
+    Execution.objects.filter(id=old).update(status="failed")
+    bench.run(operation="update")
+    bench.db.tickets.update_one({"_id": 1}, {"$set": {"text": "Edited since"}})
+    Execution.objects.filter(id=old).update(status="queued")
+
+    run_execution(bench.runtime, old)
+
+    assert Execution.objects.get(id=old).reason == Reason.WRITTEN
+
+
+def test_a_document_deleted_and_inserted_again_is_read_and_not_taken_for_deleted(bench: Bench) -> None:
+    bench.publish(
+        watch={"operations": ["insert", "delete"]},
+        write={"target_field": None, "target_collection": "answers"},
+    )
+    bench.insert()
+
+    bench.run(operation="delete")
+
+    assert "The invoice is wrong" in Attempt.objects.get().prompt
+
+
+def test_a_deleted_document_can_be_answered_to_in_another_collection(bench: Bench) -> None:
+    bench.publish(
+        watch={"operations": ["insert", "delete"]},
+        ai={"prompt": "{{ operation }} of {{ document._id }}"},
+        write={"target_field": None, "target_collection": "answers"},
+    )
+
+    row = bench.run(7, operation="insert")
+
+    assert (row.reason, Attempt.objects.get().prompt) == ("written", "delete of 7")
+
+
+def test_text_with_nul_is_asked_about_once_and_recorded_on_every_database(bench: Bench) -> None:
+    bench.publish()
+    bench.insert(text="a\0b")
+
+    row = bench.run()
+
+    assert (row.status, bench.model.calls()["total"]) == (Status.COMPLETED, 1)
+
+
+def test_a_success_that_began_before_the_outage_does_not_make_it_bad_luck(bench: Bench) -> None:
+    bench.publish(execution={"max_retries": 0, "timeout_seconds": 1.0})
+    bench.insert(1, text="slow")
+    bench.insert(2, text="quick")
+    bench.insert(3, text="another")
+    bench.model.script("hang", contains="slow")
+    slow = threading.Thread(target=run_and_close, args=(bench, bench.event(1)))
+    slow.start()
+    assert bench.run(2).status == Status.COMPLETED
+    bench.model.script("error_500", contains="another")
+    waiting = bench.event(3)
+    Execution.objects.filter(id=waiting).update(status="pending", error_type="provider_error")
+
+    slow.join()
+
+    assert Execution.objects.get(document_id="1").reason == Reason.PROVIDER_OUTAGE
+
+
+def run_and_close(bench: Bench, id_: str) -> None:
+    """Run a row in a thread of its own."""
+    run_execution(bench.runtime, id_)
+    connection.close()

@@ -49,7 +49,7 @@ def run() -> Callable[..., Provenance]:
             agent_id=agent_id,
             version=3,
             input_hash="0" * 32,
-            event_time=Timestamp(event, 1),
+            as_of=Timestamp(event, 1),
             claim=claim,
             model="gpt-4o-mini",
             provider="sandbox",
