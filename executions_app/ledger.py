@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bson import Timestamp
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from executions_app.database import write_turn
 from executions_app.identity import display_key, execution_id, pack_key, subject_of
@@ -96,6 +96,17 @@ def room_of(agents: Sequence[str], window: int) -> dict[str, int]:
     """Tell how many more rows of each agent may be in the broker."""
     held = in_flight()
     return {agent: max(0, window - held.get(agent, 0)) for agent in agents}
+
+
+def unblocked(rows: QuerySet[Execution]) -> QuerySet[Execution]:
+    """Leave out rows that must wait for an earlier row of the same document (`coalesce: false`) or a running one."""
+    same = Execution.objects.filter(subject=OuterRef("subject"))
+    ahead = same.filter(status__in=UNSTARTED, event_time__lt=OuterRef("event_time"))
+    tied = same.filter(
+        status__in=UNSTARTED, event_time=OuterRef("event_time"), sequence__lt=OuterRef("sequence")
+    )
+    running = same.filter(status=Status.RUNNING)
+    return rows.exclude(Exists(ahead)).exclude(Exists(tied)).exclude(Exists(running))
 
 
 def _last_per_document(events: Iterable[NewExecution]) -> list[NewExecution]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from bson import Timestamp
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from agents_app.models import Agent
 from executions_app.database import write_turn
@@ -290,17 +290,6 @@ def _held(run: Claimed) -> QuerySet[Execution]:
 
 def _waiting_for(subject: str) -> QuerySet[Execution]:
     return Execution.objects.filter(subject=subject, status=Status.PENDING, reason=Reason.DOCUMENT_BUSY)
-
-
-def unblocked(rows: QuerySet[Execution]) -> QuerySet[Execution]:
-    """Leave out rows that must wait for an earlier row of the same document (`coalesce: false`) or a running one."""
-    same = Execution.objects.filter(subject=OuterRef("subject"))
-    ahead = same.filter(status__in=UNSTARTED, event_time__lt=OuterRef("event_time"))
-    tied = same.filter(
-        status__in=UNSTARTED, event_time=OuterRef("event_time"), sequence__lt=OuterRef("sequence")
-    )
-    running = same.filter(status=Status.RUNNING)
-    return rows.exclude(Exists(ahead)).exclude(Exists(tied)).exclude(Exists(running))
 
 
 def _allowed(before: Status, after: Status) -> None:

@@ -137,5 +137,5 @@ class Dispatch:
 
     def _first_rows(self, agent: str, room: int, now: datetime) -> Sequence[str]:
         due = Execution.objects.filter(status=Status.PENDING, agent_id=agent, due_at__lte=now)
-        free = transitions.unblocked(due).order_by("-priority", "due_at", "sequence")
+        free = ledger.unblocked(due).order_by("-priority", "due_at", "sequence")
         return list(free.values_list("id", flat=True)[:room])
