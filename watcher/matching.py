@@ -1,4 +1,4 @@
-"""Which agents an event is for. Filters mean what MongoDB means, because MongoDB evaluates them."""
+"""Which agents an event is for."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import bson
 from bson import Timestamp
-from pymongo import MongoClient, ReadPreference
-from pymongo.errors import OperationFailure
+from pymongo import MongoClient
 
 from agents_app.registry import ActiveAgent
-from executions_app.identity import CODEC
 from watcher.event import ChangeEvent
+from watcher.filtering import Filtering, FilterUnusable
 from watcher.origin import Outputs, is_cascade, is_self_write, outputs_of
 
 Document = dict[str, Any]
@@ -21,10 +19,6 @@ Unhealthy = Callable[[str, str], object]
 
 ENABLING_SLACK_SECONDS: Final = 5
 """An event this much older than the enabling still counts: clocks of web host and mongod may differ."""
-
-_TRANSIENT: Final = frozenset(
-    {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 50, 133, 134, 43}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +34,14 @@ class Matcher:
     """Matches batches against a fixed set of agents of one database."""
 
     def __init__(
-        self, client: MongoClient[Document], agents: Sequence[ActiveAgent], unhealthy: Unhealthy
+        self,
+        client: MongoClient[Document],
+        agents: Sequence[ActiveAgent],
+        unhealthy: Unhealthy,
+        *,
+        monotonic: Callable[[], float],
     ) -> None:
-        self._client = client
+        self._filtering = Filtering(client, monotonic=monotonic)
         self._outputs = {agent.agent_id: outputs_of(agent) for agent in agents}
         self._unhealthy = unhealthy
         self._by_collection: dict[str, list[ActiveAgent]] = {}
@@ -52,7 +51,8 @@ class Matcher:
     def match(self, events: Sequence[ChangeEvent]) -> list[Match]:
         """Pair events with agents, in the order of the events within each agent.
 
-        An agent whose filter cannot be evaluated is reported as unhealthy and matches nothing; the others go on.
+        An agent whose filter the server refuses is reported as unhealthy and matches nothing; the others go on.
+        A document that breaks a filter matches: its row fails and says why.
         Raises pymongo's errors for anything that may pass: the batch is then to be matched again.
         """
         found: list[Match] = []
@@ -79,45 +79,11 @@ class Matcher:
         return not is_self_write(event, agent, self._outputs[agent.agent_id])
 
     def _filtered(self, agent: ActiveAgent, events: Sequence[ChangeEvent]) -> Iterable[ChangeEvent]:
-        if agent.spec.watch.filter is None or not events:
-            return events
         try:
-            matching = self._matching_keys(agent, events)
-        except OperationFailure as error:
-            if error.code in _TRANSIENT or error.has_error_label("RetryableReadError"):
-                raise
-            self._unhealthy(agent.agent_id, f"watch.filter cannot be evaluated: {_message(error)}")
+            return self._filtering.matching(agent, events)
+        except FilterUnusable as error:
+            self._unhealthy(agent.agent_id, f"watch.filter cannot be evaluated: {error}")
             return []
-        return [event for event in events if _identity(event.key) in matching]
-
-    def _matching_keys(self, agent: ActiveAgent, events: Sequence[ChangeEvent]) -> set[bytes]:
-        """Ask the primary which of the documents match now, not earlier than the newest of the events."""
-        spec = agent.spec
-        keys = list({_identity(event.key): event.key for event in events}.values())
-        command = {
-            "find": spec.watch.collection,
-            "filter": {"$and": [{"_id": {"$in": keys}}, spec.watch.filter]},
-            "projection": {"_id": 1},
-            "batchSize": len(keys) + 1,
-            "singleBatch": True,
-            "readConcern": {
-                "level": "local",
-                "afterClusterTime": max(event.cluster_time for event in events),
-            },
-        }
-        reply = self._client.get_database(spec.watch.database).command(
-            command, codec_options=CODEC, read_preference=ReadPreference.PRIMARY
-        )
-        return {_identity(found["_id"]) for found in reply["cursor"]["firstBatch"]}
-
-
-def _identity(key: object) -> bytes:
-    return bson.encode({"_id": key})
-
-
-def _message(error: OperationFailure) -> str:
-    details = error.details or {}
-    return str(details.get("errmsg") or error)
 
 
 def _enabled_since(agent: ActiveAgent) -> Timestamp:

@@ -115,7 +115,7 @@ class Reader(threading.Thread):
         stream = ChangeStream(shared.client, self._database, max_await_ms=shared.max_await_ms)
         self._open(stream, pipeline, start_point(self._position, agents, fingerprint))
         log.info("stream.opened", database=self._database, agents=len(agents), pipeline=fingerprint)
-        matcher = Matcher(shared.client, agents, shared.unhealthy)
+        matcher = Matcher(shared.client, agents, shared.unhealthy, monotonic=shared.monotonic)
         try:
             while stream.alive and not self._stop_asked.is_set() and self._agents == tuple(agents):
                 batch = stream.next_batch()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from bson import Decimal128, Int64, ObjectId, Timestamp
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import ExecutionTimeout
 
 from agents_app.registry import ActiveAgent
 from tests.integration.watcher.conftest import LONG_AGO, MakeAgent, MakeEvent
@@ -28,13 +31,22 @@ class Ward:
         self.reasons[agent_id] = reason
 
 
+def make_matcher(
+    mongo: MongoClient[Document],
+    agents: list[ActiveAgent],
+    ward: Ward | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Matcher:
+    return Matcher(mongo, agents, ward or Ward(), monotonic=monotonic)
+
+
 def matched(
     mongo: MongoClient[Document],
     agents: list[ActiveAgent],
     events: list[ChangeEvent],
     ward: Ward | None = None,
 ) -> list[tuple[str, object]]:
-    found = Matcher(mongo, agents, ward or Ward()).match(events)
+    found = make_matcher(mongo, agents, ward).match(events)
     return [(match.agent.agent_id, match.event.key) for match in found]
 
 
@@ -136,7 +148,7 @@ def test_another_agents_output_is_an_event_and_counts_as_a_hop(
     written = make_change(1, "update", changed=frozenset({"first.category", "_ai_metadata.agents.first"}))
     edited = make_change(2, "update", changed=frozenset({"text"}))
 
-    found = Matcher(mongo, agents, Ward()).match([written, edited])
+    found = make_matcher(mongo, agents).match([written, edited])
 
     hops = sorted((match.agent.agent_id, match.event.key, match.cascade) for match in found)
     assert hops == [("first", 2, False), ("second", 1, True), ("second", 2, False)]
@@ -147,7 +159,7 @@ def test_a_user_who_writes_beside_an_agent_is_not_taken_for_the_agent(
 ) -> None:
     event = make_change(1, "update", changed=frozenset({"triage_notes"}))
 
-    [match] = Matcher(mongo, [make_agent()], Ward()).match([event])
+    [match] = make_matcher(mongo, [make_agent()]).match([event])
 
     assert not match.cascade
 
@@ -178,3 +190,71 @@ def test_collection_names_with_dots_are_told_apart(
     events = [make_change(1, collection="app.tickets"), make_change(2)]
 
     assert sorted(matched(mongo, agents, events)) == [("dotted", 1), ("plain", 2)]
+
+
+@pytest.mark.parametrize(
+    "filter_",
+    [
+        {"$expr": {"$gt": [{"$divide": [10, "$n"]}, 1]}},
+        {"$expr": {"$gt": [{"$toInt": "$text"}, 1]}},
+        {"$expr": {"$gt": [{"$size": "$list"}, 1]}},
+    ],
+    ids=["divided by zero", "no number", "no list"],
+)
+def test_a_document_that_breaks_the_filter_takes_no_other_document_with_it(
+    mongo: MongoClient[Document],
+    mongo_db: Database[Document],
+    make_agent: MakeAgent,
+    make_change: MakeEvent,
+    filter_: Document,
+) -> None:
+    fine = {"n": 1, "text": "7", "list": [1, 2]}
+    unwanted = {"n": 100, "text": "0", "list": []}
+    mongo_db.tickets.insert_many([{"_id": n, **(fine if n % 2 else unwanted)} for n in range(499)])
+    mongo_db.tickets.insert_one({"_id": "breaks it", "n": 0, "text": "seven", "list": "none"})
+    ward = Ward()
+
+    agent = make_agent(watch={"filter": filter_})
+    found = matched(mongo, [agent], [make_change(key) for key in [*range(499), "breaks it"]], ward)
+
+    assert {key for _, key in found} == {*range(1, 499, 2), "breaks it"}, "its row is to fail and say why"
+    assert ward.reasons == {}
+
+
+def test_documents_that_all_break_the_filter_cost_a_bounded_number_of_queries(
+    mongo: MongoClient[Document], mongo_db: Database[Document], make_agent: MakeAgent, make_change: MakeEvent
+) -> None:
+    mongo_db.tickets.insert_many([{"_id": n, "n": 0} for n in range(500)])
+    agent = make_agent(watch={"filter": {"$expr": {"$gt": [{"$divide": [10, "$n"]}, 1]}}})
+    before = mongo.admin.command("serverStatus")["metrics"]["commands"]["find"]["failed"]
+
+    found = matched(mongo, [agent], [make_change(n) for n in range(500)])
+
+    after = mongo.admin.command("serverStatus")["metrics"]["commands"]["find"]["failed"]
+    assert len(found) == 500
+    assert after - before < 200  # other tests' failures on the shared server included
+
+
+def test_a_filter_that_takes_too_long_is_tried_again_and_then_left_to_the_workers(
+    mongo: MongoClient[Document],
+    mongo_db: Database[Document],
+    make_agent: MakeAgent,
+    make_change: MakeEvent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("watcher.filtering.QUERY_SECONDS", 0.3)
+    long = {"$map": {"input": {"$range": [0, "$n"]}, "in": {"$multiply": ["$$this", 2]}}}
+    mongo_db.tickets.insert_one({"_id": 1, "n": 1_500_000})
+    agents = [
+        make_agent("slow", watch={"filter": {"$expr": {"$gt": [{"$sum": long}, 0]}}}),
+        make_agent("quick"),
+    ]
+    seconds = [1000.0]
+    matcher = make_matcher(mongo, agents, monotonic=lambda: seconds[0])
+
+    with pytest.raises(ExecutionTimeout):
+        matcher.match([make_change(1)])
+    seconds[0] += 31
+    found = matcher.match([make_change(1)])
+
+    assert sorted(match.agent.agent_id for match in found) == ["quick", "slow"]
