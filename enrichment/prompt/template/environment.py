@@ -66,7 +66,8 @@ class PromptEnvironment(SandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return the field of that name. Methods are only found where they are called."""
-        fail_if_missing(obj)
+        if isinstance(obj, Missing):
+            return obj
         if isinstance(obj, Mapping):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         try:
@@ -76,7 +77,8 @@ class PromptEnvironment(SandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """Return the field or the entry."""
-        fail_if_missing(obj)
+        if isinstance(obj, Missing):
+            return obj
         fail_if_missing(argument)
         if isinstance(argument, str):
             return self.getattr(obj, argument)

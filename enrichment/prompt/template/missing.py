@@ -1,21 +1,35 @@
-"""A value that is not there: any use of it but asking for it fails, naming the whole path."""
+"""A value that is not there: reading on from it gives it again, any other use fails and names its path."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from jinja2 import StrictUndefined, Undefined
+from jinja2.utils import missing
 
 
 class Missing(StrictUndefined):
-    """A missing field or variable."""
+    """A missing field or variable.
+
+    What is below it is missing too and keeps the name of the first path that was, so that `default` can
+    stand in for the end of a long path.
+    """
 
     __slots__ = ()
 
+    def __getitem__(self, _: object) -> Self:
+        return self  # templates slice without asking the environment
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint is not None or self._undefined_obj is missing:
+            return super()._undefined_message
+        return _message(str(self._undefined_name)[:40], self._undefined_obj, self._undefined_name)
+
     def named(self, path: str) -> None:
         """Tell which path of the template it stands for, unless it knows."""
-        if self._undefined_hint is None:
+        if self._undefined_hint is None and self._undefined_obj is not missing:  # a variable has its name
             self._undefined_hint = _message(path, self._undefined_obj, self._undefined_name)
 
 
