@@ -20,10 +20,12 @@ from agents_app.spec.parse import ParsedSpec, parse_spec
 from agents_app.spec.policy import FallbackAction, PolicyAction, PolicySpec
 from agents_app.spec.problems import known_paths
 from agents_app.spec.watch import Operation, WatchSpec
+from agents_app.spec.without_effect import NO_EFFECT
 from agents_app.spec.write import Strategy, WriteSpec
 
 __all__ = [
     "KNOWN_PROVIDERS",
+    "NO_EFFECT",
     "RESERVED_IDS",
     "SECTIONS",
     "VERSION_FIELD",

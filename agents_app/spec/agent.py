@@ -16,6 +16,7 @@ from agents_app.spec.outputs import answer_keys, output_problems, outputs
 from agents_app.spec.policy import PolicySpec
 from agents_app.spec.section import Filled, Finding, FreeForm, Section, Whole, empty_if_null
 from agents_app.spec.watch import WatchSpec
+from agents_app.spec.without_effect import without_effect
 from agents_app.spec.write import WriteSpec
 
 
@@ -97,6 +98,7 @@ class AgentSpec(Section):
         for name, section in self.sections().items():
             for field, message in section.warnings():
                 yield Finding(f"{name}.{field}", message)
+        yield from without_effect(self.sections())
         yield from self._unanswered_fields()
 
     def sections(self) -> Mapping[str, Section]:

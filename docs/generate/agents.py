@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from agents_app.spec import SECTIONS, AgentSpec, known_paths
+from agents_app.spec import NO_EFFECT, SECTIONS, AgentSpec, known_paths
 from docs.generate.markdown import page, table
-from docs.generate.meanings import MEANINGS, NO_EFFECT
+from docs.generate.meanings import MEANINGS
 
 _LEAD: Final = """
 An agent is a YAML or JSON file. `mongoclaw agents validate -f FILE` checks it, and
@@ -16,7 +16,7 @@ An agent is a YAML or JSON file. `mongoclaw agents validate -f FILE` checks it, 
 twice. All defaults of 1.0.4 are kept.
 
 Settings marked *no effect yet* are checked and stored, so that an agent can be kept as it is; nothing acts on
-them.
+them, and publishing says so.
 
 The older names `execution.retry_delay_ms`, `execution.timeout_ms` and `execution.rate_limit_per_minute` are
 accepted, with a warning.

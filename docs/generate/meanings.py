@@ -5,21 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-NO_EFFECT: Final = frozenset(
-    {
-        "ai.response_format",
-        "execution.cost_limit_usd",
-        "execution.deduplicate_window_seconds",
-        "execution.max_concurrency",
-        "execution.rate_limit_requests",
-        "execution.token_limit",
-        "watch.full_document",
-        "watch.projection",
-        "write.idempotency_key",
-    }
-)
-"""Checked and stored, and read by nothing so far."""
-
 GENERAL: Final[Mapping[str, str]] = {
     "id": (
         "The agent's name for programs. 1 to 64 of `a-z`, `0-9`, `_` and `-`, with a letter or digit at "
@@ -66,7 +51,7 @@ AI: Final[Mapping[str, str]] = {
     "ai.prompt": (
         "A Jinja2 template over `document` (or `doc`), `event`, `operation`, `agent`, `now` and "
         "`timestamp`. A field that the document lacks ends the run as `prompt_field_missing`; "
-        "`default(…)` gives it a value."
+        "`default(…)` gives it a value, whichever part of a path is missing."
     ),
     "ai.system_prompt": "A template like `ai.prompt`, sent as the system message.",
     "ai.temperature": "How freely the model answers; 0 is sent as 0.",

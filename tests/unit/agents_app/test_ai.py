@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from agents_app.spec import AgentSpec
+from agents_app.spec import AgentSpec, dump_json, parse_spec
 
 Spec = Callable[..., AgentSpec]
 Problems = Callable[..., list[str]]
+Data = Callable[..., dict[str, Any]]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,35 @@ def test_a_key_in_clear_is_refused_and_not_repeated(problems: Problems, key: str
 @pytest.mark.parametrize("reference", ["env:OPENAI_API_KEY", "file:/run/secrets/key", "vault/team/openai"])
 def test_a_reference_to_a_key_is_accepted(spec: Spec, reference: Any) -> None:
     assert spec(ai__api_key_ref=reference).ai.api_key_ref == reference
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("ai.response_format", "json", "ai.response_schema decides what an answer looks like"),
+        ("execution.cost_limit_usd", 5, "nothing limits the cost"),
+        (
+            "execution.deduplicate_window_seconds",
+            9,
+            "an unchanged input is skipped however old the answer is",
+        ),
+        ("execution.max_concurrency", 2, "nothing limits how many runs go on at a time"),
+        ("execution.rate_limit_requests", 2, "nothing limits the rate but the provider"),
+        ("execution.token_limit", 10, "nothing limits the tokens"),
+        ("watch.full_document", "required", "the worker reads the document as it is when it runs"),
+        ("watch.projection", ["a"], "the worker reads the whole document"),
+        ("write.idempotency_key", "k", "runs are idempotent by themselves"),
+    ],
+)
+def test_a_setting_that_nothing_reads_yet_draws_a_remark(
+    warnings: Problems, setting: str, value: Any, message: str
+) -> None:
+    assert warnings(**{setting.replace(".", "__"): value}) == [f"{setting}: has no effect yet; {message}"]
+
+
+def test_every_setting_without_effect_is_remarked_upon_and_no_default_is(data: Data) -> None:
+    assert parse_spec(data()).warnings == ()
+    assert parse_spec(dump_json(parse_spec(data()).spec)).warnings == ()
 
 
 def test_settings_that_do_nothing_beside_others_draw_a_remark(warnings: Problems) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agents_app.spec import known_paths
+from agents_app.spec import NO_EFFECT, known_paths
 from docs.generate.figures import block, source_of, with_figures
-from docs.generate.meanings import MEANINGS, NO_EFFECT
+from docs.generate.meanings import MEANINGS
 from docs.generate.pages import PAGES
 from docs.generate.reasons import POLICY_AND_WRITE, error_classes, first_line
 from executions_app.states import Reason
