@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from tests.acceptance.conftest import Fleet
+
+pytestmark = pytest.mark.timeout(400)  # each walks over all boundaries, one fleet for all
 
 WATCHER_STEPS = [
     ("before", "watcher.matching:Matcher.match"),

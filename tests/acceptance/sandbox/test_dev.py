@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import stat
@@ -21,9 +20,9 @@ from redis import Redis
 from sandbox.addresses import Addresses
 from sandbox.embedded import RunningServer, start_mongod
 from sandbox.embedded.ports import reserved_port
-from sandbox.identity import read_pid_file
 from sandbox.model.client import ModelControl
 from sandbox.waiting import wait_until
+from tests.acceptance.sandbox.processes import clean_environment, processes_of
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 90
@@ -46,7 +45,7 @@ class Dev:
                     *("--latency-ms", "0", "--ready-file", str(self.ready)),
                 ],
                 cwd=folder,
-                env=_clean_environment() | {"DEV_UNDER_TEST": str(data_dir)} | environ,
+                env=self._environment() | environ,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -63,7 +62,7 @@ class Dev:
         return subprocess.run(
             [sys.executable, "-m", "mongoclaw_project", *words],
             cwd=self.folder,
-            env=_clean_environment(),
+            env=self._environment(),
             capture_output=True,
             text=True,
             timeout=60,
@@ -74,29 +73,10 @@ class Dev:
         return self.output.read_text(errors="replace")
 
     def pids(self) -> set[int]:
-        """All processes of this run: they carry its mark in their environment, or a pid file names them.
+        return processes_of(self.data_dir)
 
-        Valkey writes its title over its environment.
-        """
-        mark = b"DEV_UNDER_TEST=" + os.fsencode(str(self.data_dir)) + b"\0"
-        servers = [read_pid_file(path) for path in self.data_dir.glob("*/*.pid")]
-        found = {server.pid for server in servers if server is not None and server.is_alive()}
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                told = (entry / "environ").read_bytes()
-                is_zombie = (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
-            except OSError:
-                continue
-            if mark in told and not is_zombie:
-                found.add(int(entry.name))
-        return found
-
-
-def _clean_environment() -> dict[str, str]:
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("MONGOCLAW_", "DJANGO_"))
-    }
-    return kept | {"MONGOCLAW_ENV_FILE": os.devnull, "PYTHONPATH": str(ROOT)}
+    def _environment(self) -> dict[str, str]:
+        return clean_environment(self.data_dir) | {"PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture
@@ -129,7 +109,8 @@ def test_all_runs_and_all_ends(dev: Callable[..., Dev]) -> None:
     ):
         assert shown in text
     login = json.loads((first.data_dir / "admin.json").read_text())
-    assert f"user {login['username']}  password {login['password']}" in text
+    assert f"user {login['username']}" in text
+    assert f"password {login['password']}" in text
     assert stat.S_IMODE((first.data_dir / "admin.json").stat().st_mode) == 0o600
 
     first.process.send_signal(signal.SIGINT)
