@@ -91,6 +91,7 @@ def storm(fleet: Fleet, tmp_path: Path) -> Iterator[Storm]:
     yield made
     made.calm.set()
     made.mongo.close()
+    made.fleet.broker.kill()
     made.mongod.kill()
 
 
