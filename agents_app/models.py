@@ -21,7 +21,8 @@ class Health(models.TextChoices):
 class Agent(models.Model):
     """An agent, as it is now. What it does is said by its current version.
 
-    `enabled_at` is the last time it became enabled. An archived agent is deleted as far as users are
+    `enabled_at` is the last time it became enabled, `current_since` the last time that its current version became
+    current: going back to an old version is news. An archived agent is deleted as far as users are
     concerned; its versions and its executions stay. `revision` counts every change, switching on and off
     included.
     """
@@ -34,6 +35,7 @@ class Agent(models.Model):
     current_version = models.ForeignKey(
         "AgentVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    current_since = models.DateTimeField(null=True, blank=True)
     health = models.CharField(max_length=16, choices=Health.choices, default=Health.UNKNOWN)
     health_reason = models.TextField(blank=True, default="")
     enabled_at = models.DateTimeField(null=True, blank=True)

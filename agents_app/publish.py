@@ -137,6 +137,7 @@ def _apply(agent: Agent, version: AgentVersion, spec: AgentSpec, *, is_new: bool
         agent.enabled_at = now
     if agent.current_version_id != version.pk:
         agent.health, agent.health_reason = Health.UNKNOWN, ""
+        agent.current_since = now
     agent.current_version, agent.enabled, agent.archived_at = version, enabled, None
     agent.name, agent.description, agent.tags = spec.name, spec.description or "", list(spec.tags)
     agent.updated_at, agent.revision = now, agent.revision + 1

@@ -18,13 +18,13 @@ STALE_AFTER_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ActiveAgent:
-    """An agent at work and the version that it works by, published at `published_at`."""
+    """An agent at work and the version that it works by since `current_since`."""
 
     agent_id: str
     version_id: int
     spec: AgentSpec
     enabled_at: datetime
-    published_at: datetime
+    current_since: datetime
 
 
 def active_agents() -> tuple[ActiveAgent, ...]:
@@ -32,14 +32,10 @@ def active_agents() -> tuple[ActiveAgent, ...]:
 
     One query, and one more for each version that this process has not read before.
     """
-    rows = (
-        _active()
-        .order_by("id")
-        .values_list("id", "current_version_id", "enabled_at", "current_version__created_at")
-    )
+    rows = _active().order_by("id").values_list("id", "current_version_id", "enabled_at", "current_since")
     return tuple(
-        ActiveAgent(agent_id, version_id, spec_of(version_id), enabled_at, published_at)
-        for agent_id, version_id, enabled_at, published_at in rows
+        ActiveAgent(agent_id, version_id, spec_of(version_id), enabled_at, current_since or enabled_at)
+        for agent_id, version_id, enabled_at, current_since in rows
         if enabled_at is not None
     )
 

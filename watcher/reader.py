@@ -20,8 +20,8 @@ from watcher.ingest import Ingest
 from watcher.matching import Matcher, Unhealthy
 from watcher.pipeline import build_pipeline, fingerprint_of
 from watcher.position import Position, PositionStore
-from watcher.starting import coverage_of, start_point
-from watcher.stream import HISTORY_LOST, TOKEN_UNUSABLE, Batch, ChangeStream, StartPoint
+from watcher.starting import coverage_of, losers, other_starts, start_point
+from watcher.stream import START_REFUSED, Batch, ChangeStream, StartPoint
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,8 @@ class Reader(threading.Thread):
         self._position: Position | None = None
         self._saved: Position | None = None
         self._saved_at = float("-inf")
+        self._start = StartPoint()
+        self._refused: StartPoint | None = None
         self.failure: BaseException | None = None
 
     def watch(self, agents: Sequence[ActiveAgent]) -> None:
@@ -113,37 +115,51 @@ class Reader(threading.Thread):
         if self._position is None:
             self._position = self._saved = shared.positions.load(self._database)
         stream = ChangeStream(shared.client, self._database, max_await_ms=shared.max_await_ms)
-        self._open(stream, pipeline, start_point(self._position, agents, fingerprint))
-        log.info("stream.opened", database=self._database, agents=len(agents), pipeline=fingerprint)
         matcher = Matcher(shared.client, agents, shared.unhealthy, monotonic=shared.monotonic)
         try:
+            self._open(stream, pipeline, agents)
+            log.info("stream.opened", database=self._database, agents=len(agents), pipeline=fingerprint)
             while stream.alive and not self._stop_asked.is_set() and self._agents == tuple(agents):
                 batch = stream.next_batch()
                 self._ingest(matcher, batch)
                 self._position = Position(batch.token, batch.time, fingerprint, covers)
                 self._save_if_due()
+        except OperationFailure as error:
+            if error.code in START_REFUSED and self._start != StartPoint():
+                self._refused = self._start
+            raise
         finally:
             stream.close()
             self._save()
 
-    def _open(self, stream: ChangeStream, pipeline: list[Document], start: StartPoint) -> None:
-        """Open at `start`; a token that is not to be had falls back to its time, lost history to now, on record."""
+    def _open(self, stream: ChangeStream, pipeline: list[Document], agents: Sequence[ActiveAgent]) -> None:
+        """Open where no agent misses an event; what the server no longer has is put on record as lost."""
+        fingerprint = fingerprint_of(pipeline)
+        first = start_point(self._position, agents, fingerprint)
+        starts = (first, *other_starts(first, self._position, fingerprint))
+        self._start = next(start for start in starts if self._is_open(stream, pipeline, start))
+        if self._start != first:
+            self._report_gap(losers(self._position, agents, self._start))
+
+    def _is_open(self, stream: ChangeStream, pipeline: list[Document], start: StartPoint) -> bool:
+        if start == self._refused:
+            return False
         try:
             stream.open(pipeline, start)
         except OperationFailure as error:
-            if error.code in TOKEN_UNUSABLE and start.token is not None and self._position is not None:
-                log.warning("stream.token_unusable", database=self._database, code=error.code)
-                stream.open(pipeline, StartPoint(time=self._position.time))
-            elif error.code in HISTORY_LOST:
-                self._report_gap(error)
-                stream.open(pipeline, StartPoint())
-            else:
+            # A token may be refused for many reasons, and its time is always as good a start.
+            if start == StartPoint() or (error.code not in START_REFUSED and start.token is None):
                 raise
+            log.warning("stream.start_refused", database=self._database, start=str(start), code=error.code)
+            return False
+        return True
 
-    def _report_gap(self, error: OperationFailure) -> None:
-        since = self._position.time if self._position else "the agents were enabled"
-        log.error("stream.history_lost", database=self._database, code=error.code, since=str(since))
-        for agent in self._agents:
+    def _report_gap(self, agents: Sequence[ActiveAgent]) -> None:
+        for agent in agents:
+            since = self._position.time.as_datetime() if self._position else agent.enabled_at
+            log.error(
+                "stream.history_lost", database=self._database, agent_id=agent.agent_id, since=str(since)
+            )
             reason = (
                 f"changes since {since} were lost: the oplog no longer holds them; touch the documents again"
             )

@@ -18,8 +18,9 @@ from executions_app.identity import CODEC
 from watcher.event import ChangeEvent, read_event, time_of_token
 from watcher.pipeline import Stage
 
-HISTORY_LOST: Final = frozenset({286, 136})
-TOKEN_UNUSABLE: Final = frozenset({280, 260, 50811})
+START_REFUSED: Final = frozenset({286, 136, 280, 260, 50811})
+"""History lost (286, 136), or a token that is not this stream's (280, 260, 50811)."""
+
 BATCH: Final = 1000
 """Events per reply: bounds the memory of a watcher that comes back to a long oplog."""
 
@@ -48,6 +49,8 @@ class ChangeStream:
 
     def __init__(self, client: MongoClient[Document], database: str, *, max_await_ms: int) -> None:
         self._database = client.get_database(database)
+        # The server ties a cursor to the session that opened it, and the driver lends its own to any thread.
+        self._session = client.start_session(causal_consistency=False)
         self._max_await_ms = max_await_ms
         self._cursor_id = 0
         self._first: Mapping[str, Any] | None = None
@@ -55,8 +58,7 @@ class ChangeStream:
     def open(self, pipeline: list[Stage], start: StartPoint) -> None:
         """Open the stream.
 
-        Raises pymongo's errors; OperationFailure codes in HISTORY_LOST and TOKEN_UNUSABLE say that `start` is not
-        to be had.
+        Raises pymongo's errors; OperationFailure with a code in START_REFUSED says that `start` is not to be had.
         """
         options: Document = {}
         if start.token is not None:
@@ -100,18 +102,20 @@ class ChangeStream:
 
     def close(self) -> None:
         """Let the server free the cursor; a server that is away frees it by itself."""
-        if not self._cursor_id:
-            return
         try:
-            self._run({"killCursors": "$cmd.aggregate", "cursors": [self._cursor_id]})
+            if self._cursor_id:
+                self._run({"killCursors": "$cmd.aggregate", "cursors": [self._cursor_id]})
         except PyMongoError:
             return
         finally:
             self._cursor_id = 0
             self._first = None
+            self._session.end_session()
 
     def _run(self, command: Document) -> Document:
-        return self._database.command(command, codec_options=CODEC, read_preference=ReadPreference.PRIMARY)
+        return self._database.command(
+            command, codec_options=CODEC, read_preference=ReadPreference.PRIMARY, session=self._session
+        )
 
 
 def _read(cursor: Mapping[str, Any], events: list[Document]) -> Batch:

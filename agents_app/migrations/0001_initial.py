@@ -21,6 +21,7 @@ class Migration(migrations.Migration):
                 ('description', models.TextField(blank=True, default='')),
                 ('enabled', models.BooleanField(default=True)),
                 ('tags', models.JSONField(blank=True, default=list)),
+                ('current_since', models.DateTimeField(blank=True, null=True)),
                 ('health', models.CharField(choices=[('unknown', 'Unknown'), ('healthy', 'Healthy'), ('unhealthy', 'Unhealthy')], default='unknown', max_length=16)),
                 ('health_reason', models.TextField(blank=True, default='')),
                 ('enabled_at', models.DateTimeField(blank=True, null=True)),

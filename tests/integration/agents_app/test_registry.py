@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
@@ -46,6 +46,18 @@ def test_a_new_version_is_seen_at_once(make_spec: MakeSpec) -> None:
     version = publish(make_spec("new"), by="ada", now=NOW).version
     (active,) = registry.active_agents()
     assert (active.version_id, active.spec.ai.prompt) == (version.pk, "new")
+
+
+def test_an_old_version_that_is_published_again_is_current_from_then_on(make_spec: MakeSpec) -> None:
+    publish(make_spec("old"), by="ada", now=NOW)
+    publish(make_spec("new"), by="ada", now=NOW + timedelta(days=60))
+    publish(make_spec("old"), by="ada", now=NOW + timedelta(days=61))
+    set_enabled("triage", enabled=False, now=NOW + timedelta(days=62))
+    set_enabled("triage", enabled=True, now=NOW + timedelta(days=63))
+
+    (active,) = registry.active_agents()
+
+    assert (active.spec.ai.prompt, active.current_since) == ("old", NOW + timedelta(days=61))
 
 
 def test_a_version_is_read_once(

@@ -38,7 +38,7 @@ def make_agent(mongo_db: Any) -> MakeAgent:
             version_id=1,
             spec=parse_spec(spec).spec,
             enabled_at=LONG_AGO,
-            published_at=LONG_AGO,
+            current_since=LONG_AGO,
         )
 
     return make

@@ -126,6 +126,16 @@ def test_a_closed_stream_leaves_no_cursor_on_the_server(
     assert not stream.alive
 
 
+def test_other_threads_work_on_the_same_client_does_not_end_the_stream(
+    stream: ChangeStream, mongo: MongoClient[Document], mongo_db: Database[Document]
+) -> None:
+    with mongo.start_session() as held_by_another:
+        mongo.admin.command("ping", session=held_by_another)
+        mongo_db.tickets.insert_one({"_id": 1})
+
+        assert [event.key for event in read(stream, 1)] == [1]
+
+
 def test_nonsense_as_a_position_is_an_error_and_not_a_silent_start_at_now(
     mongo: MongoClient[Document], mongo_db: Database[Document]
 ) -> None:

@@ -11,7 +11,7 @@ from agents_app.registry import ActiveAgent
 from agents_app.spec import parse_spec
 from watcher.matching import ENABLING_SLACK_SECONDS
 from watcher.position import Position
-from watcher.starting import coverage_of, start_point
+from watcher.starting import coverage_of, losers, other_starts, start_point
 from watcher.stream import StartPoint
 
 OLD = datetime(2026, 11, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def agent(
         version_id=1,
         spec=parse_spec(spec).spec,
         enabled_at=enabled,
-        published_at=published,
+        current_since=published,
     )
 
 
@@ -86,7 +86,7 @@ def test_an_agent_that_was_switched_off_and_on_again_does_not_replay_its_pause()
     assert start_point(reached(LATER, agent()), [again], "p") == StartPoint(time=before(NOW))
 
 
-def test_a_version_that_watches_something_else_needs_the_stream_from_its_publication_on() -> None:
+def test_a_version_that_watches_something_else_needs_the_stream_since_it_became_current() -> None:
     moved = agent(collection="others", published=LATER)
 
     assert start_point(reached(NOW, agent()), [moved], "q") == StartPoint(time=before(LATER))
@@ -96,3 +96,23 @@ def test_a_new_prompt_alone_does_not_move_the_stream() -> None:
     reworded = agent(published=NOW)
 
     assert start_point(reached(LATER, agent()), [reworded], "p") == StartPoint(token="82AA")
+
+
+def test_a_start_that_is_refused_falls_back_to_the_token_then_to_the_time_and_only_then_to_now() -> None:
+    position = reached(LATER, agent())
+    refused = StartPoint(time=before(OLD))
+
+    starts = other_starts(refused, position, "p")
+
+    assert starts == (StartPoint(token="82AA"), StartPoint(time=at(LATER)), StartPoint())
+    assert other_starts(StartPoint(token="82AA"), position, "p") == starts[1:]
+    assert other_starts(refused, position, "q") == starts[1:]
+    assert other_starts(refused, None, "p") == (StartPoint(),)
+
+
+def test_only_an_agent_that_needed_more_than_the_position_loses_by_starting_there() -> None:
+    covered, newcomer = agent("a"), agent("b")
+    position = reached(LATER, covered)
+
+    assert losers(position, [covered, newcomer], StartPoint(time=at(LATER))) == [newcomer]
+    assert losers(position, [covered, newcomer], StartPoint()) == [covered, newcomer]
