@@ -18,7 +18,7 @@ class Missing(StrictUndefined):
 
     __slots__ = ()
 
-    def __getitem__(self, _: object) -> Self:
+    def __getitem__(self, _: object) -> Self:  # type: ignore[override]  # typed as never returning
         return self  # templates slice without asking the environment
 
     @property
