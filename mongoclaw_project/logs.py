@@ -32,6 +32,8 @@ QUIET: Final = {
     "asyncio": logging.WARNING,
 }
 
+CONSOLE_TIME: Final = "%Y-%m-%d %H:%M:%SZ"
+
 
 class StandardStreamHandler(logging.StreamHandler[TextIO]):
     """Writes to whatever stdout or stderr is at the time, as tests and daemons exchange them."""
@@ -120,7 +122,8 @@ def _install(
 
 def _shared(service: str, *, plain_exceptions: bool) -> list[Processor]:
     def add_service(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event.setdefault("service", service)
+        if plain_exceptions:  # people know which service they are looking at
+            event.setdefault("service", service)
         return event
 
     processors: list[Processor] = [
@@ -128,7 +131,7 @@ def _shared(service: str, *, plain_exceptions: bool) -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         add_service,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="iso" if plain_exceptions else CONSOLE_TIME, utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
     if plain_exceptions:

@@ -123,6 +123,7 @@ def _environment(plan: SystemPlan, addresses: Addresses) -> dict[str, str]:
     environ = {
         # Logs of the processes appear as they are written.
         "PYTHONUNBUFFERED": "1",
+        **_readable_logs(plan.environ),
         **plan.environ,
         "DJANGO_SETTINGS_MODULE": "mongoclaw_project.settings",
         "MONGOCLAW_ENVIRONMENT": "development",
@@ -136,6 +137,13 @@ def _environment(plan: SystemPlan, addresses: Addresses) -> dict[str, str]:
     for name in ("MONGODB__URI", "REDIS__URL", "DATABASE__URL"):
         environ.pop(f"MONGOCLAW_{name}_FILE", None)  # Read already; both at once would be an error.
     return environ
+
+
+def _readable_logs(environ: Mapping[str, str]) -> dict[str, str]:
+    """Text instead of JSON, unless the settings say which."""
+    if any(name.upper().endswith("LOG_FORMAT") for name in environ):
+        return {}
+    return {"MONGOCLAW_OBSERVABILITY__LOG_FORMAT": "console"}
 
 
 def _prepare(environ: Mapping[str, str], login: AdminLogin, data_dir: Path) -> None:
@@ -162,9 +170,13 @@ def _web(environ: Mapping[str, str], plan: SystemPlan) -> ChildSpec:
 
 
 def _worker(environ: Mapping[str, str], data_dir: Path) -> ChildSpec:
-    argv = ("celery", "-A", "mongoclaw_project", "worker", "--pool", "threads", "-Q", "mongoclaw")
+    argv = ("celery", "--quiet", "-A", "mongoclaw_project", "worker", "--pool", "threads", "-Q", "mongoclaw")
     quiet = ("--without-gossip", "--without-mingle", "--loglevel", "WARNING")
-    return ChildSpec(WORKER, _python(environ, data_dir, *argv, *quiet), stop_seconds=20)
+    # Celery warns root because of pickles, which this worker refuses; on one's own machine that is noise.
+    ignored = "ignore:You're running the worker with superuser privileges"
+    warnings = ",".join(part for part in (environ.get("PYTHONWARNINGS"), ignored) if part)
+    command = _python({**environ, "PYTHONWARNINGS": warnings}, data_dir, *argv, *quiet)
+    return ChildSpec(WORKER, command, stop_seconds=20)
 
 
 def _watcher(environ: Mapping[str, str], data_dir: Path) -> ChildSpec:

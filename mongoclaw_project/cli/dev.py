@@ -121,21 +121,21 @@ def _show(system: System) -> None:
         ("Broker", shown.broker),
         ("Database", shown.database),
         ("Web", shown.web),
-        ("Admin", f"{shown.web}/admin/  user {system.login.username}  password {system.login.password}"),
-        ("Model", _model(system)),
+        ("Admin", f"{shown.web}/admin/"),
+        ("", f"user {system.login.username}  password {system.login.password}"),
+        *zip(("Model", ""), _model(system), strict=False),
     ]
     click.echo("\nMongoClaw is running. Ctrl-C stops everything.\n")
     for name, text in lines:
         click.echo(f"  {name:<9} {text}")
-    click.echo("")
+    click.echo("\nWhat the processes say from now on:\n")
 
 
-def _model(system: System) -> str:
+def _model(system: System) -> tuple[str, ...]:
     if system.addresses.model is not None:
-        return f"{system.addresses.model}  the sandbox is no language model: set a provider's key to use one"
+        hint = "the sandbox, which is no language model; set a provider's key to use a real one"
+        return system.addresses.model, hint
     keys = provider_keys(system.environ)
-    return (
-        f"real, with the key in {', '.join(keys.values())}"
-        if keys
-        else "the one of MONGOCLAW_AI__SANDBOX_URL"
-    )
+    if keys:
+        return (f"real, with the key in {', '.join(keys.values())}",)
+    return ("the one of MONGOCLAW_AI__SANDBOX_URL",)

@@ -67,6 +67,7 @@ def gunicorn_words(
         "--worker-class=gthread",
         f"--threads={settings.api.threads}",
         f"--graceful-timeout={max(1, int(settings.worker.shutdown_timeout))}",
+        "--no-control-socket",  # it would lie in the user's home
         "--logger-class=mongoclaw_project.gunicorn_logs.GunicornLogger",
         "--worker-tmp-dir=/dev/shm" if os.path.isdir("/dev/shm") else "--worker-tmp-dir=/tmp",  # noqa: PTH112, S108
     ]
