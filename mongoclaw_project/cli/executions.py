@@ -17,20 +17,10 @@ from executions_app.wire import execution_json, trace_json
 from mongoclaw_project.cli.output import note, show, table
 from mongoclaw_project.cli.sql import SqlGroup
 
-SHOWN_ID = 12
-SHOWN_DOCUMENT = 40
-HEADERS = (
-    "ID",
-    "Agent",
-    "Document",
-    "Operation",
-    "Status",
-    "Reason",
-    "Attempts",
-    "Created",
-    "Duration",
-    "Cost",
-)
+SHOWN_ID = 8
+HEADERS = ("ID", "Agent", "Document", "Status", "Reason", "Created (UTC)", "Took", "Cost")
+ELASTIC = (1, 2, 4)
+"""The columns whose cells are cut where the table would be wider than a terminal."""
 
 
 @click.group(cls=SqlGroup)
@@ -48,7 +38,11 @@ def executions() -> None:
 def list_(agent_id: str | None, status: str | None, reason: str | None, limit: int) -> None:
     """List executions, newest first."""
     found = queries.newest(agent_id=agent_id, status=status, reason=reason, limit=limit)
-    text = table(HEADERS, [_row(execution) for execution in found]) if found else "No executions."
+    text = (
+        table(HEADERS, [_row(execution) for execution in found], elastic=ELASTIC)
+        if found
+        else "No executions."
+    )
     show({"executions": [execution_json(execution) for execution in found], "limit": limit}, text=text)
     if len(found) == limit:
         note(f"There may be more than these {limit}: --limit shows them.")
@@ -67,18 +61,13 @@ def show_(execution_id: str, *, traceback: bool) -> None:
 
 
 def _row(execution: Execution) -> tuple[object, ...]:
-    document = execution.document_id
-    if len(document) > SHOWN_DOCUMENT:
-        document = document[:SHOWN_DOCUMENT] + "…"
     return (
         execution.pk[:SHOWN_ID],
         execution.agent_id,
-        document,
-        execution.operation,
+        execution.document_id,
         execution.status,
         execution.reason or None,
-        execution.attempts,
-        execution.created_at,
+        f"{execution.created_at:%m-%d %H:%M:%S}",
         None if execution.duration_ms is None else f"{execution.duration_ms:,.0f} ms",
         cost_text(execution.cost_nanousd) if execution.model_calls else None,
     )

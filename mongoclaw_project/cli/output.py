@@ -19,6 +19,9 @@ from mongoclaw_project.cli.command import is_set
 
 SUCCESS: Final = "✓"
 FAILURE: Final = "✗"
+WIDEST_TABLE: Final = 110  # characters
+_GAP: Final = 2
+_NARROWEST: Final = 8
 _EXIT_FAILURE: Final = 1
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
@@ -63,11 +66,15 @@ def to_json(data: object) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False, default=_plain)
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table with aligned columns; a cell is one line."""
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, elastic: Sequence[int] = ()) -> str:
+    """A table with aligned columns; a cell is one line.
+
+    Cells in the `elastic` columns are cut, the widest column first, as far as the table is too wide.
+    """
     cells = [list(headers)] + [[_cell(value) for value in row] for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(headers))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in cells]
+    _narrow(widths, elastic)
+    lines = ["  ".join(map(_fitted, line, widths)) for line in cells]
     lines.insert(1, "  ".join("─" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)
 
@@ -102,6 +109,18 @@ def _explained(error: BaseException) -> tuple[str, str, int]:
         case _:
             text = " ".join(str(error).split()) or "no message"
             return "unexpected", f"{type(error).__name__}: {text} (--debug shows where)", _EXIT_FAILURE
+
+
+def _narrow(widths: list[int], elastic: Sequence[int]) -> None:
+    while elastic and sum(widths) + _GAP * (len(widths) - 1) > WIDEST_TABLE:
+        widest = max(elastic, key=lambda column: widths[column])
+        if widths[widest] <= _NARROWEST:
+            return
+        widths[widest] -= 1
+
+
+def _fitted(text: str, width: int) -> str:
+    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
 
 
 def _cell(value: object) -> str:

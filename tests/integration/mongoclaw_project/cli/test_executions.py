@@ -10,7 +10,7 @@ from bson import Timestamp
 
 from agents_app.models import Agent
 from executions_app import ledger, transitions
-from executions_app.models import Attempt
+from executions_app.models import Attempt, Execution
 from executions_app.states import Status
 from tests.integration.mongoclaw_project.cli.conftest import Run
 
@@ -82,8 +82,18 @@ def test_executions_are_listed_with_what_became_of_them(run: Run, runs: list[str
     listed = run("executions", "list")
 
     assert listed.code == 0
-    for shown in ("ticket-0", "provider_rejected", "written", "$0.000005", runs[0][:12]):
+    for shown in ("ticket-0", "provider_rejected", "written", "$0.000005", runs[0][:8]):
         assert shown in listed.out
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_list_fits_a_terminal_whatever_the_names_are(run: Run) -> None:
+    Execution.objects.update(agent_id="a" * 64, document_id="d" * 400, reason="policy_simulation_enrich")
+    lines = run("executions", "list").out.splitlines()
+
+    assert max(map(len, lines)) <= 110
+    assert "ddd…" in lines[-1]
+    assert "aaa…" in lines[-1]
 
 
 @pytest.mark.parametrize(
