@@ -101,9 +101,7 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         """Switch agents off."""
         self._switch(request, queryset, enabled=False)
 
-    @admin.action(
-        description="Delete selected agents (versions and executions stay on record)", permissions=["delete"]
-    )
+    @admin.action(description="Delete selected agents", permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Agent]) -> HttpResponse | None:
         """Archive agents, after asking."""
         return delete_selected(self, request, queryset)
@@ -142,7 +140,8 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         """The current version as YAML."""
         if agent.current_version_id is None:
             return ""
-        return format_html("<pre>{}</pre>", dump_yaml(spec_of(agent.current_version_id), managed=False))
+        text = dump_yaml(spec_of(agent.current_version_id), managed=False)
+        return format_html('<pre class="mc-yaml">{}</pre>', text)
 
     @admin.display(description="versions")
     def versions(self, agent: Agent) -> SafeString:
@@ -160,7 +159,7 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         )
         listed = format_html_join("", '<li><a href="{}">Version {}</a>{} by {} on {} UTC</li>', rows)
         everything = reverse("admin:agents_app_agentversion_changelist") + f"?agent__id__exact={agent.pk}"
-        return format_html('<ul>{}</ul><a href="{}">All versions</a>', listed, everything)
+        return format_html('<ul class="mc-versions">{}</ul><a href="{}">All versions</a>', listed, everything)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Agent], *, enabled: bool) -> None:
         word = "Enabled" if enabled else "Disabled"

@@ -53,7 +53,7 @@ class AgentForm(forms.ModelForm[Agent]):
 
     specification = forms.CharField(
         widget=forms.Textarea(
-            attrs={"class": "vLargeTextField", "rows": 45, "spellcheck": "false", "wrap": "off"}
+            attrs={"class": "vLargeTextField mc-yaml", "rows": 45, "spellcheck": "false", "wrap": "off"}
         ),
         help_text="YAML or JSON. Saving publishes a new version; enable and disable agents in the list.",
         strip=False,

@@ -21,6 +21,7 @@ from agents_app.spec import dump_yaml, parse_spec
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
+SHOWN_HASH = 12
 _MARKUP = {
     Change.SAME: "<span>  {}</span>\n",
     Change.ADDED: "<ins>+ {}</ins>\n",
@@ -33,7 +34,7 @@ _MARKUP = {
 class AgentVersionAdmin(admin.ModelAdmin[AgentVersion]):
     """Published versions, seen by everyone who sees agents."""
 
-    list_display = ("__str__", "is_current", "published_by", "created_at", "content_hash")
+    list_display = ("__str__", "is_current", "published_by", "created_at", "short_hash")
     list_display_links = ("__str__",)
     list_filter = ("agent",)
     list_select_related = ("agent",)
@@ -103,10 +104,17 @@ class AgentVersionAdmin(admin.ModelAdmin[AgentVersion]):
         """Whether the agent works by this version."""
         return version.agent.current_version_id == version.pk
 
+    @admin.display(description="content hash")
+    def short_hash(self, version: AgentVersion) -> SafeString:
+        """The first characters of the hash; all of it on hovering."""
+        return format_html(
+            '<code title="{}">{}</code>', version.content_hash, version.content_hash[:SHOWN_HASH]
+        )
+
     @admin.display(description="specification")
     def specification(self, version: AgentVersion) -> SafeString:
         """The version as YAML."""
-        return format_html("<pre>{}</pre>", _text(version))
+        return format_html('<pre class="mc-yaml">{}</pre>', _text(version))
 
     @admin.display(description="changes to the version before")
     def changes(self, version: AgentVersion) -> SafeString | str:
@@ -115,7 +123,9 @@ class AgentVersionAdmin(admin.ModelAdmin[AgentVersion]):
         if before is None:
             return "This is the first version."
         lines = (format_html(_MARKUP[line.change], line.text) for line in diff(_text(before), _text(version)))
-        return format_html("<pre>{}</pre>", format_html_join("", "{}", ((line,) for line in lines)))
+        return format_html(
+            '<pre class="mc-yaml">{}</pre>', format_html_join("", "{}", ((line,) for line in lines))
+        )
 
 
 def _text(version: AgentVersion) -> str:

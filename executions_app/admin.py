@@ -49,8 +49,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
 
     list_display = (
         "short_id",
-        "status",
-        "reason_explained",
+        "status_and_reason",
         "agent_link",
         "document",
         "operation",
@@ -122,11 +121,12 @@ class ExecutionAdmin(ReadOnlyAdmin):
         """The first characters of the id; all of it on hovering."""
         return format_html('<span title="{}"><code>{}</code></span>', execution.pk, execution.pk[:SHOWN_ID])
 
-    @admin.display(description="reason")
-    def reason_explained(self, execution: Execution) -> SafeString:
-        """The reason; its meaning, or the error, on hovering."""
+    @admin.display(description="status")
+    def status_and_reason(self, execution: Execution) -> SafeString:
+        """The status and the reason; its meaning, or the error, on hovering."""
         meaning = reason_meaning(execution.reason) or execution.error
-        return format_html('<span title="{}">{}</span>', meaning, execution.reason)
+        markup = '<span title="{}">{}<br><span class="mc-quiet">{}</span></span>'
+        return format_html(markup, meaning, execution.status, execution.reason)
 
     @admin.display(description="agent")
     def agent_link(self, execution: Execution) -> str:
@@ -193,6 +193,6 @@ class ExecutionAdmin(ReadOnlyAdmin):
 class WorkerProcessAdmin(ReadOnlyAdmin):
     """Processes that hold claims or dispatch, by their last sign of life."""
 
-    list_display = ("id", "role", "host", "pid", "started_at", "beat", "beat_at")
+    list_display = ("id", "role", "host", "pid", "started_at", "beat_at")
     list_filter = ("role",)
     ordering = ("-beat_at",)

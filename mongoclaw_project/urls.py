@@ -8,6 +8,9 @@ from django.views.generic import RedirectView
 
 from mongoclaw_project.health import views as health
 
+admin.site.site_url = None  # there is no other site to view
+admin.site.enable_nav_sidebar = False  # its links are in the header, and its width is the tables'
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

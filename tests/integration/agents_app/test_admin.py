@@ -216,7 +216,7 @@ def test_agents_are_switched_with_a_count_and_a_note_in_the_history(
 
 def test_deleting_asks_first_and_archives(bob: Client, agent: Agent) -> None:
     page = _text(_act(bob, "delete_selected", "triage"))
-    assert "Are you sure" in page
+    assert "Delete agents?" in page
     assert get("triage").enabled
     page = _text(_act(bob, "delete_selected", "triage", post="yes"))
     assert "Successfully deleted 1 agent." in page
@@ -227,7 +227,7 @@ def test_deleting_asks_first_and_archives(bob: Client, agent: Agent) -> None:
 
 
 def test_the_delete_button_of_one_agent_archives_it(bob: Client, agent: Agent) -> None:
-    assert "Are you sure" in _text(bob.get(f"{AGENTS}triage/delete/"))
+    assert "Delete the agent" in _text(bob.get(f"{AGENTS}triage/delete/"))
     bob.post(f"{AGENTS}triage/delete/", {"post": "yes"})
     assert Agent.objects.get(pk="triage").archived_at is not None
 
