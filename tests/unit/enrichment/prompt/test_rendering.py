@@ -102,7 +102,10 @@ def render(
         ("{{ 'dear' if document.price > 10 else 'cheap' }}", "dear"),
         ("{% if document.nothing is none and document.gone is undefined %}yes{% endif %}", "yes"),
         ("{{ document.gone | default('none') }} {{ document.owner.gone is defined }}", "none False"),
-        ("{{ document.gone.deeper.still | default('none') }} {{ document.gone.deeper is defined }}", "none False"),
+        (
+            "{{ document.gone.deeper.still | default('none') }} {{ document.gone.deeper is defined }}",
+            "none False",
+        ),
         ("{{ document.gone[0]['a'][1:3].b | default('none') }}", "none"),
         ("{{ document.nothing.name.first | default('none') }}", "none"),
         ("{{ document.title.name.first | d('none') }}", "none"),
