@@ -124,6 +124,13 @@ class VersionNotFound(MongoClawError):
     code = "version_not_found"
 
 
+class VersionUnreadable(MongoClawError):
+    """This release of MongoClaw cannot read the stored version of the agent."""
+
+    decision = Decision.PERMANENT
+    code = "version_unreadable"
+
+
 class VersionImmutable(MongoClawError):
     """A published version of an agent never changes; publish a new one instead."""
 

@@ -7,11 +7,17 @@ from datetime import datetime
 from functools import lru_cache
 from threading import Lock
 
+import structlog
 from django.db.models import QuerySet
+from pydantic import ValidationError
 
-from agents_app.errors import VersionNotFound
-from agents_app.models import Agent, AgentVersion
+from agents_app.errors import VersionNotFound, VersionUnreadable
+from agents_app.models import Agent, AgentVersion, Health
+from agents_app.publish import mark_health
 from agents_app.spec import AgentSpec
+from agents_app.spec.problems import describe
+
+log = structlog.get_logger(__name__)
 
 STALE_AFTER_SECONDS = 1.0
 
@@ -30,24 +36,53 @@ class ActiveAgent:
 def active_agents() -> tuple[ActiveAgent, ...]:
     """Return the agents that are enabled, not archived and published, by id; never stale.
 
-    One query, and one more for each version that this process has not read before.
+    One query, and one more for each version that this process has not read before. An agent whose version this
+    release cannot read is left out and marked as unhealthy, so that the others work.
     """
     rows = _active().order_by("id").values_list("id", "current_version_id", "enabled_at", "current_since")
-    return tuple(
-        ActiveAgent(agent_id, version_id, spec_of(version_id), enabled_at, current_since or enabled_at)
-        for agent_id, version_id, enabled_at, current_since in rows
-        if enabled_at is not None
+    readable = (
+        (row, spec) for row in rows if row[2] is not None and (spec := _readable(row[0], row[1])) is not None
     )
+    return tuple(
+        ActiveAgent(agent_id, version_id, spec, enabled_at, current_since or enabled_at)
+        for (agent_id, version_id, enabled_at, current_since), spec in readable
+    )
+
+
+_unreadable: set[int] = set()
+
+
+def _readable(agent_id: str, version_id: int) -> AgentSpec | None:
+    if version_id in _unreadable:
+        return None
+    try:
+        return spec_of(version_id)
+    except VersionUnreadable as error:
+        log.warning("agent.version_unreadable", agent_id=agent_id, version_id=version_id, reason=str(error))
+        mark_health(agent_id, Health.UNHEALTHY, str(error))
+        _unreadable.add(version_id)
+        return None
 
 
 @lru_cache(maxsize=4096)
 def spec_of(version_id: int) -> AgentSpec:
-    """Return what a version says; kept in memory, since a version never changes. Raises VersionNotFound."""
+    """Return what a version says; kept in memory, since a version never changes.
+
+    Raises VersionNotFound, and VersionUnreadable for one that another release of MongoClaw has written.
+    """
     version = AgentVersion.objects.filter(pk=version_id).first()
     if version is None:
         raise VersionNotFound(version_id=version_id)
     # Not `parse_spec`: rules may become stricter, and a published version must stay readable.
-    return AgentSpec.model_validate({**version.spec, "version": version.number})
+    try:
+        return AgentSpec.model_validate({**version.spec, "version": version.number})
+    except (ValidationError, TypeError) as error:
+        problems = "; ".join(map(str, describe(error))) if isinstance(error, ValidationError) else str(error)
+        raise VersionUnreadable(
+            f"this release of MongoClaw cannot read version {version.number} of the agent ({problems}): "
+            "publish it again, or run the release that published it",
+            agent_id=version.agent_id,
+        ) from None
 
 
 def config_of(agent: Agent) -> AgentSpec:
@@ -102,4 +137,5 @@ def is_active(agent_id: str, *, monotonic: float) -> bool:
 def forget() -> None:
     """Empty the memory. For tests, whose databases reuse ids; nothing else needs it."""
     spec_of.cache_clear()
+    _unreadable.clear()
     _active_ids.forget()

@@ -9,8 +9,8 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from agents_app import registry
-from agents_app.errors import VersionNotFound
-from agents_app.models import Agent
+from agents_app.errors import VersionNotFound, VersionUnreadable
+from agents_app.models import Agent, AgentVersion
 from agents_app.publish import archive, publish, set_enabled
 from agents_app.spec import ParsedSpec, dump_json
 
@@ -73,6 +73,32 @@ def test_an_unknown_version_is_an_error_that_is_not_remembered(make_spec: MakeSp
         registry.spec_of(1)
     version = publish(make_spec(), by="ada", now=NOW).version
     assert registry.spec_of(version.pk).id == "triage"
+
+
+@pytest.mark.parametrize("stored", [{"a_key_of_the_next_release": 1}, {"ai": "another shape"}], ids=repr)
+def test_an_agent_of_another_release_is_unhealthy_and_the_others_work(
+    make_spec: MakeSpec, stored: dict[str, object]
+) -> None:
+    publish(make_spec(id="fine"), by="ada", now=NOW)
+    agent = publish(make_spec(id="newer"), by="ada", now=NOW).agent
+    assert agent.current_version is not None
+    foreign = AgentVersion.objects.create(
+        agent=agent,
+        number=2,
+        content_hash="of another release",
+        spec={**agent.current_version.spec, **stored},
+        published_by="ada",
+        created_at=NOW,
+    )
+    Agent.objects.filter(pk="newer").update(current_version=foreign)
+
+    assert [active.agent_id for active in registry.active_agents()] == ["fine"]
+    assert [active.agent_id for active in registry.active_agents()] == ["fine"]
+    agent.refresh_from_db()
+    assert agent.health == "unhealthy"
+    assert f"cannot read version 2 of the agent ({next(iter(stored))}" in agent.health_reason
+    with pytest.raises(VersionUnreadable):
+        registry.spec_of(foreign.pk)
 
 
 def test_activity_is_asked_for_at_most_once_a_second(
