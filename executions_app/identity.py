@@ -11,10 +11,15 @@ from bson import ObjectId, json_util
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.json_util import DatetimeRepresentation, JSONMode, JSONOptions
 
+from executions_app.text import storable
+
 CODEC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="backslashreplace"
 )
-"""Reads every BSON value that a server can hold, dates beyond year 9999 included."""
+"""Reads every BSON value that a server can hold, dates beyond year 9999 and text that is no UTF-8 included.
+
+Such text comes out escaped. As an `_id` it names no document any more, so a run for it ends as not found.
+"""
 
 _KEY_JSON: Final = JSONOptions(
     json_mode=JSONMode.CANONICAL,
@@ -56,9 +61,12 @@ def unpack_key(packed: str) -> object:
 
 
 def display_key(key: object) -> str:
-    """Write a document's `_id` as people do: hexadecimal for an ObjectId, the text itself for text, else JSON."""
+    """Write a document's `_id` as people do: hexadecimal for an ObjectId, the text itself for text, else JSON.
+
+    What a database cannot store of a text is replaced visibly.
+    """
     if isinstance(key, ObjectId):
         return str(key)
     if isinstance(key, str):
-        return key
+        return storable(key)
     return json_util.dumps(key, json_options=_TEXT_JSON)

@@ -121,12 +121,22 @@ def _stream_keeper(settings: Settings, client: MongoClient[Document], holder: st
     from watcher.publisher import Publisher
     from watcher.reader import Reading
 
+    def unhealthy(agent: str, reason: str) -> None:
+        mark_health(agent, "unhealthy", reason)
+
     home = _home(settings, client)
+    ingest = Ingest(
+        Publisher(app),
+        window=settings.worker.window_per_agent,
+        unhealthy=unhealthy,
+        now=_now,
+        monotonic=time.monotonic,
+    )
     reading = Reading(
         client=client,
         positions=PositionStore(home[settings.mongodb.resume_tokens_collection]),
-        ingest=Ingest(Publisher(app), window=settings.worker.window_per_agent, now=_now),
-        unhealthy=lambda agent, reason: mark_health(agent, "unhealthy", reason),
+        ingest=ingest,
+        unhealthy=unhealthy,
         max_await_ms=settings.watcher.max_await_ms,
         position_interval=settings.watcher.position_interval_seconds,
         now=_now,

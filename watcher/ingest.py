@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from bson.errors import BSONError
+from django.db import DataError, IntegrityError
 
 from executions_app import ledger, transitions
 from executions_app.ledger import NewExecution
 from executions_app.models import Execution
 from executions_app.states import Reason
 from watcher.event import ChangeEvent
-from watcher.matching import Match, Matcher
+from watcher.matching import Match, Matcher, Unhealthy
 from watcher.publisher import BrokerUnavailable, Publisher
 
 log = structlog.get_logger(__name__)
@@ -24,15 +27,28 @@ CHUNK: Final = 500
 
 BROKER_PAUSE: Final = timedelta(seconds=1)
 
+ROW_AT_FAULT: Final = (DataError, IntegrityError, BSONError, ValueError, OverflowError)
+"""What a database or an encoder says of one row's contents. Anything else is the database's own trouble and passes."""
+
 
 class Ingest:
     """Records matched events and publishes those that their agent's window has room for."""
 
-    def __init__(self, publisher: Publisher, *, window: int, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        *,
+        window: int,
+        unhealthy: Unhealthy,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._publisher = publisher
         self._window = window
+        self._unhealthy = unhealthy
         self._now = now
-        self._broker_back_at = now()
+        self._monotonic = monotonic
+        self._broker_back_at = float("-inf")
 
     def ingest(self, matcher: Matcher, events: Sequence[ChangeEvent]) -> int:
         """Put the events on record. When this returns, they are durable; returns how many matched.
@@ -51,21 +67,40 @@ class Ingest:
             return
         now = self._now()
         agents = sorted({match.agent.agent_id for match in matches})
-        broker_up = now >= self._broker_back_at
+        broker_up = self._monotonic() >= self._broker_back_at
         room = ledger.room_of(agents, self._window) if broker_up else {}
         sequence = time.time_ns()
         rows = [_new_execution(match, sequence + index) for index, match in enumerate(matches)]
-        self._publish(ledger.record(rows, room=room, now=now))
+        try:
+            ids = ledger.record(rows, room=room, now=now)
+        except ROW_AT_FAULT:
+            self._record_one_by_one(rows, now)
+        else:
+            self._publish(ids)
+
+    def _record_one_by_one(self, rows: Sequence[NewExecution], now: datetime) -> None:
+        """Record what can be recorded; dispatch finds it. One event that cannot be must not stop all later ones."""
+        lost: list[tuple[NewExecution, str]] = []
+        for row in rows:
+            try:
+                ledger.record([row], room={}, now=now)
+            except ROW_AT_FAULT as error:
+                # The name alone: the text quotes the document.
+                lost.append((row, type(error).__name__))
+        for row, error_name in lost:
+            log.error("event.not_recorded", agent_id=row.agent_id, token=row.token, error=error_name)
+        for agent_id, count in Counter(row.agent_id for row, _ in lost).items():
+            reason = f"changes that could not be put on record: {count}; see event.not_recorded in the log"
+            self._unhealthy(agent_id, reason)
 
     def _publish(self, ids: Sequence[str]) -> None:
         try:
             self._publisher.publish(ids)
         except BrokerUnavailable:
-            self._broker_back_at = self._now() + BROKER_PAUSE
+            self._broker_back_at = self._monotonic() + BROKER_PAUSE.total_seconds()
             log.warning("broker.unavailable", waiting=len(ids))
-            transitions.withdraw(
-                Execution.objects.filter(id__in=ids), Reason.BROKER_UNAVAILABLE, due_at=self._broker_back_at
-            )
+            back = Execution.objects.filter(id__in=ids)
+            transitions.withdraw(back, Reason.BROKER_UNAVAILABLE, due_at=self._now() + BROKER_PAUSE)
 
 
 def _new_execution(match: Match, sequence: int) -> NewExecution:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import bson
 import pytest
 from bson import Binary, Decimal128, ObjectId
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
@@ -134,6 +136,16 @@ def test_other_threads_work_on_the_same_client_does_not_end_the_stream(
         mongo_db.tickets.insert_one({"_id": 1})
 
         assert [event.key for event in read(stream, 1)] == [1]
+
+
+def test_a_document_whose_names_are_no_utf_8_does_not_end_the_stream(
+    stream: ChangeStream, mongo_db: Database[Document]
+) -> None:
+    broken = bson.encode({"_id": "aXb", "nYm": 1}).replace(b"aXb", b"a\xffb").replace(b"nYm", b"n\xffm")
+    mongo_db.command({"insert": "tickets", "documents": [RawBSONDocument(broken)]})
+    mongo_db.tickets.insert_one({"_id": "next"})
+
+    assert [event.key for event in read(stream, 2)] == ["a\\xffb", "next"]
 
 
 def test_nonsense_as_a_position_is_an_error_and_not_a_silent_start_at_now(

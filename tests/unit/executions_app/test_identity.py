@@ -71,3 +71,18 @@ def test_a_key_is_shown_as_people_write_it() -> None:
     ]
 
     assert shown == ["6b00d981068e986092ee0cbd", "order-7", "7", '{"a": 1}']
+
+
+def test_a_nul_in_a_key_is_shown_in_a_way_that_every_database_stores() -> None:
+    assert "\0" not in identity.display_key("order\0seven")
+    assert "\0" not in identity.display_key({"a": "order\0seven"})
+    assert identity.unpack_key(identity.pack_key("order\0seven")) == "order\0seven"
+
+
+def test_text_that_is_no_utf_8_is_read_all_the_same() -> None:
+    raw = bson.encode({"_id": "aXb", "XYZ": 1}).replace(b"aXb", b"a\xffb").replace(b"XYZ", b"\xc3\x28\xfe")
+
+    found = bson.decode(raw, identity.CODEC)
+
+    assert found["_id"] == "a\\xffb"
+    identity.subject_of("agent", "shop", "tickets", found["_id"])

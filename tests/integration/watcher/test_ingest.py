@@ -1,0 +1,141 @@
+"""From events to rows: one event that cannot be recorded stops no other, and a broker that is away stops nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import InternalError
+from pymongo import MongoClient
+
+from agents_app import registry
+from agents_app.publish import publish
+from agents_app.registry import ActiveAgent
+from agents_app.spec import parse_spec
+from executions_app import ledger
+from executions_app.models import Execution
+from executions_app.states import Reason, Status
+from tests.integration.watcher.conftest import LONG_AGO, MakeEvent
+from watcher.ingest import Ingest
+from watcher.matching import Matcher
+from watcher.publisher import BrokerUnavailable
+
+pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
+Document = dict[str, Any]
+
+
+class Outbox:
+    """Takes the place of the broker's connection, which has tests of its own, and can refuse."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.refuses = False
+
+    def publish(self, ids: Sequence[str]) -> None:
+        if self.refuses and ids:
+            raise BrokerUnavailable
+        self.sent += ids
+
+
+class Clock:
+    """A wall clock and a monotonic one, which are moved apart."""
+
+    def __init__(self) -> None:
+        self.wall = datetime(2026, 11, 20, tzinfo=UTC)
+        self.seconds = 1000.0
+
+
+class Intake:
+    """An ingest of one published agent."""
+
+    def __init__(self, mongo: MongoClient[Document], database: str) -> None:
+        self.outbox, self.clock = Outbox(), Clock()
+        self.unhealthy: dict[str, str] = {}
+        self.matcher = Matcher(mongo, [_publish(database)], self._note, monotonic=time.monotonic)
+        self.ingest = Ingest(
+            self.outbox,  # type: ignore[arg-type]
+            window=10,
+            unhealthy=self._note,
+            now=lambda: self.clock.wall,
+            monotonic=lambda: self.clock.seconds,
+        )
+
+    def _note(self, agent_id: str, reason: str) -> None:
+        self.unhealthy[agent_id] = reason
+
+
+def _publish(database: str) -> ActiveAgent:
+    spec = {
+        "id": "triage",
+        "name": "Triage",
+        "watch": {"database": database, "collection": "tickets"},
+        "ai": {"provider": "sandbox", "model": "m", "prompt": "{{ document.text }}"},
+        "write": {"target_field": "ai"},
+    }
+    publish(parse_spec(spec), by="tests", now=LONG_AGO)
+    [agent] = registry.active_agents()
+    return agent
+
+
+@pytest.fixture
+def intake(mongo: MongoClient[Document], mongo_db: Any) -> Intake:
+    """An agent of the test's database and what records its events."""
+    return Intake(mongo, mongo_db.name)
+
+
+def test_an_id_with_a_nul_in_it_is_on_record_like_any_other(intake: Intake, make_change: MakeEvent) -> None:
+    events = [make_change("a\0b", token="8201"), make_change("fine", token="8202")]
+
+    intake.ingest.ingest(intake.matcher, events)
+
+    assert Execution.objects.count() == 2
+    assert intake.unhealthy == {}
+
+
+def test_an_event_that_cannot_be_recorded_is_reported_and_stops_no_other(
+    intake: Intake, make_change: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    impossible = make_change("x" * 10, token="8202", collection="tickets", operation="insert")
+    object.__setattr__(impossible, "key", "lone surrogate \ud800")
+    events = [make_change(1, token="8201"), impossible, make_change(3, token="8203")]
+
+    intake.ingest.ingest(intake.matcher, events)
+
+    assert set(Execution.objects.values_list("document_id", flat=True)) == {"1", "3"}
+    assert "could not be put on record: 1;" in intake.unhealthy["triage"]
+    assert "event.not_recorded" in caplog.text
+
+
+def test_a_database_that_is_in_trouble_itself_loses_no_event(
+    intake: Intake, make_change: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> list[str]:
+        raise InternalError("cannot execute INSERT in a read-only transaction")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "record", read_only)
+        with pytest.raises(InternalError):
+            intake.ingest.ingest(intake.matcher, [make_change(1)])
+    assert intake.unhealthy == {}
+
+    intake.ingest.ingest(intake.matcher, [make_change(1)])
+    assert Execution.objects.count() == 1
+
+
+def test_a_wall_clock_that_is_set_back_keeps_no_message_from_the_broker(
+    intake: Intake, make_change: MakeEvent
+) -> None:
+    intake.outbox.refuses = True
+    intake.ingest.ingest(intake.matcher, [make_change(1, token="8201")])
+    assert Execution.objects.get().reason == Reason.BROKER_UNAVAILABLE
+
+    intake.outbox.refuses = False
+    intake.clock.wall -= timedelta(hours=1)
+    intake.clock.seconds += 2
+    intake.ingest.ingest(intake.matcher, [make_change(2, token="8202")])
+
+    assert Execution.objects.get(document_id="2").status == Status.QUEUED
+    assert len(intake.outbox.sent) == 1
