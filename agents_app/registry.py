@@ -40,13 +40,12 @@ def active_agents() -> tuple[ActiveAgent, ...]:
     release cannot read is left out and marked as unhealthy, so that the others work.
     """
     rows = _active().order_by("id").values_list("id", "current_version_id", "enabled_at", "current_since")
-    readable = (
-        (row, spec) for row in rows if row[2] is not None and (spec := _readable(row[0], row[1])) is not None
-    )
-    return tuple(
-        ActiveAgent(agent_id, version_id, spec, enabled_at, current_since or enabled_at)
-        for (agent_id, version_id, enabled_at, current_since), spec in readable
-    )
+    found = []
+    for agent_id, version_id, enabled_at, current_since in rows:
+        spec = _readable(agent_id, version_id)
+        if spec is not None and enabled_at is not None:
+            found.append(ActiveAgent(agent_id, version_id, spec, enabled_at, current_since or enabled_at))
+    return tuple(found)
 
 
 _unreadable: set[int] = set()

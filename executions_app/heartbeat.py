@@ -48,7 +48,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop beating and take the row away; what the process still holds is reclaimed at once."""
+        """Stop beating and take the row away; what the process still holds is reclaimed as from a dead one."""
         self._stop.set()
         self._thread.join(STOP_PATIENCE)
         try:

@@ -9,6 +9,7 @@ from itertools import chain, zip_longest
 from typing import Final
 
 import structlog
+from django.db import Error as DatabaseError
 
 from agents_app import registry
 from agents_app.models import Agent
@@ -33,6 +34,12 @@ SLOW_OBSERVATION: Final = 1.0
 LOST_LIMIT: Final = 1_000
 ORPHAN_CHECK_SECONDS: Final = 1.0
 
+FORGOTTEN_AFTER: Final = timedelta(hours=1)
+"""The row of a process that holds nothing and has been silent for this long is taken away."""
+
+NO_ROW: Final = -1
+"""Stands for the beat of a holder that has no row."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Dispatch:
@@ -44,7 +51,7 @@ class Dispatch:
     vitality: Vitality
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
-    _broker_back_at: datetime | None = None
+    _broker_back_at: float = float("-inf")
     _checked_at: float = field(default=float("-inf"))
 
     def tick(self) -> int:
@@ -60,22 +67,23 @@ class Dispatch:
         return self._send_due()
 
     def _reclaim_orphans(self) -> None:
-        """Take back the runs of workers whose heartbeat stands still, and of those that are gone."""
+        """Take back the runs of workers whose heartbeat stands still, or whose row is gone, for too long."""
         started = self.monotonic()
-        self.beat()
-        beats = dict(WorkerProcess.objects.values_list("id", "beat"))
+        try:
+            self.beat()
+            beats = _beats_of_holders()
+        except DatabaseError:
+            self.vitality.forget()
+            raise
         if self.monotonic() - started > SLOW_OBSERVATION:
             self.vitality.forget()
             return
-        still = self.vitality.observe(beats, monotonic=self.monotonic())
-        holders = set(
-            Execution.objects.filter(status=Status.RUNNING).values_list("worker", flat=True).distinct()
-        )
-        dead = sorted((holders - beats.keys()) | (holders & still))
+        dead = sorted(self.vitality.observe(beats, monotonic=self.monotonic()))
         if dead:
             moved = transitions.reclaim(dead, now=self.now())
             log.warning("workers.lost", workers=dead, reclaimed=moved)
-        WorkerProcess.objects.filter(id__in=still - holders).delete()
+        silent = WorkerProcess.objects.filter(beat_at__lt=self.now() - FORGOTTEN_AFTER)
+        silent.exclude(id__in=beats).delete()
 
     def _end_unwanted(self) -> None:
         archived = list(Agent.objects.filter(archived_at__isnull=False).values_list("id", flat=True))
@@ -112,7 +120,7 @@ class Dispatch:
 
     def _send_due(self) -> int:
         now = self.now()
-        if self._broker_back_at is not None and now < self._broker_back_at:
+        if self.monotonic() < self._broker_back_at:
             return 0
         ids = list(self._due(now))
         if not ids:
@@ -121,9 +129,9 @@ class Dispatch:
         try:
             self.publisher.publish(sent)
         except BrokerUnavailable:
-            self._broker_back_at = now + BROKER_PAUSE
+            self._broker_back_at = self.monotonic() + BROKER_PAUSE.total_seconds()
             back = Execution.objects.filter(id__in=sent)
-            transitions.withdraw(back, Reason.BROKER_UNAVAILABLE, due_at=self._broker_back_at)
+            transitions.withdraw(back, Reason.BROKER_UNAVAILABLE, due_at=now + BROKER_PAUSE)
             log.warning("broker.unavailable", waiting=len(sent))
             return 0
         return len(sent)
@@ -139,3 +147,16 @@ class Dispatch:
         due = Execution.objects.filter(status=Status.PENDING, agent_id=agent, due_at__lte=now)
         free = ledger.unblocked(due).order_by("-priority", "due_at", "sequence")
         return list(free.values_list("id", flat=True)[:room])
+
+
+def _beats_of_holders() -> dict[str, int]:
+    """Read the beat numbers of the workers that hold runs.
+
+    The holders first: a worker writes its row before its first claim, so a holder without a row has none any more.
+    Nobody else: a worker that slept without work claims before it beats when it wakes, and its silence counts from
+    then.
+    """
+    running = Execution.objects.filter(status=Status.RUNNING)
+    holders = set(running.values_list("worker", flat=True).distinct())
+    found = dict(WorkerProcess.objects.filter(id__in=holders).values_list("id", "beat"))
+    return {holder: found.get(holder, NO_ROW) for holder in holders}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bson import Timestamp
+from django.db import OperationalError
 
 from agents_app import registry
 from agents_app.publish import archive, publish, set_enabled
@@ -269,14 +270,100 @@ def test_a_jump_of_the_wall_clock_kills_nobody() -> None:
     assert Execution.objects.get().status == Status.RUNNING
 
 
-def test_a_dead_worker_leaves_no_row_behind() -> None:
+def running_row(worker: str, dispatch: Dispatch, outbox: Outbox) -> Heartbeat:
+    """Give a worker one run in the air."""
+    make_agent("a")
+    backlog("a", 1)
+    dispatch.tick()
+    pulse = Heartbeat(worker, role="worker", interval=1, now=lambda: NOW)
+    pulse.beat()
+    assert transitions.claim(outbox.sent[0], worker=worker, now=NOW) is not None
+    return pulse
+
+
+def test_a_database_that_was_away_kills_no_living_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+    running_row("w" * 32, dispatch, outbox)
+    clock.advance(2)
+    dispatch.tick()
+
+    def away() -> None:
+        raise OperationalError("the database is away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(dispatch, "beat", away)
+        for _ in range(20):
+            clock.advance(1)
+            with pytest.raises(OperationalError):
+                dispatch._reclaim_orphans()
+    clock.advance(1)
+    dispatch.tick()
+
+    assert Execution.objects.get().status == Status.RUNNING, "nobody could beat, so nobody is dead"
+
+
+def test_a_worker_that_starts_and_claims_while_dispatch_looks_keeps_its_run() -> None:
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+    running_row("w" * 32, dispatch, outbox)
+    WorkerProcess.objects.filter(id="w" * 32).delete()
+
+    clock.advance(2)
+    dispatch.tick()
+    assert Execution.objects.get().status == Status.RUNNING, "its row may be on its way"
+
+    for _ in range(4):
+        clock.advance(2)
+        dispatch.tick()
+    assert outbox.sent.count(Execution.objects.get().id) == 2, "no row for six seconds is death too"
+
+
+def test_a_worker_that_slept_without_work_wakes_up_and_keeps_what_it_claims() -> None:
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+    Heartbeat("w" * 32, role="worker", interval=1, now=lambda: clock.at).beat()
+    for _ in range(5):
+        clock.advance(2)
+        dispatch.tick()
+    make_agent("a")
+    backlog("a", 1)
+    dispatch.tick()
+    assert transitions.claim(outbox.sent[0], worker="w" * 32, now=NOW) is not None
+
+    clock.advance(2)
+    dispatch.tick()
+    Heartbeat("w" * 32, role="worker", interval=1, now=lambda: clock.at).beat()
+    clock.advance(5)
+    dispatch.tick()
+
+    assert Execution.objects.get().status == Status.RUNNING
+
+
+def test_a_wall_clock_that_is_set_back_does_not_prolong_the_pause_after_a_refusal() -> None:
+    make_agent("a")
+    backlog("a", 1)
+    outbox, clock = Outbox(), Clock()
+    outbox.refuses = True
+    dispatch = make_dispatch(outbox, clock)
+    dispatch.tick()
+
+    outbox.refuses = False
+    clock.at -= timedelta(hours=1)
+    clock.seconds += 2
+    Execution.objects.update(due_at=clock.at)
+
+    assert dispatch.tick() == 1
+
+
+def test_a_dead_worker_leaves_no_row_behind_for_longer_than_an_hour() -> None:
     make_agent("a")
     outbox, clock = Outbox(), Clock()
     dispatch = make_dispatch(outbox, clock)
     Heartbeat("w" * 32, role="worker", interval=1, now=lambda: clock.at).beat()
 
     for _ in range(5):
-        clock.advance(2)
+        clock.advance(800)
         dispatch.tick()
 
     assert set(WorkerProcess.objects.values_list("role", flat=True)) == {"dispatch"}
