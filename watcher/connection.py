@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pymongo import MongoClient
 from pymongo.errors import ConfigurationError as InvalidUri
@@ -11,6 +11,12 @@ from pymongo.errors import OperationFailure, PyMongoError
 from agents_app.errors import ConfigurationError, Decision, MongoClawError
 
 Document = dict[str, Any]
+
+CALL_SECONDS: Final = 5.0
+"""A primary that has frozen is an error after this long for leases and positions.
+
+A stream waits for events and cannot be bounded so; there the driver's own monitor cuts the line, in 30 s.
+"""
 
 
 class MongoUnreachable(MongoClawError):

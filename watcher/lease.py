@@ -6,9 +6,12 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import pymongo
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
+
+from watcher.connection import CALL_SECONDS
 
 Document = dict[str, Any]
 
@@ -29,12 +32,27 @@ class Lease:
 
         Raises pymongo's errors.
         """
-        held = self._take()
-        if held is None and self._collection.count_documents({"_id": self._name}, limit=1) == 0:
-            # The server takes no `$expr` in an upsert: a lease that nobody has held yet begins as a free one.
-            with suppress(DuplicateKeyError):
-                self._collection.insert_one({"_id": self._name, "holder": None, "term": 0})
+        with pymongo.timeout(CALL_SECONDS):
             held = self._take()
+            if held is None and self._collection.count_documents({"_id": self._name}, limit=1) == 0:
+                # The server takes no `$expr` in an upsert: a lease that nobody has held yet begins as a free one.
+                with suppress(DuplicateKeyError):
+                    self._collection.insert_one({"_id": self._name, "holder": None, "term": 0})
+                held = self._take()
+        return None if held is None else int(held["term"])
+
+    def rise_above(self, term: int) -> int | None:
+        """Raise the term above `term`, or return None if another holds the lease.
+
+        For positions that say of a later term than the lease: the leases were lost, or come from an older backup.
+        Raises pymongo's errors.
+        """
+        with pymongo.timeout(CALL_SECONDS):
+            held = self._collection.find_one_and_update(
+                {"_id": self._name, "holder": self._holder},
+                [{"$set": {"term": {"$add": [{"$max": ["$term", term]}, 1]}}}],
+                return_document=ReturnDocument.AFTER,
+            )
         return None if held is None else int(held["term"])
 
     def _take(self) -> Document | None:
@@ -56,7 +74,8 @@ class Lease:
 
     def release(self) -> None:
         """Give the lease up at once, so that a successor need not wait for its end. The term stays."""
-        self._collection.update_one(
-            {"_id": self._name, "holder": self._holder},
-            {"$set": {"holder": None}, "$unset": {"expires_at": ""}},
-        )
+        with pymongo.timeout(CALL_SECONDS):
+            self._collection.update_one(
+                {"_id": self._name, "holder": self._holder},
+                {"$set": {"holder": None}, "$unset": {"expires_at": ""}},
+            )

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pymongo
 from bson import Timestamp
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
+
+from watcher.connection import CALL_SECONDS
 
 Document = dict[str, Any]
 
@@ -35,10 +38,17 @@ class PositionStore:
 
     def load(self, database: str) -> Position | None:
         """Read the stored position of a database's stream, or None if there is none."""
-        found = self._collection.find_one({"_id": database})
+        with pymongo.timeout(CALL_SECONDS):
+            found = self._collection.find_one({"_id": database})
         if found is None:
             return None
         return Position(found["token"]["_data"], found["cluster_time"], found["pipeline"], found["covers"])
+
+    def highest_term(self) -> int:
+        """Return the latest term that has written a position, or 0. Raises pymongo's errors."""
+        with pymongo.timeout(CALL_SECONDS):
+            found = self._collection.find_one({}, sort=[("term", -1)])
+        return int(found["term"]) if found else 0
 
     def save(self, database: str, position: Position, *, term: int, now: datetime) -> bool:
         """Store a position. False: a newer term holds it, and this process must stop reading."""
@@ -53,10 +63,10 @@ class PositionStore:
             "updated_at": now,
         }
         not_fenced = {"_id": database, "term": {"$lte": term}}
+        change = {"$set": fields, "$setOnInsert": {"created_at": now}}
         try:
-            self._collection.update_one(
-                not_fenced, {"$set": fields, "$setOnInsert": {"created_at": now}}, upsert=True
-            )
+            with pymongo.timeout(CALL_SECONDS):
+                self._collection.update_one(not_fenced, change, upsert=True)
         except DuplicateKeyError:
             return False
         return True

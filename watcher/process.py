@@ -46,6 +46,9 @@ class StreamKeeper:
         Raises SideTaskDied if a reader failed for good, pymongo's and Django's errors if a server is away.
         """
         term = self.lease.acquire()
+        if term is not None and term == self.term and any(reader.fenced for reader in self.readers.values()):
+            # Nobody else leads, so positions of a later term are left from leases that are gone.
+            term = self.lease.rise_above(self.reading.positions.highest_term())
         if term != self.term:
             self.stop()
             self.term = term
@@ -60,7 +63,11 @@ class StreamKeeper:
             self.readers.pop(database).stop()
 
     def stop(self) -> None:
-        """Stop all readers and wait for their last position."""
+        """Stop all readers and wait for their last position.
+
+        One that does not end in time does no harm: its rows are the ids that its successor's are, its position holds
+        only what is on record, and once a later term has written one it is fenced.
+        """
         for reader in self.readers.values():
             reader.stop()
         for reader in self.readers.values():

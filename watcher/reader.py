@@ -65,6 +65,7 @@ class Reader(threading.Thread):
         self._start = StartPoint()
         self._refused: StartPoint | None = None
         self.failure: BaseException | None = None
+        self.fenced = False
 
     def watch(self, agents: Sequence[ActiveAgent]) -> None:
         """Give the reader another set of agents; it takes them up after the batch in hand."""
@@ -88,6 +89,7 @@ class Reader(threading.Thread):
                     self._wait_out(error, wait)
                     wait = min(wait * 2, LONGEST_WAIT)
         except Fenced:
+            self.fenced = True
             log.warning("reader.fenced", database=self._database, term=self._term)
         except BaseException as error:
             self.failure = error

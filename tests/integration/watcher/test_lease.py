@@ -58,6 +58,19 @@ def test_of_many_racing_for_a_new_lease_one_gets_it(mongo_db: Database[Document]
     assert sorted(term for term in terms if term is not None) == [1]
 
 
+def test_a_lease_rises_above_any_term_but_only_for_its_holder(mongo_db: Database[Document]) -> None:
+    first = Lease(mongo_db.leases, "stream", "a", duration=LONG)
+    second = Lease(mongo_db.leases, "stream", "b", duration=LONG)
+    first.acquire()
+
+    assert [first.rise_above(7), first.rise_above(3), second.rise_above(20), first.acquire()] == [
+        8,
+        9,
+        None,
+        9,
+    ]
+
+
 def test_a_leader_of_an_older_term_cannot_move_the_position(mongo_db: Database[Document]) -> None:
     store = PositionStore(mongo_db.positions)
     new = Position("8200", Timestamp(9, 1), "p", {"a": "since"})
@@ -67,3 +80,4 @@ def test_a_leader_of_an_older_term_cannot_move_the_position(mongo_db: Database[D
     assert not store.save("shop", old, term=1, now=NOW)
     assert store.load("shop") == new
     assert store.load("other") is None
+    assert (store.highest_term(), PositionStore(mongo_db.empty).highest_term()) == (2, 0)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,13 +15,16 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from agents_app import registry
 from agents_app.registry import ActiveAgent
 from tests.conditions import eventually
 from tests.integration.watcher.conftest import MakeAgent
 from watcher.event import ChangeEvent
+from watcher.lease import Lease
 from watcher.matching import Matcher
 from watcher.pipeline import build_pipeline, fingerprint_of
 from watcher.position import Position, PositionStore
+from watcher.process import StreamKeeper
 from watcher.reader import Reader, Reading
 from watcher.starting import coverage_of
 from watcher.stream import ChangeStream, StartPoint
@@ -66,7 +69,7 @@ class Watched:
         self.unhealthy: dict[str, str] = {}
         self.positions = PositionStore(db.positions)
         self._database = db.name
-        self._reading = Reading(
+        self.surroundings = Reading(
             client=mongo,
             positions=self.positions,
             ingest=self.catch,  # type: ignore[arg-type]
@@ -80,7 +83,7 @@ class Watched:
     @contextmanager
     def reading(self, *agents: ActiveAgent) -> Iterator[Reader]:
         """Run a reader for these agents."""
-        reader = Reader(self._reading, self._database, agents, term=1)
+        reader = Reader(self.surroundings, self._database, agents, term=1)
         reader.start()
         try:
             yield reader
@@ -88,6 +91,12 @@ class Watched:
             reader.stop()
             reader.join(10)
         assert reader.failure is None
+
+
+def keeper_of(watched: Watched, db: Database[Document]) -> StreamKeeper:
+    """A keeper that holds a lease of its own, which is quickly free again."""
+    lease = Lease(db.leases, "stream", "keeper", duration=timedelta(seconds=5))
+    return StreamKeeper(lease, watched.surroundings, {})
 
 
 def reach_here(mongo: MongoClient[Document], watched: Watched, *agents: ActiveAgent) -> Position:
@@ -151,3 +160,29 @@ def test_history_that_nobody_has_is_reported_for_every_agent_and_the_stream_goes
         eventually(caught(watched, "now"))
 
     assert watched.unhealthy.keys() == {"a", "b"}
+
+
+def test_leases_that_are_lost_stop_no_stream(
+    mongo: MongoClient[Document],
+    mongo_db: Database[Document],
+    make_agent: MakeAgent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched, agent = Watched(mongo, mongo_db), make_agent()
+    position = reach_here(mongo, watched, agent)
+    assert watched.positions.save(mongo_db.name, position, term=41, now=datetime.now(UTC))
+    monkeypatch.setattr(registry, "active_agents", lambda: (agent,))
+    keeper = keeper_of(watched, mongo_db)
+
+    def is_ahead() -> bool:
+        keeper.step()
+        now = watched.positions.load(mongo_db.name)
+        return now is not None and now.time > position.time
+
+    try:
+        eventually(is_ahead)
+        mongo_db.tickets.insert_one({"_id": "after the loss"})
+        eventually(caught(watched, "after the loss"))
+    finally:
+        keeper.stop()
+    assert keeper.term == 42
