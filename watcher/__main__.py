@@ -47,12 +47,16 @@ def _now() -> datetime:
 
 
 def _run(role: str) -> int:
+    import structlog
+
     from mongoclaw_project.config import current
     from watcher.connection import connect
 
     settings = current()
     client = connect(settings.mongodb.uri, settings.mongodb.server_selection_timeout_ms)
     holder = uuid.uuid4().hex
+    # A watcher that waits for another one's lease says nothing else.
+    structlog.get_logger(__name__).info("watcher.started", role=role, holder=holder)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -97,6 +97,24 @@ def test_sigkill_of_the_watcher_while_documents_come_in_loses_and_doubles_nothin
     assert not fleet.rows(ENRICHED_TWICE)
 
 
+def test_of_two_watchers_one_leads_and_the_other_takes_over_when_it_is_killed(fleet: Fleet) -> None:
+    fleet.publish()
+    fleet.start()
+    fleet.start_module("second", "watcher")
+    fleet.wait_for(lambda: "watcher.started" in fleet.log("second"))
+    fleet.insert(100)
+    fleet.wait_for(lambda: fleet.enriched() >= 20)
+
+    fleet.kill("watcher")
+    fleet.insert(100, start=100)
+
+    fleet.wait_for(lambda: fleet.enriched() == 200)
+    fleet.wait_until_idle()
+    assert "stream.opened" in fleet.log("second")
+    assert fleet.model.calls()["total"] == 200
+    assert not fleet.rows(ENRICHED_TWICE)
+
+
 def test_a_flushed_broker_loses_nothing(fleet: Fleet) -> None:
     fleet.publish()
     fleet.start_watcher()

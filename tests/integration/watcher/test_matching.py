@@ -242,7 +242,7 @@ def test_a_filter_that_takes_too_long_is_tried_again_and_then_left_to_the_worker
     make_change: MakeEvent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("watcher.filtering.QUERY_SECONDS", 0.3)
+    monkeypatch.setattr("watcher.filtering.QUERY_SECONDS", 0.02)
     long = {"$map": {"input": {"$range": [0, "$n"]}, "in": {"$multiply": ["$$this", 2]}}}
     mongo_db.tickets.insert_one({"_id": 1, "n": 1_500_000})
     agents = [
