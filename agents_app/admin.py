@@ -167,7 +167,9 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         for agent in to_change:
             publishing.set_enabled(agent.pk, enabled, now=datetime.now(UTC))
             self.log_change(request, agent, f"{word}.")
+        if to_change:
+            names = ", ".join(sorted(agent.pk for agent in to_change))
+            self.message_user(request, f"{word}: {names}.", messages.SUCCESS)
         left = queryset.count() - len(to_change)
-        self.message_user(request, f"{word}: {len(to_change)}.", messages.SUCCESS)
         if left > 0:
-            self.message_user(request, f"Already so: {left}.", messages.INFO)
+            self.message_user(request, f"Left as they were, {word.lower()} already: {left}.", messages.INFO)

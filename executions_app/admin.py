@@ -52,7 +52,6 @@ class ExecutionAdmin(ReadOnlyAdmin):
         "status_and_reason",
         "agent_link",
         "document",
-        "operation",
         "tries",
         "created_at",
         "duration",
@@ -135,14 +134,15 @@ class ExecutionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="document")
     def document(self, execution: Execution) -> SafeString:
-        """The document's `_id` and where it is."""
+        """The document's `_id`, and what happened to it where."""
         shown = execution.document_id
         if len(shown) > SHOWN_DOCUMENT:
             shown = shown[:SHOWN_DOCUMENT] + "…"
-        place = f"{execution.database}.{execution.collection}"
-        return format_html('<span title="{}: {}">{}</span>', place, execution.document_id, shown)
+        event = f"{execution.operation} in {execution.database}.{execution.collection}"
+        markup = '<span title="{}">{}<br><span class="mc-quiet">{}</span></span>'
+        return format_html(markup, execution.document_id, shown, event)
 
-    @admin.display(description="attempts")
+    @admin.display(description="tries")
     def tries(self, execution: Execution) -> str:
         """How many tries failed, and how many waits burnt none."""
         deferred = f" + {execution.deferrals} deferred" if execution.deferrals else ""

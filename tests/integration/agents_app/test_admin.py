@@ -207,10 +207,10 @@ def test_agents_are_switched_with_a_count_and_a_note_in_the_history(
 ) -> None:
     publish(make_spec(id="asleep", enabled=False), by="ada", now=NOW)
     page = _text(_act(bob, "disable", "triage", "asleep"))
-    assert "Disabled: 1." in page
-    assert "Already so: 1." in page
+    assert "Disabled: triage." in page
+    assert "Left as they were, disabled already: 1." in page
     assert LogEntry.objects.get().get_change_message() == "Disabled."
-    assert "Enabled: 2." in _text(_act(bob, "enable", "triage", "asleep"))
+    assert "Enabled: asleep, triage." in _text(_act(bob, "enable", "triage", "asleep"))
     assert get("asleep").enabled
 
 
