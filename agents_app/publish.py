@@ -113,6 +113,12 @@ def mark_health(agent_id: str, health: str, reason: str = "") -> bool:
     return True
 
 
+def mark_watched(agent_ids: Iterable[str]) -> None:
+    """Note that these agents are watched for; one that was found unhealthy stays so until it is published anew."""
+    unknown = Agent.objects.filter(pk__in=list(agent_ids), health=Health.UNKNOWN)
+    unknown.update(health=Health.HEALTHY, health_reason="")
+
+
 def _lock(spec: AgentSpec, now: datetime) -> tuple[Agent, bool]:
     first = {"name": spec.name, "created_at": now, "updated_at": now, "enabled": False}
     _, is_new = Agent.objects.get_or_create(pk=spec.id, defaults=first)

@@ -13,14 +13,12 @@ from pymongo.errors import OperationFailure
 from agents_app.spec import AgentSpec, Operation
 from enrichment.mongo_errors import mongo_errors
 from executions_app.database import release_connection
+from executions_app.filter_fault import is_filter_fault
 from executions_app.identity import unpack_key
 from executions_app.states import Reason
 from executions_app.transitions import Claimed
 from tasks.errors import FilterNotEvaluated
 from tasks.runtime import Document, Runtime
-
-_FILTER_FAULTS = frozenset({2, 9, 14, 16, 51024, 51075, 51091, 51108})
-"""Server codes for an expression that cannot be evaluated: BadValue, FailedToParse, TypeMismatch and kin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def _find(runtime: Runtime, run: Claimed, wanted: Document) -> tuple[Document | 
                 command, codec_options=runtime.codec, read_preference=ReadPreference.PRIMARY
             )
         except OperationFailure as error:
-            if error.code in _FILTER_FAULTS:
+            if is_filter_fault(error):
                 # Not the server's text, and not its error: both quote the document.
                 name = (error.details or {}).get("codeName", "unknown reason")
                 raise FilterNotEvaluated(

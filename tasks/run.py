@@ -15,8 +15,8 @@ from bson import Timestamp
 from django.db import InterfaceError, OperationalError
 
 from agents_app import registry
-from agents_app.errors import MongoClawError
-from agents_app.spec import ConsistencyMode, Operation
+from agents_app.errors import MongoClawError, VersionUnreadable
+from agents_app.spec import ConsistencyMode, ExecutionSpec, Operation
 from enrichment.fingerprint import fingerprint
 from enrichment.prompt import PromptContext, RenderedPrompt
 from enrichment.writeback import Provenance, ReadState, apply_write, plan_write
@@ -184,7 +184,7 @@ def _skipped(reason: str) -> Settlement:
 
 
 def _failed(runtime: Runtime, run: Claimed, error: MongoClawError, usage: Usage) -> Settlement | Postponement:
-    policy = registry.spec_of(run.version_id).execution
+    policy = _retry_policy(run)
     failure = Failure(
         error=error,
         traceback="".join(traceback.format_exception(error)),
@@ -194,3 +194,10 @@ def _failed(runtime: Runtime, run: Claimed, error: MongoClawError, usage: Usage)
     )
     end = decide(failure, policy, now=runtime.now(), uniform=runtime.uniform)
     return _counted(end, usage) if isinstance(end, Settlement) else replace(end, model_calls=usage.calls)
+
+
+def _retry_policy(run: Claimed) -> ExecutionSpec:
+    try:
+        return registry.spec_of(run.version_id).execution
+    except VersionUnreadable:
+        return ExecutionSpec()  # what failed is this very reading; no retry policy changes that

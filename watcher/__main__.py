@@ -34,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
     from agents_app.errors import MongoClawError
 
+    from mongoclaw_project.starting import settings_or_exit
+
+    settings_or_exit()
     try:
         django.setup()
         return _run(role)
@@ -116,7 +119,7 @@ def _term(settings: Settings) -> timedelta:
 
 
 def _stream_keeper(settings: Settings, client: MongoClient[Document], holder: str) -> StreamKeeper:
-    from agents_app.publish import mark_health
+    from agents_app.publish import mark_health, mark_watched
     from mongoclaw_project.celery import app
     from watcher.ingest import Ingest
     from watcher.lease import Lease
@@ -140,6 +143,7 @@ def _stream_keeper(settings: Settings, client: MongoClient[Document], holder: st
         client=client,
         positions=PositionStore(home[settings.mongodb.resume_tokens_collection]),
         ingest=ingest,
+        watched=mark_watched,
         unhealthy=unhealthy,
         max_await_ms=settings.watcher.max_await_ms,
         position_interval=settings.watcher.position_interval_seconds,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -43,6 +43,7 @@ class Reading:
     positions: PositionStore
     ingest: Ingest
     unhealthy: Unhealthy
+    watched: Callable[[Iterable[str]], object]
     max_await_ms: int
     position_interval: float
     now: Callable[[], datetime]
@@ -121,6 +122,7 @@ class Reader(threading.Thread):
         try:
             self._open(stream, pipeline, agents)
             log.info("stream.opened", database=self._database, agents=len(agents), pipeline=fingerprint)
+            shared.watched([agent.agent_id for agent in agents])
             while stream.alive and not self._stop_asked.is_set() and self._agents == tuple(agents):
                 batch = stream.next_batch()
                 self._ingest(matcher, batch)

@@ -24,10 +24,8 @@ def test_an_inserted_document_is_enriched_and_says_by_whom(fleet: Fleet) -> None
     assert document["_ai_metadata"]["agents"]["support"]["version"] == 1
     fleet.wait_until_idle()
     assert fleet.model.calls()["total"] == 1
-    assert fleet.rows("SELECT status, reason, written FROM executions_app_execution")[0][:2] == (
-        "completed",
-        "written",
-    )
+    assert fleet.rows("SELECT status, reason FROM executions_app_execution") == [("completed", "written")]
+    assert fleet.rows("SELECT health FROM agents_app_agent") == [("healthy",)]
 
 
 def test_documents_inserted_while_nothing_runs_are_enriched_once_it_does(fleet: Fleet) -> None:

@@ -66,6 +66,7 @@ class Watched:
 
     def __init__(self, mongo: MongoClient[Document], db: Database[Document]) -> None:
         self.catch = Catch()
+        self.watched: set[str] = set()
         self.unhealthy: dict[str, str] = {}
         self.positions = PositionStore(db.positions)
         self._database = db.name
@@ -74,6 +75,7 @@ class Watched:
             positions=self.positions,
             ingest=self.catch,  # type: ignore[arg-type]
             unhealthy=self.unhealthy.__setitem__,
+            watched=self.watched.update,
             max_await_ms=100,
             position_interval=0.1,
             now=lambda: datetime.now(UTC),
