@@ -33,7 +33,6 @@ def main(arguments: list[str] | None = None) -> int:
     role = parser.parse_args(arguments).role
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
     from agents_app.errors import MongoClawError
-
     from mongoclaw_project.starting import settings_or_exit
 
     settings_or_exit()
