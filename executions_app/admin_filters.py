@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,14 +16,14 @@ from executions_app import queries
 from executions_app.states import Status
 
 
-class _FieldFilter(admin.SimpleListFilter):
+class _FieldFilter(ABC, admin.SimpleListFilter):
     """Filters by equality with one column."""
 
     column: str
 
+    @abstractmethod
     def choices_known(self) -> Iterable[str]:
         """The values to choose from."""
-        raise NotImplementedError
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:  # noqa: ARG002
         """Offer the known values, and the one in use even if it is not known any more."""
