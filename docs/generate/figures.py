@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,14 +48,37 @@ def figures(source: Path) -> str:
         f"Measured by `make bench` on {record['cores']} cores that also carried MongoDB, Valkey and the "
         f"model, with Python {record['python']}; the record is [{name}]({name})."
     )
-    rows = [row for scenario, result in record["results"].items() for row in _rows(scenario, result)]
-    return f"{lead}\n\n{table(('scenario', 'figure', 'value'), rows)}"
+    results = record["results"]
+    runs = [_throughput(scenario, result) for scenario, result in results.items() if "slots" in result]
+    columns = (
+        "scenario",
+        "documents/s",
+        "worker processes × threads",
+        "CPU per document",
+        "memory of a process",
+    )
+    parts = [lead, table(columns, runs)]
+    if "latency" in results:
+        parts.append(_latency(results["latency"]))
+    return "\n\n".join(parts)
 
 
-def _rows(scenario: str, result: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    for name, value in result.items():
-        if isinstance(value, Mapping):
-            shown = ", ".join(f"{key} {number}" for key, number in value.items())
-        else:
-            shown = str(value)
-        yield f"`{scenario}`", name.replace("_", " "), shown
+def _throughput(scenario: str, result: Mapping[str, Any]) -> tuple[str, ...]:
+    workers = result["workers"]
+    memory = result["rss_mb"]
+    largest = max(size for name, size in memory.items() if name.startswith("worker"))
+    return (
+        f"`{scenario}`: {result['documents']:,} documents at once, model latency 200 ms",
+        str(result["documents_per_second"]),
+        f"{workers} × {result['slots'] // workers}",
+        f"{sum(result['cpu_ms_per_document'].values()):.1f} ms, all processes together",
+        f"watcher {memory['watcher']} MB, worker {largest} MB, web {memory['web']} MB",
+    )
+
+
+def _latency(result: Mapping[str, Any]) -> str:
+    spent = result["overhead_ms"]
+    return (
+        f"One document at a time, from the insert to the visible answer, without the model's own time: "
+        f"p50 {spent['p50']} ms, p95 {spent['p95']} ms, longest {spent['max']} ms of {result['documents']}."
+    )
