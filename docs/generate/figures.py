@@ -53,7 +53,7 @@ def figures(source: Path) -> str:
     columns = (
         "scenario",
         "documents/s",
-        "worker processes × threads",
+        "worker processes, threads each",
         "CPU per document",
         "memory of a process",
     )
@@ -70,7 +70,7 @@ def _throughput(scenario: str, result: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"`{scenario}`: {result['documents']:,} documents at once, model latency 200 ms",
         str(result["documents_per_second"]),
-        f"{workers} × {result['slots'] // workers}",
+        f"{workers}, {result['slots'] // workers}",
         f"{sum(result['cpu_ms_per_document'].values()):.1f} ms, all processes together",
         f"watcher {memory['watcher']} MB, worker {largest} MB, web {memory['web']} MB",
     )
