@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +11,7 @@ from enrichment.answer import Answer, AnswerEmpty, AnswerInvalid
 from enrichment.errors import AnswerTruncated, ProviderError
 from enrichment.prompt import RenderedPrompt
 from enrichment.providers import ModelReply, ModelRequest
+from enrichment.request import first_request
 from executions_app.database import release_connection, write_turn
 from executions_app.models import Attempt
 from executions_app.text import storable
@@ -36,12 +36,17 @@ class Usage:
 
     def add(self, reply: ModelReply | None) -> None:
         """Count one call; an unknown price makes the sum unknown, never smaller."""
-        self.calls += 1
         if reply is None:
-            return
-        self.tokens += reply.total_tokens
-        known = self.cost_nanousd is not None and reply.cost_nanousd is not None
-        self.cost_nanousd = (self.cost_nanousd or 0) + (reply.cost_nanousd or 0) if known else None
+            self.calls += 1
+        else:
+            self.count(reply.total_tokens, reply.cost_nanousd)
+
+    def count(self, tokens: int, cost_nanousd: int | None) -> None:
+        """Count one call that was answered."""
+        self.calls += 1
+        self.tokens += tokens
+        known = self.cost_nanousd is not None and cost_nanousd is not None
+        self.cost_nanousd = (self.cost_nanousd or 0) + (cost_nanousd or 0) if known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +98,7 @@ def usage_so_far(run: Claimed) -> Usage:
     if run.claim == 1:
         return usage
     for attempt in Attempt.objects.filter(execution_id=run.id):
-        usage.calls += 1
-        usage.tokens += attempt.prompt_tokens + attempt.completion_tokens
-        known = usage.cost_nanousd is not None and attempt.cost_nanousd is not None
-        usage.cost_nanousd = (usage.cost_nanousd or 0) + (attempt.cost_nanousd or 0) if known else None
+        usage.count(attempt.prompt_tokens + attempt.completion_tokens, attempt.cost_nanousd)
     return usage
 
 
@@ -106,7 +108,7 @@ def ask(question: Question, usage: Usage) -> Given:
     Raises the last call's error; every call is stored with its reply and its problem.
     """
     identity = {"agent_id": question.run.agent_id, "execution_id": question.run.id}
-    request = first_request(question.agent, question.rendered, identity)
+    request = first_request(question.agent.spec, question.agent.contract, question.rendered, identity)
     for number in range(1, MAX_REPAIRS + 2):
         try:
             return _call(question, request, number, usage)
@@ -115,26 +117,6 @@ def ask(question: Question, usage: Usage) -> Given:
                 raise
             request = _repair(question, request, error)
     raise AssertionError("the last call returns or raises")
-
-
-def first_request(
-    agent: CompiledAgent, rendered: RenderedPrompt, metadata: Mapping[str, str]
-) -> ModelRequest:
-    """Ask for the schema natively where the provider's decoder can express it, else in words."""
-    spec, contract = agent.spec, agent.contract
-    in_words = contract.instruction if contract.provider_schema is None else None
-    system = "\n\n".join(part for part in (rendered.system, in_words) if part)
-    return ModelRequest(
-        model=spec.ai.model,
-        system=system or None,
-        user=rendered.user,
-        temperature=spec.ai.temperature,
-        max_tokens=spec.ai.max_tokens,
-        json_schema=contract.provider_schema,
-        json_mode=in_words is not None,
-        extra_params=spec.ai.extra_params,
-        metadata=metadata,
-    )
 
 
 def _repair(question: Question, request: ModelRequest, error: MongoClawError) -> ModelRequest:

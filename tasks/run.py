@@ -10,7 +10,6 @@ import traceback
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import structlog
 from bson import Timestamp
 from django.db import InterfaceError, OperationalError
 
@@ -35,11 +34,8 @@ from tasks.retry import Failure, decide
 from tasks.runtime import Document, Runtime
 from tasks.unchanged import Standing, standing_answer
 
-log = structlog.get_logger(__name__)
-
 LEAST_WRITE_SECONDS: Final = 5.0
 """An answer that was paid for gets at least this long to be written, even past the run's deadline."""
-
 
 _WRITTEN: Final = Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from enrichment.fingerprint import fingerprint
 from enrichment.policy import PolicyDecision, compile_policy
 from enrichment.prompt import RenderedPrompt
 from enrichment.providers import ModelReply, ModelRequest, provider_for, route
+from enrichment.request import first_request
 from enrichment.writeback import Provenance, ReadState, WritePlan, plan_write
 from mongoclaw_project.cli.output import FAILURE
 from mongoclaw_project.cli.providers import provider_config
@@ -95,19 +97,8 @@ def _is_free(spec: AgentSpec) -> bool:
 
 def _request(spec: AgentSpec, contract: AnswerContract, prompts: RenderedPrompt) -> ModelRequest:
     """The request that a worker makes first."""
-    in_words = contract.instruction if contract.provider_schema is None else None
-    return ModelRequest(
-        model=spec.ai.model,
-        system="\n\n".join(part for part in (prompts.system, in_words) if part) or None,
-        user=prompts.user,
-        temperature=spec.ai.temperature,
-        max_tokens=spec.ai.max_tokens,
-        json_schema=contract.provider_schema,
-        json_mode=in_words is not None,
-        extra_params=spec.ai.extra_params,
-        timeout=min(spec.execution.timeout_seconds, provider_config().request_timeout),
-        metadata={"agent_id": spec.id, "execution_id": TRIAL},
-    )
+    request = first_request(spec, contract, prompts, {"agent_id": spec.id, "execution_id": TRIAL})
+    return replace(request, timeout=min(spec.execution.timeout_seconds, provider_config().request_timeout))
 
 
 def _decided(sheet: Sheet, decision: PolicyDecision) -> None:
