@@ -17,6 +17,7 @@ from executions_app import ledger, transitions
 from executions_app.models import Execution, WorkerProcess
 from executions_app.states import Reason, Status
 from watcher.publisher import BrokerUnavailable, Publisher
+from watcher.sending import Sender
 from watcher.vitality import Vitality
 
 log = structlog.get_logger(__name__)
@@ -27,7 +28,6 @@ OVERDUE_WITH_EMPTY_QUEUE: Final = timedelta(seconds=3)
 OVERDUE_AT_MOST: Final = timedelta(minutes=2)
 """A queued row this old is published again although the queue is not empty; doubled for each time it happened."""
 
-BROKER_PAUSE: Final = timedelta(seconds=1)
 SLOW_OBSERVATION: Final = 1.0
 """Seconds; a beat round that took longer says that the database could not take beats from anybody."""
 
@@ -51,8 +51,12 @@ class Dispatch:
     vitality: Vitality
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
-    _broker_back_at: float = float("-inf")
+    _sender: Sender = field(init=False)
     _checked_at: float = field(default=float("-inf"))
+
+    def __post_init__(self) -> None:
+        """Send through the same publisher."""
+        self._sender = Sender(self.publisher, now=self.now, monotonic=self.monotonic)
 
     def tick(self) -> int:
         """Do one round; returns how many rows went to the broker.
@@ -119,22 +123,14 @@ class Dispatch:
             log.warning("messages.lost", withdrawn=moved, queue_empty=empty)
 
     def _send_due(self) -> int:
-        now = self.now()
-        if self.monotonic() < self._broker_back_at:
+        if not self._sender.ready:
             return 0
+        now = self.now()
         ids = list(self._due(now))
         if not ids:
             return 0
         sent = transitions.enqueue(ids, now=now)
-        try:
-            self.publisher.publish(sent)
-        except BrokerUnavailable:
-            self._broker_back_at = self.monotonic() + BROKER_PAUSE.total_seconds()
-            back = Execution.objects.filter(id__in=sent)
-            transitions.withdraw(back, Reason.BROKER_UNAVAILABLE, due_at=now + BROKER_PAUSE)
-            log.warning("broker.unavailable", waiting=len(sent))
-            return 0
-        return len(sent)
+        return len(sent) if self._sender.send(sent) else 0
 
     def _due(self, now: datetime) -> Iterator[str]:
         """Choose due rows: each agent's by priority and age within its window, agents taking turns."""

@@ -5,27 +5,24 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
 from bson.errors import BSONError
 from django.db import DataError, IntegrityError
 
-from executions_app import ledger, transitions
+from executions_app import ledger
 from executions_app.ledger import NewExecution
-from executions_app.models import Execution
-from executions_app.states import Reason
 from watcher.event import ChangeEvent
 from watcher.matching import Match, Matcher, Unhealthy
-from watcher.publisher import BrokerUnavailable, Publisher
+from watcher.publisher import Publisher
+from watcher.sending import Sender
 
 log = structlog.get_logger(__name__)
 
 CHUNK: Final = 500
 """Events per transaction: keeps statements within SQLite's parameter limit and the write lock short."""
-
-BROKER_PAUSE: Final = timedelta(seconds=1)
 
 ROW_AT_FAULT: Final = (DataError, IntegrityError, BSONError, ValueError, OverflowError)
 """What a database or an encoder says of one row's contents. Anything else is the database's own trouble and passes."""
@@ -43,12 +40,10 @@ class Ingest:
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
-        self._publisher = publisher
+        self._sender = Sender(publisher, now=now, monotonic=monotonic)
         self._window = window
         self._unhealthy = unhealthy
         self._now = now
-        self._monotonic = monotonic
-        self._broker_back_at = float("-inf")
 
     def ingest(self, matcher: Matcher, events: Sequence[ChangeEvent]) -> int:
         """Put the events on record. When this returns, they are durable; returns how many matched.
@@ -67,8 +62,7 @@ class Ingest:
             return
         now = self._now()
         agents = sorted({match.agent.agent_id for match in matches})
-        broker_up = self._monotonic() >= self._broker_back_at
-        room = ledger.room_of(agents, self._window) if broker_up else {}
+        room = ledger.room_of(agents, self._window) if self._sender.ready else {}
         sequence = time.time_ns()
         rows = [_new_execution(match, sequence + index) for index, match in enumerate(matches)]
         try:
@@ -76,7 +70,7 @@ class Ingest:
         except ROW_AT_FAULT:
             self._record_one_by_one(rows, now)
         else:
-            self._publish(ids)
+            self._sender.send(ids)
 
     def _record_one_by_one(self, rows: Sequence[NewExecution], now: datetime) -> None:
         """Record what can be recorded; dispatch finds it. One event that cannot be must not stop all later ones."""
@@ -92,15 +86,6 @@ class Ingest:
         for agent_id, count in Counter(row.agent_id for row, _ in lost).items():
             reason = f"changes that could not be put on record: {count}; see event.not_recorded in the log"
             self._unhealthy(agent_id, reason)
-
-    def _publish(self, ids: Sequence[str]) -> None:
-        try:
-            self._publisher.publish(ids)
-        except BrokerUnavailable:
-            self._broker_back_at = self._monotonic() + BROKER_PAUSE.total_seconds()
-            log.warning("broker.unavailable", waiting=len(ids))
-            back = Execution.objects.filter(id__in=ids)
-            transitions.withdraw(back, Reason.BROKER_UNAVAILABLE, due_at=self._now() + BROKER_PAUSE)
 
 
 def _new_execution(match: Match, sequence: int) -> NewExecution:

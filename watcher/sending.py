@@ -1,0 +1,47 @@
+"""Sending queued rows to the broker, and taking them back where it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from executions_app import transitions
+from executions_app.models import Execution
+from executions_app.states import Reason
+from watcher.publisher import BrokerUnavailable, Publisher
+
+log = structlog.get_logger(__name__)
+
+BROKER_PAUSE: Final = timedelta(seconds=1)
+
+
+class Sender:
+    """Publishes rows that are queued already. A broker that refused is left alone for a second."""
+
+    def __init__(
+        self, publisher: Publisher, *, now: Callable[[], datetime], monotonic: Callable[[], float]
+    ) -> None:
+        self._publisher = publisher
+        self._now = now
+        self._monotonic = monotonic
+        self._back_at = float("-inf")
+
+    @property
+    def ready(self) -> bool:
+        """False while the broker is left alone."""
+        return self._monotonic() >= self._back_at
+
+    def send(self, ids: Sequence[str]) -> bool:
+        """Publish the rows; where the broker refuses they are pending again and False is returned."""
+        try:
+            self._publisher.publish(ids)
+        except BrokerUnavailable:
+            self._back_at = self._monotonic() + BROKER_PAUSE.total_seconds()
+            log.warning("broker.unavailable", waiting=len(ids))
+            back = Execution.objects.filter(id__in=ids)
+            transitions.withdraw(back, Reason.BROKER_UNAVAILABLE, due_at=self._now() + BROKER_PAUSE)
+            return False
+        return True
