@@ -140,7 +140,9 @@ def test_two_agents_that_watch_each_others_output_stop_at_max_hops(fleet: Fleet)
     fleet.start()
     fleet.insert(1)
 
-    fleet.wait_for(lambda: fleet.count("SELECT count(*) FROM executions_app_execution") >= 4)
+    # Idle alone proves nothing: between a write and its event no row waits.
+    refused = "SELECT count(*) FROM executions_app_execution WHERE reason = 'max_hops'"
+    fleet.wait_for(lambda: fleet.count(refused) >= 1)
     fleet.wait_until_idle()
 
     assert fleet.model.calls()["total"] <= 4
