@@ -9,7 +9,7 @@ from typing import Final
 
 from django.db import connection
 
-_SQLITE_WRITER: Final = threading.Lock()
+_SQLITE_WRITER: Final = threading.RLock()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from agents_app.spec.names import RESERVED_IDS, VERSION_FIELD
 from agents_app.spec.parse import ParsedSpec, parse_spec
 from agents_app.spec.policy import FallbackAction, PolicyAction, PolicySpec
 from agents_app.spec.problems import known_paths
-from agents_app.spec.watch import Operation, WatchSpec
+from agents_app.spec.watch import HistoryPolicy, Operation, WatchSpec
 from agents_app.spec.without_effect import NO_EFFECT
 from agents_app.spec.write import Strategy, WriteSpec
 
@@ -34,6 +34,7 @@ __all__ = [
     "ConsistencyMode",
     "ExecutionSpec",
     "FallbackAction",
+    "HistoryPolicy",
     "Operation",
     "ParsedSpec",
     "PolicyAction",

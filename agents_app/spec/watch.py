@@ -13,6 +13,14 @@ from agents_app.spec.names import CollectionName, DatabaseName
 from agents_app.spec.section import Filled, Finding, Section
 
 
+class HistoryPolicy(StrEnum):
+    """What happens when changes can no longer be read because the oplog has dropped them."""
+
+    FAIL = "fail"
+    BACKFILL = "backfill"
+    SKIP = "skip_with_gap_record"
+
+
 class Operation(StrEnum):
     """A kind of change to a document."""
 
@@ -42,6 +50,19 @@ class WatchSpec(Section):
     filter: Filter | None = None
     projection: tuple[Filled, ...] | None = None
     full_document: Literal["updateLookup", "default", "whenAvailable", "required"] = "updateLookup"
+    full_document_before_change: Literal["off", "whenAvailable", "required"] = "off"
+    fields: Annotated[tuple[Filled, ...], Field(min_length=1)] | None = None
+    on_history_lost: HistoryPolicy | None = None
+
+    @property
+    def history_policy(self) -> HistoryPolicy:
+        """The policy for lost history. By default what is still there is worked through again.
+
+        Where only deletes are watched, nothing is there to be worked through, and the agent stops.
+        """
+        if self.on_history_lost is not None:
+            return self.on_history_lost
+        return HistoryPolicy.FAIL if set(self.operations) == {Operation.DELETE} else HistoryPolicy.BACKFILL
 
     @field_serializer("filter")
     def _dump_filter(self, value: Mapping[str, Any] | None) -> Any:

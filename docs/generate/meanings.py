@@ -38,6 +38,13 @@ WATCH: Final[Mapping[str, str]] = {
     ),
     "watch.projection": "Meant to limit which fields are read.",
     "watch.full_document": "Meant for change stream options; the worker always reads the newest state.",
+    "watch.full_document_before_change": "Whether the prompt gets the document as it was before the change.",
+    "watch.fields": "Only updates that change one of these dotted fields count; inserts and replaces always do.",
+    "watch.on_history_lost": (
+        "What to do when the oplog no longer holds changes that the agent has not seen: `backfill` works through "
+        "the documents that are there, `skip_with_gap_record` goes on, `fail` holds the agent until somebody "
+        "decides. Default: `backfill`, or `fail` where only deletes are watched."
+    ),
 }
 
 AI: Final[Mapping[str, str]] = {

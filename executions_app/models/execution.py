@@ -1,4 +1,4 @@
-"""The ledger's tables. `Execution.status` is written by `executions_app.transitions` and by the insert alone."""
+"""Executions and their attempts. Only `executions_app.transitions` and the insert write `Execution.status`."""
 
 from __future__ import annotations
 
@@ -155,24 +155,3 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.execution_id}: call {self.number} of claim {self.claim}: {self.outcome}"
-
-
-class WorkerProcess(models.Model):
-    """A process that holds claims; `beat` grows while it lives."""
-
-    id = models.CharField(primary_key=True, max_length=32)
-    role = models.CharField(max_length=16)
-    host = models.CharField(max_length=255)
-    pid = models.IntegerField()
-    started_at = models.DateTimeField()
-    beat = models.BigIntegerField(default=0)
-    beat_at = models.DateTimeField()
-
-    class Meta:
-        """A process writes its own row; nobody else does."""
-
-        default_permissions = ("view",)
-        verbose_name_plural = "worker processes"
-
-    def __str__(self) -> str:
-        return f"{self.role} {self.host}:{self.pid}"

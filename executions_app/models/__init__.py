@@ -1,0 +1,22 @@
+"""The ledger's tables."""
+
+from __future__ import annotations
+
+from executions_app.models.backfill import Backfill, BackfillRange, BackfillStatus
+from executions_app.models.execution import Attempt, Execution
+from executions_app.models.gap import GapKind, GapStatus, StreamGap
+from executions_app.models.leadership import Leadership
+from executions_app.models.worker import WorkerProcess
+
+__all__ = [
+    "Attempt",
+    "Backfill",
+    "BackfillRange",
+    "BackfillStatus",
+    "Execution",
+    "GapKind",
+    "GapStatus",
+    "Leadership",
+    "StreamGap",
+    "WorkerProcess",
+]

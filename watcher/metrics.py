@@ -1,0 +1,51 @@
+"""What the watcher measures, declared once. Names and labels are documented in docs/reference/metrics.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+STREAM_LAG: Final = Gauge(
+    "mongoclaw_stream_lag_seconds",
+    "How far the stream is behind the cluster; absent until known, 0 when caught up.",
+    ["stream"],
+)
+POSITION_AGE: Final = Gauge(
+    "mongoclaw_stream_position_age_seconds", "Cluster time now minus that of the stored position.", ["stream"]
+)
+OPLOG_WINDOW: Final = Gauge("mongoclaw_oplog_window_seconds", "How far back changes can be read.")
+TIME_TO_HISTORY_LOST: Final = Gauge(
+    "mongoclaw_time_to_history_lost_seconds",
+    "How long the stream may stand still before the oplog no longer holds its position.",
+    ["stream"],
+)
+EVENTS: Final = Counter(
+    "mongoclaw_stream_events_total",
+    "Events read, by what became of them: matched, unmatched, self_write, filtered, held.",
+    ["stream", "outcome"],
+)
+ROWS: Final = Counter(
+    "mongoclaw_stream_rows_total",
+    "Matched events by what the ledger did: queued, pending, known (recorded or coalesced before).",
+    ["outcome"],
+)
+PUBLISH_SECONDS: Final = Histogram(
+    "mongoclaw_publish_seconds", "How long one batched, confirmed publication to the broker took."
+)
+COMMIT_TO_BROKER_SECONDS: Final = Histogram(
+    "mongoclaw_commit_to_broker_seconds",
+    "From an event's wall time at the server to its message in the broker.",
+    buckets=(0.002, 0.005, 0.01, 0.015, 0.025, 0.06, 0.1, 0.25, 1, 5, 30, 120),
+)
+GAPS: Final = Counter("mongoclaw_stream_gaps_total", "Gaps put on record.", ["kind", "policy"])
+LEASE_TERM: Final = Gauge("mongoclaw_lease_term", "Term of each lease that this process holds.", ["name"])
+REOPENS: Final = Counter(
+    "mongoclaw_stream_reopens_total", "Streams opened again, by the server's error code.", ["stream", "code"]
+)
+POSITION_WRITES: Final = Counter("mongoclaw_position_writes_total", "Positions stored.", ["stream"])
+BACKFILL_DOCUMENTS: Final = Counter(
+    "mongoclaw_backfill_documents_total",
+    "Documents that backfills read: recorded, current, known.",
+    ["outcome"],
+)
