@@ -13,6 +13,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from watcher.connection import CALL_SECONDS
+from watcher.unit import Unit
 
 Document = dict[str, Any]
 
@@ -31,15 +32,15 @@ class Position:
 
 
 class PositionStore:
-    """Positions in one collection, a document per watched database."""
+    """Positions in one collection, a document per unit."""
 
     def __init__(self, collection: Collection[Document]) -> None:
         self._collection = collection
 
-    def load(self, database: str) -> Position | None:
-        """Read the stored position of a database's stream, or None if there is none."""
+    def load(self, unit: Unit) -> Position | None:
+        """Read the stored position of a unit's stream, or None if there is none."""
         with pymongo.timeout(CALL_SECONDS):
-            found = self._collection.find_one({"_id": database})
+            found = self._collection.find_one({"_id": unit.name})
         if found is None:
             return None
         return Position(found["token"]["_data"], found["cluster_time"], found["pipeline"], found["covers"])
@@ -50,10 +51,10 @@ class PositionStore:
             found = self._collection.find_one({}, sort=[("term", -1)])
         return int(found["term"]) if found else 0
 
-    def save(self, database: str, position: Position, *, term: int, now: datetime) -> bool:
+    def save(self, unit: Unit, position: Position, *, term: int, now: datetime) -> bool:
         """Store a position. False: a newer term holds it, and this process must stop reading."""
         fields = {
-            "database": database,
+            "database": unit.database,
             "collection": None,
             "token": {"_data": position.token},
             "cluster_time": position.time,
@@ -62,7 +63,7 @@ class PositionStore:
             "term": term,
             "updated_at": now,
         }
-        not_fenced = {"_id": database, "term": {"$lte": term}}
+        not_fenced = {"_id": unit.name, "term": {"$lte": term}}
         change = {"$set": fields, "$setOnInsert": {"created_at": now}}
         try:
             with pymongo.timeout(CALL_SECONDS):

@@ -16,9 +16,11 @@ from pymongo.errors import PyMongoError
 from agents_app import registry
 from agents_app.registry import ActiveAgent
 from executions_app.database import drop_broken_connection
+from executions_app.fence import Term
 from watcher.dispatch import Dispatch
 from watcher.lease import Lease
 from watcher.reader import Reader, Reading
+from watcher.unit import Unit
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +79,9 @@ class StreamKeeper:
     def _keep(self, database: str, agents: Sequence[ActiveAgent], term: int) -> None:
         reader = self.readers.get(database)
         if reader is None:
-            reader = self.readers[database] = Reader(self.reading, database, agents, term=term)
+            reader = self.readers[database] = Reader(
+                self.reading, Unit(database), agents, term=Term(f"stream:{database}", term)
+            )
             reader.start()
         else:
             reader.watch(agents)

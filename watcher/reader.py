@@ -16,12 +16,15 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from agents_app.registry import ActiveAgent
 from executions_app.database import drop_broken_connection
+from executions_app.fence import Fenced, Term
 from watcher.ingest import Ingest
 from watcher.matching import Matcher, Unhealthy
 from watcher.pipeline import build_pipeline, fingerprint_of
 from watcher.position import Position, PositionStore
 from watcher.starting import coverage_of, losers, other_starts, start_point
+from watcher.status import StreamState, StreamStatus
 from watcher.stream import START_REFUSED, Batch, ChangeStream, StartPoint
+from watcher.unit import Unit
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +32,6 @@ FIRST_WAIT: Final = 0.2
 LONGEST_WAIT: Final = 5.0
 
 Document = dict[str, Any]
-
-
-class Fenced(Exception):
-    """A newer leader writes the positions; this process must stop reading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +50,13 @@ class Reading:
 
 
 class Reader(threading.Thread):
-    """Reads one database for a changing set of agents until it is stopped or fenced off."""
+    """Reads one unit for a changing set of agents until it is stopped or fenced off."""
 
-    def __init__(self, shared: Reading, database: str, agents: Sequence[ActiveAgent], *, term: int) -> None:
-        super().__init__(name=f"reader-{database}", daemon=True)
+    def __init__(self, shared: Reading, unit: Unit, agents: Sequence[ActiveAgent], *, term: Term) -> None:
+        super().__init__(name=f"reader-{unit.name}", daemon=True)
         self._shared = shared
-        self._database = database
+        self._unit = unit
+        self._database = unit.database
         self._agents = tuple(agents)
         self._term = term
         self._stop_asked = threading.Event()
@@ -65,12 +65,17 @@ class Reader(threading.Thread):
         self._saved_at = float("-inf")
         self._start = StartPoint()
         self._refused: StartPoint | None = None
+        self._status = StreamStatus(state=StreamState.STARTING)
         self.failure: BaseException | None = None
         self.fenced = False
 
     def watch(self, agents: Sequence[ActiveAgent]) -> None:
         """Give the reader another set of agents; it takes them up after the batch in hand."""
         self._agents = tuple(agents)
+
+    def status(self) -> StreamStatus:
+        """Say what the stream is doing; safe from any thread."""
+        return self._status
 
     def stop(self) -> None:
         """Ask the reader to end after the batch in hand."""
@@ -91,7 +96,7 @@ class Reader(threading.Thread):
                     wait = min(wait * 2, LONGEST_WAIT)
         except Fenced:
             self.fenced = True
-            log.warning("reader.fenced", database=self._database, term=self._term)
+            log.warning("reader.fenced", stream=self._unit.name, term=self._term.number)
         except BaseException as error:
             self.failure = error
             log.exception("reader.failed", database=self._database)
@@ -116,7 +121,7 @@ class Reader(threading.Thread):
         fingerprint = fingerprint_of(pipeline)
         covers = coverage_of(agents)
         if self._position is None:
-            self._position = self._saved = shared.positions.load(self._database)
+            self._position = self._saved = shared.positions.load(self._unit)
         stream = ChangeStream(shared.client, self._database, max_await_ms=shared.max_await_ms)
         matcher = Matcher(shared.client, agents, shared.unhealthy, monotonic=shared.monotonic)
         try:
@@ -195,8 +200,8 @@ class Reader(threading.Thread):
         if self._position is None or self._position == self._saved:
             return
         if not self._shared.positions.save(
-            self._database, self._position, term=self._term, now=self._shared.now()
+            self._unit, self._position, term=self._term.number, now=self._shared.now()
         ):
-            raise Fenced
+            raise Fenced(name=self._term.name, term=self._term.number)
         self._saved = self._position
         self._saved_at = self._shared.monotonic()

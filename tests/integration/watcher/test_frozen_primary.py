@@ -19,6 +19,7 @@ from sandbox.errors import BinaryMissing
 from tests.conditions import eventually
 from watcher.lease import Lease
 from watcher.position import PositionStore
+from watcher.unit import Unit
 
 Document = dict[str, Any]
 
@@ -46,7 +47,7 @@ def test_leases_and_positions_fail_in_seconds_and_work_again_when_it_wakes(own_m
 
         os.kill(own_mongod.pid, signal.SIGSTOP)
         try:
-            for call in (lease.acquire, lambda: positions.load("shop")):
+            for call in (lease.acquire, lambda: positions.load(Unit("shop"))):
                 with pytest.raises(PyMongoError) as raised:
                     call()
                 assert raised.value.timeout

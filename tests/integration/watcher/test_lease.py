@@ -12,6 +12,7 @@ from pymongo.database import Database
 from tests.conditions import eventually
 from watcher.lease import Lease
 from watcher.position import Position, PositionStore
+from watcher.unit import Unit
 
 Document = dict[str, Any]
 LONG = timedelta(minutes=1)
@@ -76,8 +77,8 @@ def test_a_leader_of_an_older_term_cannot_move_the_position(mongo_db: Database[D
     new = Position("8200", Timestamp(9, 1), "p", {"a": "since"})
     old = Position("8100", Timestamp(5, 1), "p", {})
 
-    assert store.save("shop", new, term=2, now=NOW)
-    assert not store.save("shop", old, term=1, now=NOW)
-    assert store.load("shop") == new
-    assert store.load("other") is None
+    assert store.save(Unit("shop"), new, term=2, now=NOW)
+    assert not store.save(Unit("shop"), old, term=1, now=NOW)
+    assert store.load(Unit("shop")) == new
+    assert store.load(Unit("other")) is None
     assert (store.highest_term(), PositionStore(mongo_db.empty).highest_term()) == (2, 0)

@@ -17,6 +17,7 @@ from pymongo.errors import OperationFailure
 
 from agents_app import registry
 from agents_app.registry import ActiveAgent
+from executions_app.fence import Term
 from tests.conditions import eventually
 from tests.integration.watcher.conftest import MakeAgent
 from watcher.event import ChangeEvent
@@ -28,6 +29,7 @@ from watcher.process import StreamKeeper
 from watcher.reader import Reader, Reading
 from watcher.starting import coverage_of
 from watcher.stream import ChangeStream, StartPoint
+from watcher.unit import Unit
 
 Document = dict[str, Any]
 
@@ -85,7 +87,7 @@ class Watched:
     @contextmanager
     def reading(self, *agents: ActiveAgent) -> Iterator[Reader]:
         """Run a reader for these agents."""
-        reader = Reader(self.surroundings, self._database, agents, term=1)
+        reader = Reader(self.surroundings, Unit(self._database), agents, term=Term("stream", 1))
         reader.start()
         try:
             yield reader
@@ -110,7 +112,7 @@ def reach_here(mongo: MongoClient[Document], watched: Watched, *agents: ActiveAg
     batch = stream.next_batch()
     stream.close()
     position = Position(batch.token, batch.time, fingerprint_of(pipeline), coverage_of(agents))
-    assert watched.positions.save(database, position, term=1, now=datetime.now(UTC))
+    assert watched.positions.save(Unit(database), position, term=1, now=datetime.now(UTC))
     return position
 
 
@@ -142,7 +144,7 @@ def test_a_token_that_is_no_good_falls_back_to_its_time(
     agent = make_agent()
     position = reach_here(mongo, watched, agent)
     damaged = replace(position, token="82FF")
-    assert watched.positions.save(mongo_db.name, damaged, term=1, now=datetime.now(UTC))
+    assert watched.positions.save(Unit(mongo_db.name), damaged, term=1, now=datetime.now(UTC))
     mongo_db.tickets.insert_one({"_id": "while nobody watched"})
 
     with watched.reading(agent):
@@ -157,7 +159,7 @@ def test_history_that_nobody_has_is_reported_for_every_agent_and_the_stream_goes
     watched = Watched(mongo, mongo_db)
 
     with watched.reading(make_agent("a"), make_agent("b")):
-        eventually(lambda: watched.positions.load(mongo_db.name) is not None)
+        eventually(lambda: watched.positions.load(Unit(mongo_db.name)) is not None)
         mongo_db.tickets.insert_one({"_id": "now"})
         eventually(caught(watched, "now"))
 
@@ -172,13 +174,13 @@ def test_leases_that_are_lost_stop_no_stream(
 ) -> None:
     watched, agent = Watched(mongo, mongo_db), make_agent()
     position = reach_here(mongo, watched, agent)
-    assert watched.positions.save(mongo_db.name, position, term=41, now=datetime.now(UTC))
+    assert watched.positions.save(Unit(mongo_db.name), position, term=41, now=datetime.now(UTC))
     monkeypatch.setattr(registry, "active_agents", lambda: (agent,))
     keeper = keeper_of(watched, mongo_db)
 
     def is_ahead() -> bool:
         keeper.step()
-        now = watched.positions.load(mongo_db.name)
+        now = watched.positions.load(Unit(mongo_db.name))
         return now is not None and now.time > position.time
 
     try:
