@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bson import Timestamp
-from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from executions_app.database import write_turn
+from executions_app.fence import Term, held
 from executions_app.identity import display_key, execution_id, pack_key, subject_of
 from executions_app.models import Execution
 from executions_app.states import UNSTARTED, Reason, Status
@@ -43,21 +42,23 @@ def pack_time(time: Timestamp) -> str:
     return f"{time.time:08x}{time.inc:08x}"
 
 
-def record(events: Iterable[NewExecution], *, room: Mapping[str, int], now: datetime) -> list[str]:
+def record(
+    events: Iterable[NewExecution], *, room: Mapping[str, int], now: datetime, term: Term | None = None
+) -> list[str]:
     """Insert one row per event in one transaction and return the ids that are to be published, in order.
 
     1. Rows within their agent's `room` start as queued, the rest as pending.
     2. An event read before is the same id and inserts nothing; one for a document that already waits coalesces.
     3. What was really inserted as queued is selected back: a conflict leaves no trace otherwise.
 
-    Raises Django's database errors; then nothing was inserted.
+    Raises Django's database errors, and Fenced if the term is over; then nothing was inserted.
     """
     kept = _last_per_document(events)
     left = dict(room)
     rows = [_row(event, left, now) for event in kept]
     if not rows:
         return []
-    with write_turn(), transaction.atomic():
+    with held(term):
         _refresh_waiting(rows)
         Execution.objects.bulk_create(rows, ignore_conflicts=True)
     queued = [row.id for row in rows if row.status == Status.QUEUED]
@@ -85,17 +86,17 @@ def _refresh_waiting(rows: Sequence[Execution]) -> None:
 
 def in_flight() -> dict[str, int]:
     """Count each agent's rows that are in the broker or running."""
-    held: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
     for status in (Status.QUEUED, Status.RUNNING):
         rows = Execution.objects.filter(status=status).values_list("agent_id")
-        held.update(dict(rows.annotate(Count("id")).order_by()))
-    return dict(held)
+        counted.update(dict(rows.annotate(Count("id")).order_by()))
+    return dict(counted)
 
 
 def room_of(agents: Sequence[str], window: int) -> dict[str, int]:
     """Tell how many more rows of each agent may be in the broker."""
-    held = in_flight()
-    return {agent: max(0, window - held.get(agent, 0)) for agent in agents}
+    busy = in_flight()
+    return {agent: max(0, window - busy.get(agent, 0)) for agent in agents}
 
 
 def unblocked(rows: QuerySet[Execution]) -> QuerySet[Execution]:

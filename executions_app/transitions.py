@@ -1,7 +1,7 @@
 """The one place that changes `Execution.status` after the insert.
 
 Every change is a compare-and-set: it names the state it expects and tells whether it found it. A worker's changes
-also name the claim number, so a worker that was given up for dead and wakes up late changes nothing.
+name the claim number too, so one that was given up for dead changes nothing. What takes a `term` raises Fenced.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from agents_app.models import Agent
 from executions_app.database import write_turn
+from executions_app.fence import Term, held
 from executions_app.models import Attempt, Execution
 from executions_app.states import TRANSITIONS, UNSTARTED, Reason, Status
 from executions_app.text import storable
@@ -207,26 +208,26 @@ def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
     return bool(moved)
 
 
-def reclaim(workers: Sequence[str], *, now: datetime) -> int:
+def reclaim(workers: Sequence[str], *, now: datetime, term: Term | None = None) -> int:
     """Make the runs of dead workers pending again; returns how many rows moved."""
     _allowed(Status.RUNNING, Status.PENDING)
     moved = 0
     orphans = Execution.objects.filter(status=Status.RUNNING, worker__in=workers)
     for id_, claim_, subject in orphans.values_list("id", "claim", "subject"):
-        held = Execution.objects.filter(id=id_, claim=claim_, status=Status.RUNNING)
+        orphan = Execution.objects.filter(id=id_, claim=claim_, status=Status.RUNNING)
         try:
-            with write_turn(), transaction.atomic():
-                moved += held.update(status=Status.PENDING, reason=Reason.RECLAIMED, due_at=now)
+            with held(term):
+                moved += orphan.update(status=Status.PENDING, reason=Reason.RECLAIMED, due_at=now)
         except IntegrityError:
-            moved += _supersede(held, id_, subject, now=now)
+            moved += _supersede(orphan, id_, subject, now=now, term=term)
     return moved
 
 
-def enqueue(ids: Sequence[str], *, now: datetime) -> list[str]:
+def enqueue(ids: Sequence[str], *, now: datetime, term: Term | None = None) -> list[str]:
     """Move pending rows into the broker's window; returns those that moved, in the order given."""
     _allowed(Status.PENDING, Status.QUEUED)
     pending = Execution.objects.filter(id__in=ids, status=Status.PENDING)
-    with write_turn(), transaction.atomic():
+    with held(term):
         free = set(pending.values_list("id", flat=True))
         Execution.objects.filter(id__in=free, status=Status.PENDING).update(
             status=Status.QUEUED, queued_at=now
@@ -234,21 +235,21 @@ def enqueue(ids: Sequence[str], *, now: datetime) -> list[str]:
     return [id_ for id_ in ids if id_ in free]
 
 
-def withdraw(rows: QuerySet[Execution], reason: Reason, *, due_at: datetime) -> int:
+def withdraw(rows: QuerySet[Execution], reason: Reason, *, due_at: datetime, term: Term | None = None) -> int:
     """Take queued rows out of the broker's window again: their message is lost or was never sent."""
     _allowed(Status.QUEUED, Status.PENDING)
     queued = rows.filter(status=Status.QUEUED)
-    with write_turn():
+    with held(term):
         return queued.update(
             status=Status.PENDING, reason=reason, due_at=due_at, publications=F("publications") + 1
         )
 
 
-def abandon(rows: QuerySet[Execution], reason: Reason, *, now: datetime) -> int:
+def abandon(rows: QuerySet[Execution], reason: Reason, *, now: datetime, term: Term | None = None) -> int:
     """End pending rows that nobody will run."""
     _allowed(Status.PENDING, Status.SKIPPED)
     pending = rows.filter(status=Status.PENDING)
-    with write_turn():
+    with held(term):
         return pending.update(status=Status.SKIPPED, reason=reason, completed_at=now)
 
 
@@ -269,15 +270,17 @@ def requeue(ids: Sequence[str], *, now: datetime) -> list[str]:
     return moved
 
 
-def _supersede(held: QuerySet[Execution], id_: str, subject: str, *, now: datetime) -> bool:
+def _supersede(
+    run: QuerySet[Execution], id_: str, subject: str, *, now: datetime, term: Term | None = None
+) -> bool:
     """End a run for which a newer row waits; that one inherits the answer that was paid for, if there is one."""
     _allowed(Status.RUNNING, Status.SKIPPED)
     paid = Attempt.objects.filter(execution_id=id_, outcome="valid").exists()
     heirloom = id_ if paid else Execution.objects.filter(id=id_).values_list("predecessor", flat=True).first()
-    with write_turn(), transaction.atomic():
+    with held(term):
         # The newer row first: its claim locks it and then waits for the running one.
         Execution.objects.filter(subject=subject, status__in=UNSTARTED).update(predecessor=heirloom or "")
-        ended = held.update(status=Status.SKIPPED, reason=Reason.SUPERSEDED, completed_at=now)
+        ended = run.update(status=Status.SKIPPED, reason=Reason.SUPERSEDED, completed_at=now)
     if ended:
         with write_turn():
             _waiting_for(subject).update(due_at=now)

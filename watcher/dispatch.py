@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from agents_app import registry
 from agents_app.models import Agent
 from executions_app import ledger, transitions
+from executions_app.fence import Term
 from executions_app.models import Execution, WorkerProcess
 from executions_app.states import Reason, Status
 from watcher.publisher import BrokerUnavailable, Publisher
@@ -58,19 +59,19 @@ class Dispatch:
         """Send through the same publisher."""
         self._sender = Sender(self.publisher, now=self.now, monotonic=self.monotonic)
 
-    def tick(self) -> int:
+    def tick(self, term: Term | None = None) -> int:
         """Do one round; returns how many rows went to the broker.
 
-        Raises Django's database errors; whatever was done until then stays done.
+        Raises Django's database errors, and Fenced if the term is over; whatever was done until then stays done.
         """
         if self.monotonic() - self._checked_at >= ORPHAN_CHECK_SECONDS:
             self._checked_at = self.monotonic()
-            self._reclaim_orphans()
-            self._end_unwanted()
-            self._withdraw_lost()
-        return self._send_due()
+            self._reclaim_orphans(term)
+            self._end_unwanted(term)
+            self._withdraw_lost(term)
+        return self._send_due(term)
 
-    def _reclaim_orphans(self) -> None:
+    def _reclaim_orphans(self, term: Term | None = None) -> None:
         """Take back the runs of workers whose heartbeat stands still, or whose row is gone, for too long."""
         started = self.monotonic()
         try:
@@ -84,18 +85,18 @@ class Dispatch:
             return
         dead = sorted(self.vitality.observe(beats, monotonic=self.monotonic()))
         if dead:
-            moved = transitions.reclaim(dead, now=self.now())
+            moved = transitions.reclaim(dead, now=self.now(), term=term)
             log.warning("workers.lost", workers=dead, reclaimed=moved)
         silent = WorkerProcess.objects.filter(beat_at__lt=self.now() - FORGOTTEN_AFTER)
         silent.exclude(id__in=beats).delete()
 
-    def _end_unwanted(self) -> None:
+    def _end_unwanted(self, term: Term | None) -> None:
         archived = list(Agent.objects.filter(archived_at__isnull=False).values_list("id", flat=True))
         unwanted = Execution.objects.filter(status=Status.PENDING, agent_id__in=archived)
         if archived and unwanted.exists():
-            transitions.abandon(unwanted, Reason.AGENT_NOT_FOUND, now=self.now())
+            transitions.abandon(unwanted, Reason.AGENT_NOT_FOUND, now=self.now(), term=term)
 
-    def _withdraw_lost(self) -> None:
+    def _withdraw_lost(self, term: Term | None) -> None:
         """Give up messages that cannot be in the broker any more.
 
         Unclaimed rows with an empty queue have lost theirs. With a queue that is not empty nobody can tell, so
@@ -119,18 +120,20 @@ class Dispatch:
             if empty or queued_at < now - OVERDUE_AT_MOST * 2 ** min(publications, 6)
         ]
         if lost:
-            moved = transitions.withdraw(Execution.objects.filter(id__in=lost), Reason.OVERDUE, due_at=now)
+            moved = transitions.withdraw(
+                Execution.objects.filter(id__in=lost), Reason.OVERDUE, due_at=now, term=term
+            )
             log.warning("messages.lost", withdrawn=moved, queue_empty=empty)
 
-    def _send_due(self) -> int:
+    def _send_due(self, term: Term | None) -> int:
         if not self._sender.ready:
             return 0
         now = self.now()
         ids = list(self._due(now))
         if not ids:
             return 0
-        sent = transitions.enqueue(ids, now=now)
-        return len(sent) if self._sender.send(sent) else 0
+        sent = transitions.enqueue(ids, now=now, term=term)
+        return len(sent) if self._sender.send(sent, term=term) else 0
 
     def _due(self, now: datetime) -> Iterator[str]:
         """Choose due rows: each agent's by priority and age within its window, agents taking turns."""

@@ -13,6 +13,7 @@ from bson.errors import BSONError
 from django.db import DataError, IntegrityError
 
 from executions_app import ledger
+from executions_app.fence import Term
 from executions_app.ledger import NewExecution
 from watcher.event import ChangeEvent
 from watcher.matching import Match, Matcher, Unhealthy
@@ -45,19 +46,20 @@ class Ingest:
         self._unhealthy = unhealthy
         self._now = now
 
-    def ingest(self, matcher: Matcher, events: Sequence[ChangeEvent]) -> int:
+    def ingest(self, matcher: Matcher, events: Sequence[ChangeEvent], *, term: Term | None = None) -> int:
         """Put the events on record. When this returns, they are durable; returns how many matched.
 
-        Raises pymongo's and Django's errors: then the same events are to be given again.
+        Raises pymongo's and Django's errors: then the same events are to be given again. Raises Fenced if the
+        term is over: then they are another process's.
         """
         matched = 0
         for start in range(0, len(events), CHUNK):
             matches = matcher.match(events[start : start + CHUNK])
             matched += len(matches)
-            self._record(matches)
+            self._record(matches, term)
         return matched
 
-    def _record(self, matches: Sequence[Match]) -> None:
+    def _record(self, matches: Sequence[Match], term: Term | None) -> None:
         if not matches:
             return
         now = self._now()
@@ -66,18 +68,18 @@ class Ingest:
         sequence = time.time_ns()
         rows = [_new_execution(match, sequence + index) for index, match in enumerate(matches)]
         try:
-            ids = ledger.record(rows, room=room, now=now)
+            ids = ledger.record(rows, room=room, now=now, term=term)
         except ROW_AT_FAULT:
-            self._record_one_by_one(rows, now)
+            self._record_one_by_one(rows, now, term)
         else:
-            self._sender.send(ids)
+            self._sender.send(ids, term=term)
 
-    def _record_one_by_one(self, rows: Sequence[NewExecution], now: datetime) -> None:
+    def _record_one_by_one(self, rows: Sequence[NewExecution], now: datetime, term: Term | None) -> None:
         """Record what can be recorded; dispatch finds it. One event that cannot be must not stop all later ones."""
         lost: list[tuple[NewExecution, str]] = []
         for row in rows:
             try:
-                ledger.record([row], room={}, now=now)
+                ledger.record([row], room={}, now=now, term=term)
             except ROW_AT_FAULT as error:
                 # The name alone: the text quotes the document.
                 lost.append((row, type(error).__name__))

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from executions_app import transitions
+from executions_app.fence import Term
 from executions_app.models import Execution
 from executions_app.states import Reason
 from watcher.publisher import BrokerUnavailable, Publisher
@@ -34,14 +35,19 @@ class Sender:
         """False while the broker is left alone."""
         return self._monotonic() >= self._back_at
 
-    def send(self, ids: Sequence[str]) -> bool:
-        """Publish the rows; where the broker refuses they are pending again and False is returned."""
+    def send(self, ids: Sequence[str], *, term: Term | None = None) -> bool:
+        """Publish the rows; where the broker refuses they are pending again and False is returned.
+
+        Raises Fenced if the term is over by then; the rows stay queued, and their lost messages are noticed.
+        """
         try:
             self._publisher.publish(ids)
         except BrokerUnavailable:
             self._back_at = self._monotonic() + BROKER_PAUSE.total_seconds()
             log.warning("broker.unavailable", waiting=len(ids))
             back = Execution.objects.filter(id__in=ids)
-            transitions.withdraw(back, Reason.BROKER_UNAVAILABLE, due_at=self._now() + BROKER_PAUSE)
+            transitions.withdraw(
+                back, Reason.BROKER_UNAVAILABLE, due_at=self._now() + BROKER_PAUSE, term=term
+            )
             return False
         return True
