@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from sandbox.embedded.members import ReplicaSet, start_replica_set
 from sandbox.embedded.mongod import start_mongod
 from sandbox.embedded.postgres import start_postgres
 from sandbox.embedded.server import RunningServer
 from sandbox.embedded.valkey import start_valkey
 
-__all__ = ["RunningServer", "start_mongod", "start_postgres", "start_valkey"]
+__all__ = [
+    "ReplicaSet",
+    "RunningServer",
+    "start_mongod",
+    "start_postgres",
+    "start_replica_set",
+    "start_valkey",
+]

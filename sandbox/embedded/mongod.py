@@ -13,6 +13,7 @@ from sandbox.embedded.replica_set import SET_NAME, make_primary, rewrite_address
 from sandbox.embedded.server import Recipe, RunningServer, start_server
 
 CACHE_GB = 0.25
+OPLOG_MB = 256
 
 
 def start_mongod(
@@ -28,7 +29,7 @@ def start_mongod(
     With `replica_set` False it stays a standalone server, which has no change streams.
     Raises BinaryMissing, DataDirectoryBusy, PortTaken or ServerStartFailed.
     """
-    starter = _Starter(data_dir.resolve(), str(find_mongod()), die_with_parent, start_seconds)
+    starter = _Starter(data_dir.resolve(), str(find_mongod()), die_with_parent, start_seconds, OPLOG_MB)
     before = remembered_port(starter.data_dir / "mongod.port")
     has_data = (starter.files / "WiredTiger").exists()
     server = starter.start(port, replica_set=replica_set)
@@ -42,6 +43,23 @@ def start_mongod(
         server.stop()
         raise
     return server
+
+
+def start_member(
+    data_dir: Path,
+    *,
+    port: int | None = None,
+    oplog_mb: int = OPLOG_MB,
+    die_with_parent: bool = True,
+    start_seconds: float = 60.0,
+) -> RunningServer:
+    """Starts mongod for a replica set that somebody else initiates, and waits until it listens.
+
+    `oplog_mb` counts at the first start only. Raises BinaryMissing, DataDirectoryBusy, PortTaken or
+    ServerStartFailed.
+    """
+    starter = _Starter(data_dir.resolve(), str(find_mongod()), die_with_parent, start_seconds, oplog_mb)
+    return starter.start(port, replica_set=True)
 
 
 def _moved(starter: _Starter, server: RunningServer) -> RunningServer:
@@ -65,6 +83,7 @@ class _Starter:
     program: str
     die_with_parent: bool
     seconds: float
+    oplog_mb: int
 
     @property
     def files(self) -> Path:
@@ -86,7 +105,7 @@ class _Starter:
         return (
             self.program,
             *("--dbpath", str(self.files), "--port", str(port), "--bind_ip", LOOPBACK, "--nounixsocket"),
-            *("--wiredTigerCacheSizeGB", str(CACHE_GB), "--oplogSize", "256", "--quiet"),
+            *("--wiredTigerCacheSizeGB", str(CACHE_GB), "--oplogSize", str(self.oplog_mb), "--quiet"),
             # The full-time diagnostic capture costs a constant share of a small machine.
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
             # A stop would otherwise wait up to 15 s for clients to move to another member; there is none.
