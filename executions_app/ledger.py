@@ -20,7 +20,8 @@ from executions_app.states import UNSTARTED, Reason, Status
 class NewExecution:
     """An event that an agent must answer to.
 
-    `token` is the event's resume token text; `key` the document's `_id`; `sequence` grows with the order of reading.
+    `token` is the event's resume token text; `key` the document's `_id`; `sequence` grows with the order of reading;
+    `backfill` the id of the backfill that asks instead of an event, or empty.
     """
 
     agent_id: str
@@ -35,6 +36,7 @@ class NewExecution:
     sequence: int
     priority: int
     coalesce: bool
+    backfill: str = ""
 
 
 def pack_time(time: Timestamp) -> str:
@@ -140,6 +142,7 @@ def _row(event: NewExecution, room: dict[str, int], now: datetime) -> Execution:
         document_id=display_key(event.key),
         operation=event.operation,
         cascade=event.cascade,
+        backfill=event.backfill,
         event_time=pack_time(event.event_time),
         sequence=event.sequence,
         subject=subject,

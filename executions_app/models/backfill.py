@@ -25,6 +25,8 @@ class Backfill(models.Model):
 
     id = models.CharField(primary_key=True, max_length=32)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="backfills")
+    database = models.CharField(max_length=64, blank=True, help_text="Empty until it has started.")
+    collection = models.CharField(max_length=255, blank=True, help_text="Empty until it has started.")
     filter = models.TextField(blank=True, help_text="An additional query as Extended JSON, or empty.")
     limit = models.BigIntegerField(null=True, help_text="At most so many documents are put on record.")
     rate = models.FloatField(null=True, help_text="At most so many documents a second are put on record.")
@@ -50,7 +52,10 @@ class Backfill(models.Model):
 
 
 class BackfillRange(models.Model):
-    """A part of a backfill's keys that one reader goes through. Bounds and cursor are packed keys, or empty."""
+    """A part of a backfill's keys that one reader goes through.
+
+    Bounds and cursor are keys as the hexadecimal digits of the BSON document `{_id: key}`: exact for every type.
+    """
 
     backfill = models.ForeignKey(Backfill, on_delete=models.CASCADE, related_name="ranges")
     number = models.IntegerField()
@@ -59,7 +64,7 @@ class BackfillRange(models.Model):
     cursor = models.TextField(blank=True, help_text="The last key that is on record, or empty for none yet.")
     read = models.BigIntegerField(default=0)
     recorded = models.BigIntegerField(default=0)
-    current = models.BigIntegerField(default=0, help_text="Skipped: their answer is up to date.")
+    current = models.BigIntegerField(default=0, help_text="Left out: their answer is up to date.")
     done = models.BooleanField(default=False)
 
     class Meta:

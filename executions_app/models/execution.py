@@ -27,6 +27,9 @@ class Execution(models.Model):
     document_id = models.TextField(help_text="The document's _id as people write it.")
     operation = models.CharField(max_length=16)
     cascade = models.BooleanField(default=False, help_text="Caused by an agent's write, not by a user's.")
+    backfill = models.CharField(
+        max_length=32, blank=True, help_text="The backfill that asked for it, until a change does."
+    )
     event_time = models.CharField(
         max_length=16, help_text="Cluster time of the event: 16 hexadecimal digits."
     )
