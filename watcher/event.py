@@ -1,4 +1,4 @@
-"""A change event as the watcher needs it: a reference to a document, never its body."""
+"""Change events as the watcher needs them: references to documents, never their bodies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any, Final
 
 from bson import Timestamp
 
+COLLECTION_OPERATIONS: Final = ("drop", "dropDatabase", "rename")
+"""What happens to collections and not to documents."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeEvent:
     """One change of one document.
 
-    `changed` holds the dotted names of the fields that an update touched, or None for any other operation.
+    `changed` holds the dotted names of the fields that an update touched. It is None for any other operation, and
+    for an update whose names are not known, because the event was too large to be read with them.
     `written_by` is the agent named by the document's own metadata when an insert or replace carries it.
     """
 
@@ -27,8 +31,26 @@ class ChangeEvent:
     written_by: str | None
 
 
-def read_event(raw: Mapping[str, Any]) -> ChangeEvent:
+@dataclass(frozen=True, slots=True)
+class CollectionEvent:
+    """A watched collection was dropped or renamed, another was renamed to its name, or the database was dropped.
+
+    `collection` is None where the database was dropped. `renamed_to` is the new name in the same database: a
+    rename into another database shows as a drop here.
+    """
+
+    token: str
+    operation: str
+    database: str
+    collection: str | None
+    renamed_to: str | None
+    cluster_time: Timestamp
+
+
+def read_event(raw: Mapping[str, Any]) -> ChangeEvent | CollectionEvent:
     """Read one projected change-stream document (see `watcher.pipeline`)."""
+    if raw["operationType"] in COLLECTION_OPERATIONS:
+        return _collection_event(raw)
     namespace = raw["ns"]
     names = raw.get("changed")
     return ChangeEvent(
@@ -40,6 +62,17 @@ def read_event(raw: Mapping[str, Any]) -> ChangeEvent:
         cluster_time=raw["clusterTime"],
         changed=None if names is None else frozenset(names),
         written_by=raw.get("written_by"),
+    )
+
+
+def _collection_event(raw: Mapping[str, Any]) -> CollectionEvent:
+    return CollectionEvent(
+        token=raw["_id"]["_data"],
+        operation=raw["operationType"],
+        database=raw["ns"]["db"],
+        collection=raw["ns"].get("coll"),
+        renamed_to=raw.get("to", {}).get("coll"),
+        cluster_time=raw["clusterTime"],
     )
 
 

@@ -15,7 +15,7 @@ from pymongo import MongoClient, ReadPreference
 from pymongo.errors import PyMongoError
 
 from executions_app.identity import CODEC
-from watcher.event import ChangeEvent, read_event, time_of_token
+from watcher.event import ChangeEvent, CollectionEvent, read_event, time_of_token
 from watcher.pipeline import Stage
 
 START_REFUSED: Final = frozenset({286, 136, 280, 260, 50811})
@@ -42,6 +42,7 @@ class Batch:
     events: tuple[ChangeEvent, ...]
     token: str
     time: Timestamp
+    collection_events: tuple[CollectionEvent, ...] = ()
 
 
 class ChangeStream:
@@ -120,4 +121,7 @@ class ChangeStream:
 
 def _read(cursor: Mapping[str, Any], events: list[Document]) -> Batch:
     token: str = cursor["postBatchResumeToken"]["_data"]
-    return Batch(tuple(read_event(raw) for raw in events), token, time_of_token(token))
+    found = [read_event(raw) for raw in events]
+    changes = tuple(event for event in found if isinstance(event, ChangeEvent))
+    collection_events = tuple(event for event in found if isinstance(event, CollectionEvent))
+    return Batch(changes, token, time_of_token(token), collection_events)

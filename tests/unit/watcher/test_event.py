@@ -7,7 +7,7 @@ from bson import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.event import read_event, time_of_token
+from watcher.event import ChangeEvent, CollectionEvent, read_event, time_of_token
 
 
 @given(seconds=st.integers(0, 2**32 - 1), increment=st.integers(0, 2**32 - 1))
@@ -23,17 +23,37 @@ def test_what_is_no_token_is_refused(text: str) -> None:
         time_of_token(text)
 
 
+INSERT = {
+    "_id": {"_data": "82"},
+    "operationType": "insert",
+    "ns": {"db": "shop", "coll": "orders.eu"},
+    "documentKey": {"_id": 0},
+    "clusterTime": Timestamp(5, 1),
+}
+
+
 def test_only_updates_tell_changed_fields() -> None:
-    raw = {
-        "_id": {"_data": "82"},
-        "operationType": "insert",
-        "ns": {"db": "shop", "coll": "orders.eu"},
-        "documentKey": {"_id": 0},
-        "clusterTime": Timestamp(5, 1),
-    }
+    insert = read_event(INSERT)
+    update = read_event({**INSERT, "operationType": "update", "changed": ["a", "b.c"]})
+    unnamed = read_event({**INSERT, "operationType": "update"})
 
-    insert = read_event(raw)
-    update = read_event({**raw, "operationType": "update", "changed": ["a", "b.c"]})
-
+    assert isinstance(insert, ChangeEvent)
+    assert isinstance(update, ChangeEvent)
+    assert isinstance(unnamed, ChangeEvent)
     assert (insert.changed, insert.key, insert.collection) == (None, 0, "orders.eu")
     assert update.changed == frozenset({"a", "b.c"})
+    assert unnamed.changed is None
+
+
+def test_what_happens_to_collections_has_no_document() -> None:
+    place = {"db": "shop", "coll": "orders"}
+    raw = {"_id": {"_data": "82"}, "ns": place, "clusterTime": Timestamp(5, 1)}
+
+    rename = read_event({**raw, "operationType": "rename", "to": {"db": "shop", "coll": "old"}})
+    drop = read_event({**raw, "operationType": "drop"})
+    end = read_event({**raw, "operationType": "dropDatabase", "ns": {"db": "shop"}})
+
+    time = Timestamp(5, 1)
+    assert rename == CollectionEvent("82", "rename", "shop", "orders", "old", time)
+    assert drop == CollectionEvent("82", "drop", "shop", "orders", None, time)
+    assert end == CollectionEvent("82", "dropDatabase", "shop", None, None, time)
