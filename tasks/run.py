@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from bson import Timestamp
 from django.db import InterfaceError, OperationalError
@@ -17,7 +17,7 @@ from agents_app import registry
 from agents_app.errors import MongoClawError, VersionUnreadable
 from agents_app.spec import ConsistencyMode, ExecutionSpec, Operation
 from enrichment.fingerprint import fingerprint
-from enrichment.prompt import PromptContext, RenderedPrompt
+from enrichment.prompt import PromptContext, RenderedPrompt, event_context
 from enrichment.writeback import Provenance, ReadState, apply_write, plan_write
 from executions_app.database import drop_broken_connection, release_connection
 from executions_app.identity import unpack_key
@@ -113,21 +113,14 @@ def _counted(end: Settlement, usage: Usage, input_hash: str = "") -> Settlement:
 
 def _context(work: _Work, document: Document, operation: str) -> PromptContext:
     run = work.run
-    event: dict[str, Any] = {
-        "operation": operation,
-        "database": run.database,
-        "collection": run.collection,
-        "document_key": {"_id": document.get("_id")},
-        "cluster_time": str(run.event_time),
-        "full_document": document,
-    }
-    return PromptContext(
-        document=document,
-        event=event,
+    return event_context(
+        document,
         operation=operation,
+        namespace=(run.database, run.collection),
+        cluster_time=run.event_time,
         agent=work.agent.declared,
-        now=work.runtime.now(),
         hidden=work.agent.hidden,
+        now=work.runtime.now(),
     )
 
 

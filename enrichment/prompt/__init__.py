@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from enrichment.prompt.context import event_context
 from enrichment.prompt.errors import (
     PromptFieldMissing,
     PromptInvalid,
@@ -24,4 +25,5 @@ __all__ = [
     "PromptTooLarge",
     "RenderedPrompt",
     "compile_prompt",
+    "event_context",
 ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from enrichment.writeback.apply import DOCUMENT_CODEC, WriteResult, apply_write
 from enrichment.writeback.inputs import ReadState
 from enrichment.writeback.plan import WritePlan, plan_write
-from enrichment.writeback.provenance import Provenance, Trace, read_provenance
+from enrichment.writeback.provenance import Provenance, Trace, entry_path, read_provenance
 from enrichment.writeback.targets import hidden_roots
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "WritePlan",
     "WriteResult",
     "apply_write",
+    "entry_path",
     "hidden_roots",
     "plan_write",
     "read_provenance",
