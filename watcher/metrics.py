@@ -14,7 +14,11 @@ STREAM_LAG: Final = Gauge(
 POSITION_AGE: Final = Gauge(
     "mongoclaw_stream_position_age_seconds", "Cluster time now minus that of the stored position.", ["stream"]
 )
-OPLOG_WINDOW: Final = Gauge("mongoclaw_oplog_window_seconds", "How far back changes can be read.")
+OPLOG_WINDOW: Final = Gauge(
+    "mongoclaw_oplog_window_seconds",
+    "How far back changes can be read; absent where the user may not read database local.",
+    ["replica_set"],
+)
 TIME_TO_HISTORY_LOST: Final = Gauge(
     "mongoclaw_time_to_history_lost_seconds",
     "How long the stream may stand still before the oplog no longer holds its position.",

@@ -199,6 +199,29 @@ class WatcherSettings(Group):
         ge=1,
         description="How long a watcher that has died keeps its place; another takes over after that, in seconds.",
     )
+    metrics_host: str = Field("127.0.0.1", description="Where METRICS_PORT is open.")
+    metrics_port: int = Field(
+        9464,
+        ge=0,
+        le=65535,
+        description=(
+            "Where a watcher answers for `/metrics`, `/health/live` and `/health/ready`. 0 turns that off. "
+            "A port that is taken is a warning, and the watcher works without."
+        ),
+    )
+    unpolled_seconds: float = Field(
+        15.0,
+        gt=0,
+        description=(
+            "A watcher is not ready when a stream that it leads has not heard from MongoDB for so long, in seconds. "
+            "More than MAX_AWAIT_MS."
+        ),
+    )
+    expected_downtime_hours: float = Field(
+        24.0,
+        ge=0,
+        description="How long all watchers may be down: `mongoclaw doctor` warns of a shorter oplog.",
+    )
     position_interval_seconds: float = Field(
         1.0, ge=0, description="An idle stream's position is stored at most so often, in seconds."
     )
