@@ -217,6 +217,7 @@ def fleet(
         "MONGOCLAW_AI__SANDBOX_URL": sandbox_model.url,
         # Shorter than by default, so that tests which kill need not wait long for the heirs.
         "MONGOCLAW_WATCHER__LEASE_SECONDS": "2",
+        "MONGOCLAW_WATCHER__METRICS_PORT": "0",
         "MONGOCLAW_WORKER__HEARTBEAT_SECONDS": "0.5",
         "MONGOCLAW_WORKER__HEARTBEAT_TIMEOUT_SECONDS": "4",
     }
