@@ -59,7 +59,7 @@ def record(gap: NewGap, *, now: datetime) -> StreamGap:
             return known
         backfill = None
         if gap.policy is HistoryPolicy.BACKFILL:
-            backfill = backfills.plan(gap.agent_id, origin=f"gap {gap.id}", now=now)
+            backfill = backfills.plan_for_gap(gap.agent_id, gap.id, now=now)
         row = StreamGap.objects.create(
             id=gap.id,
             agent_id=gap.agent_id,
@@ -110,3 +110,18 @@ def held_since() -> dict[str, str]:
     """Return the agents that an open gap holds, each with the cluster time from which it has to go on."""
     held = StreamGap.objects.filter(status=GapStatus.OPEN, policy=HistoryPolicy.FAIL.value)
     return dict(held.order_by("-until").values_list("agent_id", "until"))
+
+
+def waiting_for(backfill_id: str) -> list[str]:
+    """Return the gaps that are closed once this backfill completes."""
+    waiting = StreamGap.objects.filter(backfill_id=backfill_id, status=GapStatus.BACKFILLING)
+    return list(waiting.values_list("id", flat=True))
+
+
+def reopen(backfill_id: str) -> None:
+    """Show the gaps of a backfill that came to nothing as open again."""
+    reopened = waiting_for(backfill_id)
+    with write_turn():
+        StreamGap.objects.filter(id__in=reopened).update(status=GapStatus.OPEN)
+    for gap_id in reopened:
+        log.warning("stream.gap_reopened", gap=gap_id, backfill=backfill_id)

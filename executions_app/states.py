@@ -51,6 +51,7 @@ class Reason(StrEnum):
     SHADOW_MODE = "shadow_mode"
     ALREADY_WRITTEN = "already_written"
     PROVIDER_OUTAGE = "provider_outage"
+    BACKFILL_CANCELLED = "backfill_cancelled"
 
 
 REASON_MEANINGS: Final[dict[Reason, str]] = {
@@ -71,4 +72,5 @@ REASON_MEANINGS: Final[dict[Reason, str]] = {
     Reason.SHADOW_MODE: "`consistency_mode: shadow`: everything was done but the write.",
     Reason.ALREADY_WRITTEN: "An earlier try of this run had written its answer already.",
     Reason.PROVIDER_OUTAGE: "The model provider fails for every run at present; no attempt is burnt until it recovers.",
+    Reason.BACKFILL_CANCELLED: "The backfill that had asked for it was cancelled before it started.",
 }

@@ -36,6 +36,7 @@ class Backfill(models.Model):
     origin = models.CharField(max_length=150, help_text="Who asked for it, or the gap that it closes.")
     estimate = models.BigIntegerField(null=True, help_text="Documents it will read, about.")
     error = models.TextField(blank=True)
+    cleared = models.BooleanField(default=False, help_text="Cancelled, and its waiting rows are ended.")
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
