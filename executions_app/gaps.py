@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from typing import Final
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
 
+from agents_app import registry
 from agents_app.errors import Decision, MongoClawError
 from agents_app.publish import mark_health
-from agents_app.spec import HistoryPolicy
+from agents_app.spec import HistoryPolicy, Operation
 from executions_app import backfills
 from executions_app.database import write_turn
 from executions_app.models import GapKind, GapStatus, StreamGap
@@ -19,11 +22,29 @@ from executions_app.models import GapKind, GapStatus, StreamGap
 log = structlog.get_logger(__name__)
 
 
+SHORTEST_PREFIX: Final = 4
+UNSETTLED: Final = (GapStatus.OPEN.value, GapStatus.BACKFILLING.value)
+
+
+class GapNotFound(MongoClawError):
+    """There is no such gap."""
+
+    decision = Decision.PERMANENT
+    code = "gap_not_found"
+
+
 class GapNotOpen(MongoClawError):
     """The gap is not open: somebody has decided about it already."""
 
     decision = Decision.PERMANENT
     code = "gap_not_open"
+
+
+class GapNotBackfillable(MongoClawError):
+    """A backfill brings nothing back here: the agent watches deletes only, and what is deleted is not there."""
+
+    decision = Decision.PERMANENT
+    code = "gap_not_backfillable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,32 +117,99 @@ def close(gap_id: str, *, by: str, resolution: str, now: datetime) -> StreamGap:
     Raises GapNotOpen, also for a gap that does not exist.
     """
     with write_turn(), transaction.atomic():
-        closed = StreamGap.objects.filter(id=gap_id).exclude(status=GapStatus.CLOSED)
-        if not closed.update(status=GapStatus.CLOSED, closed_at=now, closed_by=by, resolution=resolution):
+        unsettled = StreamGap.objects.filter(id=gap_id, status__in=UNSETTLED)
+        if not unsettled.update(status=GapStatus.CLOSED, closed_at=now, closed_by=by, resolution=resolution):
             raise GapNotOpen(f"gap {gap_id} is not open", gap=gap_id)
         row = StreamGap.objects.get(id=gap_id)
-        if row.policy == HistoryPolicy.FAIL:
-            mark_health(row.agent_id, "unknown")
+        _let_go(row)
     log.info("stream.gap_closed", gap=gap_id, by=by, resolution=resolution)
     return row
 
 
-def held_since() -> dict[str, str]:
-    """Return the agents that an open gap holds, each with the cluster time from which it has to go on."""
-    held = StreamGap.objects.filter(status=GapStatus.OPEN, policy=HistoryPolicy.FAIL.value)
-    return dict(held.order_by("-until").values_list("agent_id", "until"))
+def settle_by_backfill(gap_id: str, *, by: str, now: datetime) -> StreamGap:
+    """Have the agent's documents worked through again; that closes the gap. An agent that it held goes on at once.
+
+    Raises GapNotOpen, also for a gap that does not exist or is being backfilled, and GapNotBackfillable.
+    """
+    with write_turn(), transaction.atomic():
+        row = StreamGap.objects.filter(id=gap_id).select_related("agent").first()
+        if row is None or row.status != GapStatus.OPEN:
+            raise GapNotOpen(f"gap {gap_id} is not open", gap=gap_id)
+        _refuse_deletes_only(row)
+        backfill = backfills.plan_for_gap(row.agent_id, gap_id, now=now)
+        decided = StreamGap.objects.filter(id=gap_id, status=GapStatus.OPEN)
+        # The decision takes the place of the policy: should the backfill be cancelled, the agent is not held again.
+        if not decided.update(
+            status=GapStatus.BACKFILLING, backfill=backfill, policy=HistoryPolicy.BACKFILL.value
+        ):
+            raise GapNotOpen(f"gap {gap_id} is not open", gap=gap_id)
+        _let_go(row)
+    log.info("stream.gap_backfilling", gap=gap_id, by=by, backfill=backfill.id)
+    return StreamGap.objects.get(id=gap_id)
+
+
+def reopen(backfill_id: str) -> int:
+    """Open the gaps again that a backfill was to close and will not; returns how many."""
+    return waiting(backfill_id).update(status=GapStatus.OPEN, backfill=None)
 
 
 def waiting_for(backfill_id: str) -> list[str]:
-    """Return the gaps that are closed once this backfill completes."""
-    waiting = StreamGap.objects.filter(backfill_id=backfill_id, status=GapStatus.BACKFILLING)
-    return list(waiting.values_list("id", flat=True))
+    """Name the gaps that a backfill is to close."""
+    return list(waiting(backfill_id).values_list("id", flat=True))
 
 
-def reopen(backfill_id: str) -> None:
-    """Show the gaps of a backfill that came to nothing as open again."""
-    reopened = waiting_for(backfill_id)
-    with write_turn():
-        StreamGap.objects.filter(id__in=reopened).update(status=GapStatus.OPEN)
-    for gap_id in reopened:
-        log.warning("stream.gap_reopened", gap=gap_id, backfill=backfill_id)
+def waiting(backfill_id: str) -> QuerySet[StreamGap]:
+    """The gaps that a backfill is to close."""
+    return StreamGap.objects.filter(backfill_id=backfill_id, status=GapStatus.BACKFILLING)
+
+
+def unsettled() -> QuerySet[StreamGap]:
+    """The gaps that are not closed, newest first."""
+    return StreamGap.objects.filter(status__in=UNSETTLED)
+
+
+def listed(
+    *, database: str | None = None, agent_id: str | None = None, closed: bool = False
+) -> QuerySet[StreamGap]:
+    """List gaps, newest first; those that are closed only on request."""
+    rows = StreamGap.objects.all() if closed else unsettled()
+    wanted = {"database": database, "agent_id": agent_id}
+    return rows.filter(**{name: value for name, value in wanted.items() if value})
+
+
+def find(id_or_prefix: str) -> StreamGap:
+    """Find a gap by its id, or by the beginning of it. Raises GapNotFound."""
+    text = id_or_prefix.strip().lower()
+    found = list(StreamGap.objects.filter(id__startswith=text)[:2]) if len(text) >= SHORTEST_PREFIX else []
+    if len(found) != 1:
+        why = (
+            "several begin so; give more characters" if found else "`mongoclaw streams gaps list` names them"
+        )
+        raise GapNotFound(f"Gap '{id_or_prefix}' not found: {why}")
+    return found[0]
+
+
+def held_since() -> dict[str, str]:
+    """Return the agents that an open gap holds, each with the cluster time from which it has to go on."""
+    holding = _holding().order_by("-until").values_list("agent_id", "until")
+    return dict(holding)
+
+
+def _holding() -> QuerySet[StreamGap]:
+    return StreamGap.objects.filter(status=GapStatus.OPEN, policy=HistoryPolicy.FAIL.value)
+
+
+def _let_go(row: StreamGap) -> None:
+    """Let an agent go on that this gap held, unless another one holds it too."""
+    if row.policy == HistoryPolicy.FAIL and not _holding().filter(agent_id=row.agent_id).exists():
+        mark_health(row.agent_id, "unknown")
+
+
+def _refuse_deletes_only(row: StreamGap) -> None:
+    version = row.agent.current_version_id
+    if version is not None and _watches(version) == {Operation.DELETE}:
+        raise GapNotBackfillable
+
+
+def _watches(version_id: int) -> frozenset[Operation]:
+    return frozenset(registry.spec_of(version_id).watch.operations)
