@@ -8,7 +8,7 @@ from functools import lru_cache
 from threading import Lock
 
 import structlog
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Sum
 from pydantic import ValidationError
 
 from agents_app.errors import VersionNotFound, VersionUnreadable
@@ -36,9 +36,14 @@ class ActiveAgent:
 def active_agents() -> tuple[ActiveAgent, ...]:
     """Return the agents that are enabled, not archived and published, by id; never stale.
 
-    One query, and one more for each version that this process has not read before. An agent whose version this
-    release cannot read is left out and marked as unhealthy, so that the others work.
+    While nothing has changed it is the same tuple, for the price of one aggregate. Otherwise the rows are read,
+    and each version that this process has not read before. An agent whose version this release cannot read is
+    left out and marked as unhealthy, so that the others work.
     """
+    return _active_agents.now()
+
+
+def _read_agents() -> tuple[ActiveAgent, ...]:
     rows = _active().order_by("id").values_list("id", "current_version_id", "enabled_at", "current_since")
     found = []
     for agent_id, version_id, enabled_at, current_since in rows:
@@ -105,6 +110,35 @@ def _active() -> QuerySet[Agent]:
     return Agent.objects.filter(enabled=True, archived_at=None, current_version__isnull=False)
 
 
+class _ActiveAgents:
+    """The agents at work as they were at a sum of revisions.
+
+    Rows of agents stay for ever and a revision only grows, so the sum grows with every change.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._seen: tuple[int, int | None] | None = None
+        self._agents: tuple[ActiveAgent, ...] = ()
+
+    def now(self) -> tuple[ActiveAgent, ...]:
+        with self._lock:
+            # Before the rows: what changes in between is then read twice rather than never.
+            sums = Agent.objects.aggregate(agents=Count("id"), revisions=Sum("revision"))
+            seen = (sums["agents"], sums["revisions"])
+            if seen != self._seen:
+                self._agents = _read_agents()
+                self._seen = seen
+            return self._agents
+
+    def forget(self) -> None:
+        with self._lock:
+            self._seen = None
+
+
+_active_agents = _ActiveAgents()
+
+
 class _Active:
     """The ids of the agents at work, asked for at most once a second by all threads together."""
 
@@ -138,3 +172,4 @@ def forget() -> None:
     spec_of.cache_clear()
     _unreadable.clear()
     _active_ids.forget()
+    _active_agents.forget()

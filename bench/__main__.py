@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import scenarios
+from bench.watcher import draining
 
 RESULTS = Path(__file__).parent / "results"
 Scenario = Callable[[Path], dict[str, Any]]
@@ -27,6 +28,14 @@ SCENARIOS: dict[str, Scenario] = {
         directory, documents=2000, workers=2, threads=32, through_litellm=True
     ),
     "latency": lambda directory: scenarios.latency(directory, documents=200),
+    "watcher-published": lambda directory: draining.published(directory, documents=50_000),
+    "watcher-deferred": lambda directory: draining.deferred(directory, documents=100_000),
+    "watcher-published-postgres": lambda directory: draining.published(
+        directory, documents=50_000, database="postgres"
+    ),
+    "watcher-deferred-postgres": lambda directory: draining.deferred(
+        directory, documents=100_000, database="postgres"
+    ),
 }
 
 

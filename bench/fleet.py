@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -63,9 +64,9 @@ def running_fleet(
         mongod = supervisor.adopt(start_mongod(directory / "mongod"))
         valkey = supervisor.adopt(start_valkey(directory / "valkey"))
         model = supervisor.adopt(start_model(directory / "model", latency=latency))
-        environ = _environment(directory, mongod.url, valkey.url)
+        environ = environment(directory, mongod.url, valkey.url, f"sqlite:///{directory}/ledger.sqlite3")
         environ |= _openai(model.url) if through_litellm else {"MONGOCLAW_AI__SANDBOX_URL": model.url}
-        _run(environ, "manage.py", "migrate", "--verbosity", "0")
+        run(environ, "manage.py", "migrate", "--verbosity", "0")
         pids = {"mongod": mongod.pid, "broker": valkey.pid, "model": model.pid}
         with reserved_port(directory / "web.port") as port:
             processes = _processes(workers, threads, port)
@@ -88,7 +89,8 @@ def _openai(url: str) -> dict[str, str]:
     return {"OPENAI_API_KEY": "sk-sandbox", "OPENAI_BASE_URL": url, "OPENAI_API_BASE": url}
 
 
-def _environment(directory: Path, mongo: str, broker: str) -> dict[str, str]:
+def environment(directory: Path, mongo: str, broker: str, database: str) -> dict[str, str]:
+    """Settings for everything that is started; those of the caller's own MongoClaw are left out."""
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith("MONGOCLAW_")},
         "MONGOCLAW_ENV_FILE": os.devnull,
@@ -97,20 +99,19 @@ def _environment(directory: Path, mongo: str, broker: str) -> dict[str, str]:
         "MONGOCLAW_STATE_DIR": str(directory / "state"),
         "MONGOCLAW_MONGODB__URI": mongo,
         "MONGOCLAW_REDIS__URL": broker,
-        "MONGOCLAW_DATABASE__URL": f"sqlite:///{directory}/ledger.sqlite3",
+        "MONGOCLAW_DATABASE__URL": database,
     }
 
 
-def publish(fleet: Fleet, spec: Document, directory: Path) -> None:
+def publish(environ: dict[str, str], spec: Document, directory: Path) -> None:
     """Create an agent as a user does."""
-    import json
-
     path = directory / f"{spec['id']}.json"
     path.write_text(json.dumps(spec))
-    _run(fleet.environ, "-m", "mongoclaw_project", "agents", "create", "-f", str(path))
+    run(environ, "-m", "mongoclaw_project", "agents", "create", "-f", str(path))
 
 
-def _run(environ: dict[str, str], *words: str) -> None:
+def run(environ: dict[str, str], *words: str) -> None:
+    """Run one of the project's commands to its end. Raises CalledProcessError."""
     subprocess.run(
         [sys.executable, *words], env=environ, cwd=ROOT, check=True, capture_output=True, timeout=120
     )

@@ -111,7 +111,7 @@ def _one(fleet: Fleet, number: int) -> float:
 
 def _prepare(fleet: Fleet, directory: Path, **ai: Any) -> None:
     """Publish the agent and let one document pass, so that start-up is not part of the figures."""
-    publish(fleet, agent(**ai), directory)
+    publish(fleet.environ, agent(**ai), directory)
     tickets = fleet.mongo.bench.tickets
     tickets.insert_many([ticket(-n) for n in range(1, WARM_UP + 1)])
     fleet.wait(lambda: tickets.count_documents(ENRICHED) == WARM_UP, seconds=60)

@@ -30,14 +30,33 @@ def test_only_enabled_agents_that_are_not_archived_are_active(make_spec: MakeSpe
     assert (active.agent_id, active.enabled_at, active.spec.id) == ("on", NOW, "on")
 
 
-def test_known_versions_cost_one_query_for_all_agents(
+def test_agents_that_have_not_changed_cost_one_query_and_are_the_same_tuple(
     make_spec: MakeSpec, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(5):
         publish(make_spec(id=f"agent-{number}"), by="ada", now=NOW)
-    registry.active_agents()
+    before = registry.active_agents()
     with django_assert_num_queries(1):
-        assert len(registry.active_agents()) == 5
+        assert registry.active_agents() is before
+    assert len(before) == 5
+
+
+def test_every_way_to_change_an_agent_is_seen_at_once(make_spec: MakeSpec) -> None:
+    def ids() -> list[str]:
+        return [agent.agent_id for agent in registry.active_agents()]
+
+    assert ids() == []
+    publish(make_spec(id="one"), by="ada", now=NOW)
+    publish(make_spec(id="two"), by="ada", now=NOW)
+    assert ids() == ["one", "two"]
+    set_enabled("one", enabled=False, now=NOW)
+    assert ids() == ["two"]
+    set_enabled("one", enabled=True, now=NOW)
+    assert ids() == ["one", "two"]
+    archive("two", now=NOW)
+    assert ids() == ["one"]
+    publish(make_spec(id="two"), by="ada", now=NOW)
+    assert ids() == ["one", "two"]
 
 
 def test_a_new_version_is_seen_at_once(make_spec: MakeSpec) -> None:
