@@ -12,9 +12,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
 
 from mongoclaw_project.celery_settings import celery_settings
 from mongoclaw_project.logs import configure
+from mongoclaw_project.redis_transport import install
 from mongoclaw_project.starting import settings_or_exit
 
 _settings = settings_or_exit()
+install()
 
 app = Celery("mongoclaw", set_as_current=True)
 app.conf.update(celery_settings(_settings))
