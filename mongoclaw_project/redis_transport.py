@@ -16,17 +16,17 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 SCHEMES: Final = ("redis", "rediss")
 
 
-class Channel(redis.Channel):  # type: ignore[misc]  # kombu has no types for its transports
+class Channel(redis.Channel):
     """A channel that says so when its connection is gone."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if self.connection is None or self.connection.client is None:
             raise RedisConnectionError("this channel's connection to the broker is closed")
-        found: dict[str, Any] = super()._connparams(asynchronous)
+        found: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]  # unknown to its stubs
         return found
 
 
-class Transport(redis.Transport):  # type: ignore[misc]
+class Transport(redis.Transport):
     """The transport of these channels."""
 
     Channel = Channel

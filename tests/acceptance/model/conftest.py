@@ -55,8 +55,7 @@ def stage(fleet: Fleet, mongods: ReplicaSet) -> Iterator[Stage]:
         own.start_module(name, "watcher")
     for name in WORKERS:
         own.start_module(name, *WORKER)
-    for name in WATCHERS:
-        own.wait_for(lambda name=name: "watcher.started" in own.log(name))
+    own.wait_for(lambda: all("watcher.started" in own.log(name) for name in WATCHERS))
     own.wait_for(lambda: own.count("SELECT count(*) FROM executions_app_workerprocess") >= len(WORKERS))
     try:
         yield Stage(own, mongods)

@@ -124,6 +124,10 @@ _STRIKES: dict[str, Callable[[Killer], None]] = {
     "broker": Killer._broker,
     "broker_empty": Killer._broker_empty,
 }
-_VICTIMS = (*("watcher", "watcher", "worker", "worker", "pause"), *("primary", "secondary", "step_down"))
-_VICTIMS = (*_VICTIMS, "broker", "broker_empty")
-_MONGOD = frozenset({"primary", "secondary", "step_down"})
+_MONGOD = ("primary", "secondary", "step_down")
+_VICTIMS = (
+    *("watcher", "watcher", "watcher", "worker", "worker", "pause"),
+    *_MONGOD,
+    "broker",
+    "broker_empty",
+)

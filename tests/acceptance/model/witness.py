@@ -69,7 +69,9 @@ def read_history(mongo: MongoClient[Document], since: Timestamp, *, home: str) -
     """Read from `since` up to now."""
     watched = {rule.namespace for rule in RULES} | {".".join(STAGING)}
     watched |= {f"{rule.database}.{rule.elsewhere}" for rule in RULES if rule.elsewhere}
-    changes, positions, renamed = [], [], set()
+    changes: list[Change] = []
+    positions: list[Saved] = []
+    renamed: set[str] = set()
     for event in _events(mongo, since):
         namespace = f"{event['ns']['db']}.{event['ns'].get('coll', '')}"
         if event["operationType"] == "rename":
