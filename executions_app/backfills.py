@@ -204,7 +204,9 @@ def progress_of(ids: list[str]) -> dict[str, Progress]:
         BackfillRange.objects.filter(backfill_id__in=ids)
         .order_by()
         .values_list("backfill_id")
-        .annotate(Sum("read"), Sum("recorded"), Sum("current"), Count("id"), Count("id", filter=Q(done=True)))
+        .annotate(
+            Sum("read"), Sum("recorded"), Sum("current"), Count("id"), finished=Count("id", filter=Q(done=True))
+        )
     )
     none = Progress(0, 0, 0, 0, 0)
     return {**dict.fromkeys(ids, none), **{id_: Progress(*numbers) for id_, *numbers in sums}}
