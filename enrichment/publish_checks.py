@@ -10,7 +10,7 @@ from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.spec import Operation
 from enrichment.answer import compile_schema
 from enrichment.policy import compile_policy
-from enrichment.prompt.rendering import PROMPT, SYSTEM_PROMPT
+from enrichment.prompt.rendering import PROMPT, SYSTEM_PROMPT, compile_prompt
 from enrichment.prompt.template.compiled import compile_template
 from enrichment.prompt.template.lint import printed_bare
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agents_app.spec import AgentSpec
     from enrichment.prompt.template.compiled import CompiledTemplate
 
+_DELETES: Final = {Operation.DELETE}
 _MOVING: Final = frozenset({"now", "timestamp"})
 _MOVING_EVENT: Final = re.compile(
     r"\bevent\b(?!\.(operation|database|collection|document_key|full_document)\b)"
@@ -35,7 +36,7 @@ def check(spec: AgentSpec) -> Iterable[str]:
             problems.extend(error.errors)
     if problems:
         raise SpecInvalid(errors=problems)
-    return (*warnings, *_deletes(spec))
+    return (*warnings, *_before(spec), *_deletes(spec))
 
 
 def _prompt(spec: AgentSpec) -> Iterator[str]:
@@ -47,7 +48,7 @@ def _system_prompt(spec: AgentSpec) -> Iterator[str]:
         return
     template = compile_template(spec.ai.system_prompt, SYSTEM_PROMPT)
     yield from _template_warnings(template, spec.ai.system_prompt)
-    if template.variables & {"document", "doc"}:
+    if template.variables & {"before", "document", "doc"}:
         yield (
             f"{SYSTEM_PROMPT}: it prints the document; whoever writes documents can then give the model "
             f"instructions. Documents belong in {PROMPT}"
@@ -80,9 +81,23 @@ def _policy(spec: AgentSpec) -> Iterable[str]:
     return ()
 
 
-def _deletes(spec: AgentSpec) -> Iterator[str]:
-    if Operation.DELETE in spec.watch.operations:
+def _before(spec: AgentSpec) -> Iterator[str]:
+    used = compile_prompt(spec).variables
+    if "before" in used and not spec.watch.wants_state_before:
         yield (
-            "watch.operations: a delete carries the document only where the collection has pre-images "
-            "(changeStreamPreAndPostImages); without them the filter never matches a delete"
+            "ai.prompt: uses before, which is always null here; to have the document as it was before the "
+            "change, set watch.full_document_before_change to whenAvailable or required"
+        )
+    if "before" not in used and spec.watch.wants_state_before and set(spec.watch.operations) != _DELETES:
+        yield (
+            "watch.full_document_before_change: no prompt uses before, and only deletes need it without that; "
+            "each run reads it all the same"
+        )
+
+
+def _deletes(spec: AgentSpec) -> Iterator[str]:
+    if Operation.DELETE in spec.watch.operations and not spec.watch.wants_state_before:
+        yield (
+            "watch.operations: a delete carries no document, only its _id, and matches no filter; to have the "
+            "document as it was, set watch.full_document_before_change to whenAvailable or required"
         )

@@ -21,7 +21,8 @@ class NewExecution:
     """An event that an agent must answer to.
 
     `token` is the event's resume token text; `key` the document's `_id`; `sequence` grows with the order of reading;
-    `backfill` the id of the backfill that asks instead of an event, or empty.
+    `backfill` the id of the backfill that asks instead of an event, or empty. `since_first` says that an event which
+    takes in earlier ones of its document is recorded with the time of the first of them.
     """
 
     agent_id: str
@@ -37,6 +38,7 @@ class NewExecution:
     priority: int
     coalesce: bool
     backfill: str = ""
+    since_first: bool = False
 
 
 def pack_time(time: Timestamp) -> str:
@@ -122,9 +124,13 @@ def _last_per_document(events: Iterable[NewExecution]) -> list[NewExecution]:
         place = f"{event.database}\0{event.collection}\0{pack_key(event.key)}"
         identity = (event.agent_id, place if event.coalesce else event.token)
         earlier = kept.pop(identity, None)
-        by_user = earlier is not None and not earlier.cascade
-        kept[identity] = replace(event, cascade=False) if by_user else event
+        kept[identity] = event if earlier is None else _joined(earlier, event)
     return list(kept.values())
+
+
+def _joined(earlier: NewExecution, event: NewExecution) -> NewExecution:
+    time = earlier.event_time if event.since_first else event.event_time
+    return replace(event, cascade=event.cascade and earlier.cascade, event_time=time)
 
 
 def _row(event: NewExecution, room: dict[str, int], now: datetime) -> Execution:

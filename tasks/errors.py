@@ -28,6 +28,13 @@ class FilterNotEvaluated(MongoClawError):
     code: ClassVar[str] = "filter_error"
 
 
+class ImageMissing(MongoClawError):
+    """MongoDB has no image of the document as the agent requires it: see `mongoclaw images`."""
+
+    decision: ClassVar[Decision] = Decision.DEAD
+    code: ClassVar[str] = "image_missing"
+
+
 class InputChanged(MongoClawError):
     """The document changed while the model was asked; execution.on_conflict is rerun, so it is asked again."""
 

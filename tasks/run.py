@@ -86,7 +86,7 @@ def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postp
 
 
 def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement:
-    rendered = work.agent.prompt.render(_context(work, document, loaded.operation))
+    rendered = work.agent.prompt.render(_context(work, loaded, document))
     input_hash = fingerprint(work.agent.behaviour, rendered)
     standing = standing_answer(work.runtime, work.run, work.agent.spec, document, input_hash)
     if standing is Standing.OWN_WRITE:
@@ -111,16 +111,17 @@ def _counted(end: Settlement, usage: Usage, input_hash: str = "") -> Settlement:
     )
 
 
-def _context(work: _Work, document: Document, operation: str) -> PromptContext:
+def _context(work: _Work, loaded: Loaded, document: Document) -> PromptContext:
     run = work.run
     return event_context(
         document,
-        operation=operation,
+        operation=loaded.operation,
         namespace=(run.database, run.collection),
         cluster_time=run.event_time,
         agent=work.agent.declared,
         hidden=work.agent.hidden,
         now=work.runtime.now(),
+        before=loaded.before,
     )
 
 

@@ -13,6 +13,7 @@ from pymongo import MongoClient, ReadPreference
 from pymongo.errors import OperationFailure
 
 from agents_app.registry import ActiveAgent
+from agents_app.spec import Operation
 from executions_app.filter_fault import is_filter_fault
 from executions_app.identity import CODEC
 from watcher.event import ChangeEvent
@@ -56,14 +57,19 @@ class Filtering:
     def matching(self, agent: ActiveAgent, events: Sequence[ChangeEvent]) -> Sequence[ChangeEvent]:
         """Return the events whose documents match the agent's filter now, or break it.
 
+        What is to match as it was before or after the change matches here: the worker reads that state, and asks.
+
         Raises FilterUnusable, and pymongo's errors for what may pass: then the same events are to be given again.
         Once the server has refused this agent's query for PATIENCE_SECONDS, all of them match, and it is asked
         again after as long.
         """
         if agent.spec.watch.filter is None or not events or self._is_left_to_workers(agent):
             return events
-        keys = list({_identity(event.key): event.key for event in events}.values())
-        search = _Search(agent, max(event.cluster_time for event in events))
+        asked = [event for event in events if not _matches_an_image(agent, event)]
+        if not asked:
+            return events
+        keys = list({_identity(event.key): event.key for event in asked}.values())
+        search = _Search(agent, max(event.cluster_time for event in asked))
         try:
             found = self._search(search, keys)
         except OperationFailure as error:
@@ -74,7 +80,7 @@ class Filtering:
             )
             return events
         self._refused_since.pop(agent.agent_id, None)
-        return [event for event in events if _identity(event.key) in found]
+        return [event for event in events if _matches_an_image(agent, event) or _identity(event.key) in found]
 
     def _is_left_to_workers(self, agent: ActiveAgent) -> bool:
         return self._monotonic() < self._unasked_until.get(agent.agent_id, float("-inf"))
@@ -135,6 +141,11 @@ class Filtering:
             command, codec_options=CODEC, read_preference=ReadPreference.PRIMARY
         )
         return {_identity(found["_id"]) for found in reply["cursor"]["firstBatch"]}
+
+
+def _matches_an_image(agent: ActiveAgent, event: ChangeEvent) -> bool:
+    watch = agent.spec.watch
+    return watch.wants_state_before if event.operation == Operation.DELETE else watch.wants_state_after
 
 
 def _identity(key: object) -> bytes:

@@ -104,5 +104,6 @@ def _new_execution(match: Match, sequence: int) -> NewExecution:
         event_time=event.cluster_time,
         sequence=sequence,
         priority=spec.execution.priority,
-        coalesce=spec.execution.coalesce,
+        coalesce=spec.coalesces,
+        since_first=spec.watch.wants_state_before,
     )

@@ -10,6 +10,7 @@ from bson import Timestamp
 from pymongo import MongoClient
 
 from agents_app.registry import ActiveAgent
+from watcher import fields
 from watcher.event import ChangeEvent
 from watcher.filtering import Filtering, FilterUnusable
 from watcher.origin import Outputs, is_cascade, is_self_write, outputs_of
@@ -75,6 +76,8 @@ class Matcher:
 
     def _concerns(self, agent: ActiveAgent, event: ChangeEvent) -> bool:
         if event.operation not in agent.spec.watch.operations or event.cluster_time < _enabled_since(agent):
+            return False
+        if not fields.concerns(event, agent.spec.watch.fields):
             return False
         return not is_self_write(event, agent, self._outputs[agent.agent_id])
 

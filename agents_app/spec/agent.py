@@ -86,6 +86,11 @@ class AgentSpec(Section):
         """The first segments of `output_paths`."""
         return frozenset(path.partition(".")[0] for path in self.output_paths)
 
+    @property
+    def coalesces(self) -> bool:
+        """Whether changes of a document join its run while that waits; not where each has a state of its own."""
+        return self.execution.coalesce and not self.watch.wants_state_after
+
     def problems(self) -> Iterator[Finding]:
         """Yield what is wrong in a section or between sections although each field is valid by itself."""
         for name, section in self.sections().items():
@@ -100,6 +105,7 @@ class AgentSpec(Section):
                 yield Finding(f"{name}.{field}", message)
         yield from without_effect(self.sections())
         yield from self._unanswered_fields()
+        yield from self._fields_written()
 
     def sections(self) -> Mapping[str, Section]:
         """Return the sections that are present, by name."""
@@ -115,6 +121,16 @@ class AgentSpec(Section):
                 yield Finding(
                     f"write.fields.{key}",
                     "can never be in the answer: ai.response_schema does not declare it",
+                )
+
+    def _fields_written(self) -> Iterator[Finding]:
+        if self.target_namespace != self.watch_namespace:
+            return
+        for field in self.watch.fields or ():
+            if any(field == path or field.startswith(f"{path}.") for path in self.output_paths):
+                yield Finding(
+                    "watch.fields",
+                    f"'{field}' is what the agent writes itself, and its own writes never trigger it",
                 )
 
 

@@ -70,6 +70,12 @@ def path_problem(path: str) -> str | None:
     return None
 
 
+def _watched_path(value: str) -> str:
+    if value.partition(".")[0] == "_id":
+        raise ValueError("'_id' of a document never changes")
+    return _path(value)
+
+
 def _path(value: str) -> str:
     problem = path_problem(value)
     if problem is not None:
@@ -88,3 +94,4 @@ DatabaseName = Annotated[str, AfterValidator(_database)]
 CollectionName = Annotated[str, AfterValidator(_collection)]
 WritePath = Annotated[str, AfterValidator(_path)]
 WriteField = Annotated[str, AfterValidator(_field)]
+WatchedPath = Annotated[str, AfterValidator(_watched_path)]

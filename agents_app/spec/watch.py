@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, field_serializer
 
 from agents_app.spec import filter as watch_filter
-from agents_app.spec.names import CollectionName, DatabaseName
+from agents_app.spec.names import CollectionName, DatabaseName, WatchedPath
 from agents_app.spec.section import Filled, Finding, Section
 
 
@@ -30,12 +30,16 @@ class Operation(StrEnum):
     DELETE = "delete"
 
 
-def _each_once(value: tuple[Operation, ...]) -> tuple[Operation, ...]:
+_Entry = TypeVar("_Entry")
+
+
+def _each_once(value: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
     return tuple(dict.fromkeys(value))
 
 
 Filter = Annotated[Mapping[str, Any], AfterValidator(watch_filter.to_query)]
 Operations = Annotated[tuple[Operation, ...], Field(min_length=1), AfterValidator(_each_once)]
+Fields = Annotated[tuple[WatchedPath, ...], Field(min_length=1, max_length=100), AfterValidator(_each_once)]
 
 
 class WatchSpec(Section):
@@ -51,7 +55,7 @@ class WatchSpec(Section):
     projection: tuple[Filled, ...] | None = None
     full_document: Literal["updateLookup", "default", "whenAvailable", "required"] = "updateLookup"
     full_document_before_change: Literal["off", "whenAvailable", "required"] = "off"
-    fields: Annotated[tuple[Filled, ...], Field(min_length=1)] | None = None
+    fields: Fields | None = None
     on_history_lost: HistoryPolicy | None = None
 
     @property
@@ -64,6 +68,16 @@ class WatchSpec(Section):
             return self.on_history_lost
         return HistoryPolicy.FAIL if set(self.operations) == {Operation.DELETE} else HistoryPolicy.BACKFILL
 
+    @property
+    def wants_state_before(self) -> bool:
+        """Whether a run is given the document as it was before the change: the pre-image."""
+        return self.full_document_before_change != "off"
+
+    @property
+    def wants_state_after(self) -> bool:
+        """Whether a run works on the document as the change left it, and not on its newest state."""
+        return self.full_document in {"whenAvailable", "required"}
+
     @field_serializer("filter")
     def _dump_filter(self, value: Mapping[str, Any] | None) -> Any:
         return watch_filter.to_extended_json(value)
@@ -74,6 +88,14 @@ class WatchSpec(Section):
             yield Finding(f"filter.{path}", reason)
 
     def warnings(self) -> Iterator[Finding]:
-        """Yield each top-level operator of the filter that we do not know."""
+        """Yield operators that we do not know, and settings that have no effect on the operations watched."""
         for key, remark in watch_filter.doubtful(self.filter or {}):
             yield Finding(f"filter.{key}", remark)
+        if self.fields is not None and Operation.UPDATE not in self.operations:
+            yield Finding("fields", "has no effect: only updates have changed fields, and none are watched")
+        if self.wants_state_before and set(self.operations) == {Operation.INSERT}:
+            yield Finding("full_document_before_change", "has no effect: there is nothing before an insert")
+        if self.wants_state_after and set(self.operations) == {Operation.DELETE}:
+            yield Finding("full_document", "has no effect: there is nothing after a delete")
+        if self.full_document == "default":
+            yield Finding("full_document", "means the same as updateLookup: the newest state is read")

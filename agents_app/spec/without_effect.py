@@ -16,7 +16,6 @@ NO_EFFECT: Final[Mapping[str, str]] = MappingProxyType(
         "execution.max_concurrency": "nothing limits how many runs go on at a time",
         "execution.rate_limit_requests": "nothing limits the rate but the provider",
         "execution.token_limit": "nothing limits the tokens",
-        "watch.full_document": "the worker reads the document as it is when it runs",
         "watch.projection": "the worker reads the whole document",
         "write.idempotency_key": "runs are idempotent by themselves",
     }

@@ -29,17 +29,34 @@ WATCH: Final[Mapping[str, str]] = {
     "watch.database": "The database to watch.",
     "watch.collection": "The collection to watch; dots in its name are fine. It need not exist yet.",
     "watch.operations": (
-        "Which kinds of change count. A delete carries no document: such a run can only write to another "
-        "collection."
+        "Which kinds of change count. A run for a delete can only write to another collection; it has the "
+        "document only with `watch.full_document_before_change`."
     ),
     "watch.filter": (
         "A MongoDB query, evaluated by MongoDB itself; Extended JSON is understood. Only documents that "
         "match when the change is seen, and still match when the run starts, are worked on."
     ),
     "watch.projection": "Meant to limit which fields are read.",
-    "watch.full_document": "Meant for change stream options; the worker always reads the newest state.",
-    "watch.full_document_before_change": "Whether the prompt gets the document as it was before the change.",
-    "watch.fields": "Only updates that change one of these dotted fields count; inserts and replaces always do.",
+    "watch.full_document": (
+        "Which state of the document is worked on. `updateLookup` and `default`: the newest. `whenAvailable` "
+        "and `required`: the one that the change left, so that each change is a run of its own whatever "
+        "`execution.coalesce` says, and `watch.filter` is evaluated on that state when the run starts. Where "
+        "MongoDB does not have it, `whenAvailable` takes the newest state, and `required` ends the run as "
+        "`image_missing`. The collection must keep images: `mongoclaw images enable DATABASE.COLLECTION`. "
+        "A backfill always works on the newest state."
+    ),
+    "watch.full_document_before_change": (
+        "Whether the prompt has the document as it was before the change, as `before`. Where edits were "
+        "joined into one run (`execution.coalesce`), that is the state before the first of them. A delete has "
+        "it as `document` too, and `watch.filter` is evaluated on it. Where MongoDB does not have it, "
+        "`whenAvailable` leaves `before` null, and `required` ends the run as `image_missing`. The collection "
+        "must keep images: `mongoclaw images enable DATABASE.COLLECTION`."
+    ),
+    "watch.fields": (
+        "Only updates that change one of these dotted fields, something below it or all of what is above it "
+        "count. An index stands for any element: a change of `items.0.price` is one of `items.price`, while "
+        "`items.0.price` as a setting means the first alone. Inserts, replaces and deletes always count."
+    ),
     "watch.on_history_lost": (
         "What to do when the oplog no longer holds changes that the agent has not seen: `backfill` works through "
         "the documents that are there, `skip_with_gap_record` goes on, `fail` holds the agent until somebody "
@@ -56,7 +73,7 @@ AI: Final[Mapping[str, str]] = {
     ),
     "ai.model": "The model's name at the provider. An unknown one draws a warning and is passed on.",
     "ai.prompt": (
-        "A Jinja2 template over `document` (or `doc`), `event`, `operation`, `agent`, `now` and "
+        "A Jinja2 template over `document` (or `doc`), `before`, `event`, `operation`, `agent`, `now` and "
         "`timestamp`. A field that the document lacks ends the run as `prompt_field_missing`; "
         "`default(…)` gives it a value, whichever part of a path is missing."
     ),

@@ -20,6 +20,7 @@ def event_context(
     agent: Mapping[str, Any],
     hidden: frozenset[str],
     now: datetime,
+    before: Mapping[str, Any] | None = None,
 ) -> PromptContext:
     """Return the context of an event. `agent` is its specification as plain values."""
     database, collection = namespace
@@ -32,5 +33,11 @@ def event_context(
         "full_document": document,
     }
     return PromptContext(
-        document=document, event=event, operation=operation, agent=agent, now=now, hidden=hidden
+        document=document,
+        event=event,
+        operation=operation,
+        agent=agent,
+        now=now,
+        hidden=hidden,
+        before=before,
     )

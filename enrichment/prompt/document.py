@@ -9,16 +9,23 @@ from enrichment.plain import Conversion, Plain, ValueTooLarge, to_plain
 
 
 class DocumentView(Mapping[str, Plain]):
-    """A document's fields as plain values, converted when first read.
+    """A document's fields as plain values, converted when first read. `name` is what templates call it.
 
     `hidden` are top-level fields left out whenever the document is taken as a whole (printed, looped over,
     counted), so that a prompt does not change because of what MongoClaw wrote. Naming a hidden field still
     reads it.
     """
 
-    __slots__ = ("_conversion", "_hidden", "_plain", "_reads", "_source", "_whole")
+    __slots__ = ("_conversion", "_hidden", "_name", "_plain", "_reads", "_source", "_whole")
 
-    def __init__(self, document: Mapping[str, object], hidden: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        document: Mapping[str, object],
+        hidden: frozenset[str] = frozenset(),
+        *,
+        name: str = "document",
+    ) -> None:
+        self._name = name
         self._source = document
         self._hidden = hidden
         self._conversion = Conversion()  # fields are converted once, so it counts the document once
@@ -73,4 +80,4 @@ class DocumentView(Mapping[str, Plain]):
         try:
             return to_plain(self._source[key], self._conversion)
         except ValueTooLarge as error:
-            raise ValueTooLarge(f"document.{key}: {error}", field=key) from error
+            raise ValueTooLarge(f"{self._name}.{key}: {error}", field=key) from error

@@ -24,9 +24,9 @@ SYSTEM_PROMPT: Final = "ai.system_prompt"
 class PromptContext:
     """What a prompt is rendered from.
 
-    `hidden` are the top-level fields that the document as a whole is printed without: the agent's own outputs
+    `hidden` are the top-level fields that a document as a whole is printed without: the agent's own outputs
     and the metadata. `event` holds the change event's plain facts; its `full_document` is the document
-    itself.
+    itself. `before` is the document as it was before the change, where the agent asked and MongoDB has it.
     """
 
     document: Mapping[str, Any]
@@ -35,6 +35,7 @@ class PromptContext:
     agent: Mapping[str, Any]
     now: datetime
     hidden: frozenset[str] = frozenset()
+    before: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,9 @@ def _variables(context: PromptContext, view: DocumentView, used: frozenset[str])
         "now": context.now,
         "timestamp": context.now.isoformat(),
     }
+    if "before" in used:
+        before = context.before
+        variables["before"] = None if before is None else DocumentView(before, context.hidden, name="before")
     if "event" in used:
         variables["event"] = _event(context.event, view)
     if "agent" in used:

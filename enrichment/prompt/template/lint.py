@@ -9,7 +9,7 @@ from jinja2 import nodes
 
 from enrichment.prompt.template.environment import ENVIRONMENT
 
-_DOCUMENTS: Final = frozenset({"document", "doc"})
+_DOCUMENTS: Final = frozenset({"before", "document", "doc"})
 # What a text ends with before something that is marked off: <tag>, fences, rules, quotes.
 _DELIMITER: Final = re.compile(r'(>|```\w*|~~~|---|===|###|"""|\'\'\'|<<<\w*|\]\]|\}\}|["\'«“\[({|])\s*\Z')
 

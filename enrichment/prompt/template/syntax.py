@@ -14,7 +14,7 @@ from enrichment.prompt.template.environment import ENVIRONMENT, FUNCTIONS
 from enrichment.prompt.template.meter import Limits
 from enrichment.prompt.template.operators import LARGEST_INTEGER
 
-VARIABLES: Final = frozenset({"agent", "doc", "document", "event", "now", "operation", "timestamp"})
+VARIABLES: Final = frozenset({"agent", "before", "doc", "document", "event", "now", "operation", "timestamp"})
 
 _MOST_COMPARISONS: Final = 8  # a < b < c …
 _REFUSED: Final[Mapping[type[nodes.Node], str]] = {

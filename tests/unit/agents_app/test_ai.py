@@ -106,7 +106,6 @@ def test_a_reference_to_a_key_is_accepted(spec: Spec, reference: Any) -> None:
         ("execution.max_concurrency", 2, "nothing limits how many runs go on at a time"),
         ("execution.rate_limit_requests", 2, "nothing limits the rate but the provider"),
         ("execution.token_limit", 10, "nothing limits the tokens"),
-        ("watch.full_document", "required", "the worker reads the document as it is when it runs"),
         ("watch.projection", ["a"], "the worker reads the whole document"),
         ("write.idempotency_key", "k", "runs are idempotent by themselves"),
     ],

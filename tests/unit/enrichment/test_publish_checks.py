@@ -8,6 +8,7 @@ from agents_app.errors import SpecInvalid
 from agents_app.spec import AgentSpec, parse_spec
 from enrichment.publish_checks import check
 
+BEFORE = {"full_document_before_change": "whenAvailable"}
 SCHEMA = {
     "type": "object",
     "properties": {"label": {"type": "string"}},
@@ -79,5 +80,19 @@ def test_a_document_within_a_delimiter_is_not_warned_about(prompt: str) -> None:
     assert list(check(_spec(prompt=prompt))) == []
 
 
-def test_watching_deletes_is_warned_about() -> None:
-    assert any("pre-images" in text for text in check(_spec(watch={"operations": ["insert", "delete"]})))
+def test_watching_deletes_without_the_document_is_warned_about() -> None:
+    watch = {"operations": ["insert", "delete"]}
+
+    assert [text for text in check(_spec(watch=watch)) if "a delete carries no document" in text]
+    assert list(check(_spec(watch={"operations": ["delete"], **BEFORE}))) == []
+
+
+def test_a_prompt_that_uses_before_without_asking_for_it_is_warned_about() -> None:
+    prompt = "{% if before %}Was: {{ before.text }}{% endif %} Is: {{ document.text }}"
+
+    assert [text for text in check(_spec(prompt=prompt)) if "uses before, which is always null" in text]
+    assert list(check(_spec(prompt=prompt, watch=BEFORE))) == []
+
+
+def test_asking_for_what_no_prompt_uses_is_warned_about() -> None:
+    assert [text for text in check(_spec(watch=BEFORE)) if "no prompt uses before" in text]

@@ -54,6 +54,34 @@ def make_spec(prompt: str, system_prompt: str | None = None) -> AgentSpec:
     ).spec
 
 
+def render_change(prompt: str, before: Mapping[str, Any] | None) -> str:
+    context = PromptContext(
+        document=DOCUMENT, event={}, operation="update", agent={}, now=NOW, hidden=HIDDEN, before=before
+    )
+    return compile_prompt(make_spec(prompt)).render(context).user
+
+
+def test_the_state_before_is_a_document_like_the_other() -> None:
+    before = {**DOCUMENT, "title": "Lantern"}
+
+    assert render_change("{{ before.title }} → {{ document.title }}", before) == "Lantern → Lamp"
+    assert "written by us" not in render_change("{{ before }}", before)
+
+
+def test_where_there_is_no_state_before_it_is_null() -> None:
+    assert render_change("{{ before.title if before else 'new' }}", None) == "new"
+    with pytest.raises(PromptFieldMissing):
+        render_change("{{ before.title }}", None)
+
+
+def test_reading_the_state_before_is_no_reading_of_the_document() -> None:
+    context = PromptContext(
+        document=DOCUMENT, event={}, operation="update", agent={}, now=NOW, before={"title": "Lantern"}
+    )
+
+    assert compile_prompt(make_spec("{{ before.title }}")).render(context).reads == frozenset()
+
+
 def render(
     prompt: str, document: Mapping[str, Any] = DOCUMENT, system_prompt: str | None = None
 ) -> RenderedPrompt:
