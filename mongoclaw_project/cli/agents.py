@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from agents_app.errors import AgentExists, AgentNotFound, SpecInvalid
 from agents_app.models import Agent
 from agents_app.spec import AgentSpec, ParsedSpec, dump_json, dump_yaml, load_spec, parse_spec
 from mongoclaw_project.cli.output import done, fail, note, show, table, to_json
+from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.sql import SqlGroup
 from mongoclaw_project.cli.text_file import read_text
 
@@ -155,7 +155,7 @@ def _named(error: SpecInvalid, source: str) -> SpecInvalid:
 def _publish(parsed: ParsedSpec, path: str, *, must_be_new: bool = False) -> publishing.PublishResult:
     try:
         return publishing.publish(
-            parsed, by=_author(), now=_now(), checks=publish_hooks.checks(), must_be_new=must_be_new
+            parsed, by=somebody(), now=_now(), checks=publish_hooks.checks(), must_be_new=must_be_new
         )
     except SpecInvalid as error:
         raise _named(error, path) from error
@@ -197,13 +197,6 @@ def _row(agent: Agent, spec: AgentSpec) -> tuple[object, ...]:
         agent.enabled,
         agent.health,
     )
-
-
-def _author() -> str:
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (OSError, KeyError):  # a container's user need not have a name
-        return "cli"
 
 
 def _now() -> datetime:

@@ -26,6 +26,7 @@ COMMANDS: Final = (
     Later("manage", "Run one of Django's management commands.", needs_django=False),
     Later("migrate", "Create or update the tables of the SQL database."),
     Later("server", "Start or question the web server.", needs_django=False),
+    Later("streams", "Look at the change streams and steer them."),
     Later("test", "Try an agent, the model or the connections; nothing is written."),
 )
 

@@ -1,0 +1,149 @@
+"""`mongoclaw streams list` and `show`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import click
+
+from agents_app.registry import ActiveAgent
+from executions_app import gaps
+from mongoclaw_project.cli.output import note, show, table
+from mongoclaw_project.cli.sql import SqlCommand
+from mongoclaw_project.cli.streams import moment
+from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb, require_known, watched
+from mongoclaw_project.config import current
+from watcher.oplog import Oplog, read_oplog, seconds_to_loss
+from watcher.survey import StreamView, Survey, survey
+
+HEADERS = ("Stream", "State", "Watcher", "Term", "Lag", "Position (UTC)", "Age", "Lost in", "Agents", "Gaps")
+ELASTIC = (0, 2)
+
+
+@click.command("list", cls=SqlCommand)
+def list_() -> None:
+    """List the streams: who reads each, how far it is, and what is wrong with it."""
+    with mongodb() as server:
+        found, oplog = _look(server, watched()), read_oplog(server.client)
+    open_gaps = Counter(gaps.unsettled().values_list("database", flat=True))
+    data = {
+        "streams": [_described(view, oplog, open_gaps) for view in found.streams],
+        "watchers": [{"host": one.host, "pid": one.pid, "roles": list(one.roles)} for one in found.watchers],
+        "oplog_window_seconds": oplog.window if oplog else None,
+    }
+    rows = [_row(view, oplog, open_gaps) for view in found.streams]
+    show(data, text=table(HEADERS, rows, elastic=ELASTIC) if rows else "No agent watches anything.")
+    for view in found.streams:
+        trouble = view.trouble(current().watcher.unpolled_seconds)
+        if trouble:
+            note(f"{view.unit.name}: {trouble}")
+
+
+@click.command("show", cls=SqlCommand)
+@click.argument("database", metavar="DATABASE")
+def show_(database: str) -> None:
+    """Show all that is known of a database's stream."""
+    with mongodb() as server:
+        require_known(server, database)
+        found, oplog = _look(server, {database}), read_oplog(server.client)
+    held = gaps.held_since()
+    agents = [_agent(agent, held) for agent in agents_of(database)]
+    open_gaps = list(gaps.listed(database=database))
+    control = found.controls.get(database)
+    data = {
+        "database": database,
+        "paused": bool(control and control.paused),
+        "partitions": control.partitions if control else 1,
+        "generation": control.generation if control else 0,
+        "streams": [_described(view, oplog, Counter({database: len(open_gaps)})) for view in found.streams],
+        "agents": agents,
+        "gaps": [gap.id for gap in open_gaps],
+    }
+    lines = [line for view in found.streams for line in _told(view, oplog)]
+    lines += ["", "Agents"] + [f"  {_agent_line(agent)}" for agent in agents]
+    lines += [] if agents else ["  none at work"]
+    lines += ["", f"Gaps that are not closed: {len(open_gaps)}"]
+    lines += [f"  {gap.id[:8]}  {gap.agent_id}  {gap.kind}  {gap.status}" for gap in open_gaps]
+    show(data, text="\n".join(lines))
+
+
+def _look(server: Server, databases: set[str]) -> Survey:
+    return survey(server.home, current().mongodb.resume_tokens_collection, databases)
+
+
+def _row(view: StreamView, oplog: Oplog | None, open_gaps: Counter[str]) -> tuple[object, ...]:
+    return (
+        view.unit.name,
+        view.state,
+        view.watcher or None,
+        view.term,
+        moment.lasting(view.lag_seconds),
+        moment.shown(view.position),
+        moment.lasting(view.position_age),
+        moment.lasting(_left(view, oplog)),
+        len(agents_of(view.unit.database)),
+        open_gaps[view.unit.database],
+    )
+
+
+def _described(view: StreamView, oplog: Oplog | None, open_gaps: Counter[str]) -> dict[str, Any]:
+    return {
+        "stream": view.unit.name,
+        "database": view.unit.database,
+        "state": view.state,
+        "detail": view.detail or None,
+        "trouble": view.trouble(current().watcher.unpolled_seconds),
+        "watcher": view.watcher or None,
+        "term": view.term,
+        "polled_ago_seconds": view.polled_ago,
+        "lag_seconds": view.lag_seconds,
+        "position": moment.as_json(view.position),
+        "position_age_seconds": view.position_age,
+        "position_readable": view.position_readable,
+        "seconds_until_lost": _left(view, oplog),
+        "agents": [agent.agent_id for agent in agents_of(view.unit.database)],
+        "open_gaps": open_gaps[view.unit.database],
+    }
+
+
+def _left(view: StreamView, oplog: Oplog | None) -> float | None:
+    return None if oplog is None or view.position is None else seconds_to_loss(oplog, view.position)
+
+
+def _told(view: StreamView, oplog: Oplog | None) -> Iterator[str]:
+    yield f"Stream     {view.unit.name}"
+    yield f"State      {view.state}" + (f": {view.detail}" if view.detail else "")
+    trouble = view.trouble(current().watcher.unpolled_seconds)
+    if trouble and view.detail not in trouble:
+        yield f"           {trouble}"
+    if view.watcher:
+        yield f"Watcher    {view.watcher}, term {view.term}"
+    lag = moment.lasting(view.lag_seconds)
+    yield f"Lag        {lag if lag is not None else 'not known'}"
+    if view.position is None:
+        yield "Position   " + ("none yet" if view.position_readable else "cannot be read")
+        return
+    age = moment.lasting(view.position_age)
+    yield f"Position   {moment.shown(view.position)} UTC ({moment.as_json(view.position)}), {age} ago"
+    left = _left(view, oplog)
+    if left is None:
+        yield "Oplog      not known: the user may not read database local, or this is a sharded cluster"
+    else:
+        yield f"Oplog      drops this position in {moment.lasting(left)} at the earliest"
+
+
+def _agent(agent: ActiveAgent, held: Collection[str]) -> dict[str, Any]:
+    watch = agent.spec.watch
+    return {
+        "agent_id": agent.agent_id,
+        "collection": watch.collection,
+        "on_history_lost": watch.history_policy.value,
+        "held": agent.agent_id in held,
+    }
+
+
+def _agent_line(told: dict[str, Any]) -> str:
+    held = ", held by a gap" if told["held"] else ""
+    return f"{told['agent_id']}: {told['collection']}, on lost history {told['on_history_lost']}{held}"

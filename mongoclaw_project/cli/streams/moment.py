@@ -1,0 +1,102 @@
+"""Moments as people type them, and as they read them: cluster times."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
+
+import click
+from bson import Timestamp
+
+from agents_app.errors import Decision, MongoClawError
+
+_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_AGO: Final = re.compile(r"-(?:\d+[dhms])+")
+_PIECE: Final = re.compile(r"(\d+)([dhms])")
+_PACKED: Final = re.compile(r"[0-9a-fA-F]{16}")
+_PAIR: Final = re.compile(r"(?:Timestamp\()?\s*(\d{9,10})\s*[,:]\s*(\d{1,10})\s*\)?")
+_MOST: Final = 2**32 - 1
+FORMS: Final = "2026-11-21T02:15:00Z, -2h30m, or a cluster time such as 1795227300:1"
+
+
+class MomentInvalid(MongoClawError):
+    """The text names no moment."""
+
+    decision: ClassVar[Decision] = Decision.PERMANENT
+    code: ClassVar[str] = "moment_invalid"
+
+
+def parse(text: str, *, now: datetime) -> Timestamp:
+    """Read a moment: ISO 8601 (UTC where no offset is given), `-2h30m` before `now`, or a cluster time.
+
+    A cluster time is `seconds:increment`, `Timestamp(seconds, increment)`, or 16 hexadecimal digits. Raises
+    MomentInvalid with what is understood.
+    """
+    text = text.strip()
+    if _AGO.fullmatch(text):
+        pieces = {_UNITS[unit]: int(number) for number, unit in _PIECE.findall(text)}
+        try:
+            return beginning_of(now - timedelta(**pieces))
+        except OverflowError:
+            raise MomentInvalid(f"'{text}' is before all clusters") from None
+    if _PACKED.fullmatch(text):
+        return Timestamp(int(text[:8], 16), int(text[8:], 16))
+    pair = _PAIR.fullmatch(text)
+    if pair and max(int(pair[1]), int(pair[2])) <= _MOST:
+        return Timestamp(int(pair[1]), int(pair[2]))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise MomentInvalid(f"'{text}' is no moment; write {FORMS}") from None
+    return beginning_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def beginning_of(moment: datetime) -> Timestamp:
+    """Give the first cluster time of a second. Raises MomentInvalid for one that no cluster has seen."""
+    seconds = int(moment.timestamp())
+    if not 0 < seconds <= _MOST:
+        raise MomentInvalid(f"{moment:%Y-%m-%d} is no time of a cluster")
+    return Timestamp(seconds, 1)
+
+
+def shown(time: Timestamp | None) -> str | None:
+    """Write a cluster time for people: to the second, in UTC."""
+    return None if time is None else f"{time.as_datetime():%Y-%m-%d %H:%M:%S}"
+
+
+def as_json(time: Timestamp | None) -> str | None:
+    """Write a cluster time so that `parse` reads it back exactly."""
+    return None if time is None else f"{time.time}:{time.inc}"
+
+
+def unpacked(packed: str) -> Timestamp:
+    """Read the 16 hexadecimal digits of the ledger."""
+    return Timestamp(int(packed[:8], 16), int(packed[8:], 16))
+
+
+def lasting(seconds: float | None) -> str | None:
+    """Write a duration in its two largest units: `3 h 20 min`."""
+    if seconds is None:
+        return None
+    whole = round(seconds)
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.0f} ms" if seconds else "0 s"
+    parts = ((whole // 86_400, "d"), (whole // 3_600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s"))
+    largest = next(index for index, (number, _) in enumerate(parts) if number)
+    told = [f"{number} {unit}" for number, unit in parts[largest : largest + 2] if number]
+    return " ".join(told)
+
+
+class Moment(click.ParamType[str]):
+    """A moment on the command line; it is read once the server's time is known."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse at once what can be no moment."""
+        try:
+            parse(str(value), now=datetime(2026, 1, 1, tzinfo=UTC))
+        except MomentInvalid as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
