@@ -73,8 +73,9 @@ class Reader:
         exhausted = len(documents) <= limit
         if exhausted and lower is not None and bounds.upper is None:
             documents += self._last()
-        found = [document for document in map(_found, documents) if document.key != after]
-        return Chunk(tuple(found[:limit]), time, exhausted and len(found) <= limit)
+        # Once each: the end of a clustered collection is open to its greatest key, that of an index is not.
+        found = {found.key: found for found in map(_found, documents) if found.key != after}
+        return Chunk(tuple(found.values())[:limit], time, exhausted and len(found) <= limit)
 
     def _last(self) -> list[RawBSONDocument]:
         """Read the document with the greatest key, which no open bound includes."""
