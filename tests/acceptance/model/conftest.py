@@ -15,6 +15,7 @@ from sandbox.errors import BinaryMissing
 from tests.acceptance.conftest import Document, Fleet
 from tests.acceptance.model.agents import RULES
 from tests.acceptance.model.killers import WATCHERS, WORKER, WORKERS
+from tests.acceptance.publishing import publish_all
 
 OPLOG_MB = 512
 """Holds the longest run, because the judge reads all of it again."""
@@ -49,8 +50,7 @@ def stage(fleet: Fleet, mongods: ReplicaSet) -> Iterator[Stage]:
     fleet.broker = start_valkey(fleet.broker.data_dir, port=fleet.broker.port, append_only=True)
     environ = {**fleet.environ, "MONGOCLAW_MONGODB__URI": mongods.url}
     own = replace(fleet, mongo=mongo, db=mongo["shop"], environ=environ)
-    for rule in RULES:
-        own.publish(**rule.changes())
+    publish_all(own, [own.spec(**rule.changes()) for rule in RULES])
     for name in WATCHERS:
         own.start_module(name, "watcher")
     for name in WORKERS:

@@ -84,10 +84,10 @@ def read_history(mongo: MongoClient[Document], since: Timestamp, *, home: str) -
 
 
 def _events(mongo: MongoClient[Document], since: Timestamp) -> Iterator[Document]:
-    mongo[_END].ends.insert_one({})
+    end = mongo[_END].ends.insert_one({}).inserted_id
     with mongo.watch(start_at_operation_time=since, max_await_time_ms=500) as stream:
         for event in stream:
-            if event["ns"]["db"] == _END:
+            if event["ns"]["db"] == _END and event["documentKey"]["_id"] == end:
                 return
             yield event
 
