@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,9 @@ from bson import Timestamp
 
 from agents_app.registry import ActiveAgent
 from agents_app.spec import parse_spec
+from sandbox.embedded import start_mongod
+from sandbox.embedded.server import RunningServer
+from sandbox.errors import BinaryMissing
 from watcher.event import ChangeEvent
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -63,3 +68,18 @@ def make_change(mongo_db: Any) -> MakeEvent:
         return ChangeEvent(**values)
 
     return make
+
+
+@pytest.fixture
+def own_mongod(tmp_path: Path) -> Iterator[RunningServer]:
+    """A server of the test's own, to be frozen."""
+    try:
+        server = start_mongod(tmp_path / "mongod")
+    except BinaryMissing as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(missing))
+    try:
+        yield server
+    finally:
+        server.kill()
