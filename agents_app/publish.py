@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import structlog
 from django.db import transaction
@@ -15,6 +16,9 @@ from agents_app.models import Agent, AgentVersion, Health
 from agents_app.spec import AgentSpec, ParsedSpec, content_hash, declared
 
 log = structlog.get_logger(__name__)
+
+STREAM_REASON: Final = "stream "
+"""What the reason for an agent's health begins with when its stream is at fault, and not the agent."""
 
 PublishCheck = Callable[[AgentSpec], Iterable[str]]
 
@@ -114,9 +118,12 @@ def mark_health(agent_id: str, health: str, reason: str = "") -> bool:
 
 
 def mark_watched(agent_ids: Iterable[str]) -> None:
-    """Note that these agents are watched for; one that was found unhealthy stays so until it is published anew."""
-    unknown = Agent.objects.filter(pk__in=list(agent_ids), health=Health.UNKNOWN)
-    unknown.update(health=Health.HEALTHY, health_reason="")
+    """Note that these agents are watched for.
+
+    One that was found unhealthy stays so until it is published anew, unless its stream was all that was wrong.
+    """
+    well = Q(health=Health.UNKNOWN) | Q(health=Health.UNHEALTHY, health_reason__startswith=STREAM_REASON)
+    Agent.objects.filter(well, pk__in=list(agent_ids)).update(health=Health.HEALTHY, health_reason="")
 
 
 def _lock(spec: AgentSpec, now: datetime) -> tuple[Agent, bool]:

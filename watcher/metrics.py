@@ -47,6 +47,11 @@ LEASE_TERM: Final = Gauge("mongoclaw_lease_term", "Term of each lease that this 
 REOPENS: Final = Counter(
     "mongoclaw_stream_reopens_total", "Streams opened again, by the server's error code.", ["stream", "code"]
 )
+COLLECTION_EVENTS: Final = Counter(
+    "mongoclaw_stream_collection_events_total",
+    "What happened to watched collections: drop, rename, dropDatabase.",
+    ["stream", "operation"],
+)
 POSITION_WRITES: Final = Counter("mongoclaw_position_writes_total", "Positions stored.", ["stream"])
 BACKFILL_DOCUMENTS: Final = Counter(
     "mongoclaw_backfill_documents_total",

@@ -1,42 +1,58 @@
-"""The loop of one database's stream: read a batch → match → insert rows → publish → move the position."""
+"""The loop of one unit's stream: read a batch → put it on record → publish → move the position → repeat."""
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
+from bson import Timestamp
 from django.db import Error as DatabaseError
 from django.db import connection
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 from agents_app.registry import ActiveAgent
+from executions_app import gaps
 from executions_app.database import drop_broken_connection
 from executions_app.fence import Fenced, Term
+from executions_app.gaps import NewGap
+from watcher import losses, recovery
+from watcher.cluster import look_at
+from watcher.condition import Condition
+from watcher.detail import FULL, Detail
 from watcher.ingest import Ingest
+from watcher.lineup import Lineup
 from watcher.matching import Matcher, Unhealthy
-from watcher.pipeline import build_pipeline, fingerprint_of
-from watcher.position import Position, PositionStore
-from watcher.starting import coverage_of, losers, other_starts, start_point
+from watcher.metrics import COLLECTION_EVENTS, REOPENS
+from watcher.opening import open_stream
+from watcher.position import Mandate, Position, PositionMoved, PositionRefused
+from watcher.position_store import PositionStore
+from watcher.progress import Pace, Progress
+from watcher.recovery import FIRST_PAUSE, HOPELESS, ORIGIN, PATIENCE, Action, Phase, Troubles
+from watcher.starting import coverage_of, losers, start_point
 from watcher.status import StreamState, StreamStatus
-from watcher.stream import START_REFUSED, Batch, ChangeStream, StartPoint
+from watcher.stream import Batch, ChangeStream
 from watcher.unit import Unit
 
 log = structlog.get_logger(__name__)
 
-FIRST_WAIT: Final = 0.2
-LONGEST_WAIT: Final = 5.0
+HELD_SECONDS: Final = 2.0
+"""How old the knowledge may be which agents a gap holds."""
+
+REST_SECONDS: Final = 2.0
+"""How often a reader that has nothing to do looks whether that has changed."""
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What every reader of a process shares."""
+    """What every reader of a process shares. Intervals are in seconds."""
 
     client: MongoClient[Document]
     positions: PositionStore
@@ -47,25 +63,33 @@ class Reading:
     position_interval: float
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
+    position_idle: float = 10.0
+    held: Callable[[], Mapping[str, str]] = gaps.held_since
+    record: Callable[[Sequence[NewGap], Term, datetime], None] = losses.record
+    jitter: Callable[[], float] = field(default=random.random)
 
 
 class Reader(threading.Thread):
     """Reads one unit for a changing set of agents until it is stopped or fenced off."""
 
-    def __init__(self, shared: Reading, unit: Unit, agents: Sequence[ActiveAgent], *, term: Term) -> None:
+    def __init__(
+        self, shared: Reading, unit: Unit, agents: Sequence[ActiveAgent], *, term: Term, layout: int = 0
+    ) -> None:
         super().__init__(name=f"reader-{unit.name}", daemon=True)
         self._shared = shared
         self._unit = unit
-        self._database = unit.database
-        self._agents = tuple(agents)
         self._term = term
+        self._layout = layout
+        self._agents = tuple(agents)
+        self._held: Mapping[str, str] = {}
+        self._held_at = float("-inf")
         self._stop_asked = threading.Event()
-        self._position: Position | None = None
-        self._saved: Position | None = None
-        self._saved_at = float("-inf")
-        self._start = StartPoint()
-        self._refused: StartPoint | None = None
-        self._status = StreamStatus(state=StreamState.STARTING)
+        self._progress: Progress | None = None
+        self._phase = Phase.OPENING
+        self._asking = FULL
+        self._troubles = Troubles()
+        self._log = log.bind(stream=unit.name, term=term.number)
+        self._condition = Condition(shared.unhealthy, self._log)
         self.failure: BaseException | None = None
         self.fenced = False
 
@@ -75,133 +99,201 @@ class Reader(threading.Thread):
 
     def status(self) -> StreamStatus:
         """Say what the stream is doing; safe from any thread."""
-        return self._status
+        return self._condition.status
 
     def stop(self) -> None:
-        """Ask the reader to end after the batch in hand."""
+        """Ask the reader to end after the batch in hand; returns at once."""
         self._stop_asked.set()
 
     def run(self) -> None:
         """Read until stopped. Whatever passes is waited out; anything else is kept in `failure` for the process."""
-        wait = FIRST_WAIT
         try:
             while not self._stop_asked.is_set():
-                started = self._shared.monotonic()
-                try:
-                    self._read(self._agents)
-                    wait = FIRST_WAIT
-                except (PyMongoError, DatabaseError) as error:
-                    wait = FIRST_WAIT if self._shared.monotonic() - started > LONGEST_WAIT else wait
-                    self._wait_out(error, wait)
-                    wait = min(wait * 2, LONGEST_WAIT)
+                self._attempt()
         except Fenced:
             self.fenced = True
-            log.warning("reader.fenced", stream=self._unit.name, term=self._term.number)
+            self._log.warning("reader.fenced")
         except BaseException as error:
             self.failure = error
-            log.exception("reader.failed", database=self._database)
+            log.exception("reader.failed", stream=self._unit.name)
         finally:
             connection.close()
 
-    def _wait_out(self, error: Exception, wait: float) -> None:
-        log.warning(
-            "reader.waiting",
-            database=self._database,
-            error=type(error).__name__,
-            detail=str(error)[:200],
-            seconds=wait,
-        )
-        drop_broken_connection()
-        self._stop_asked.wait(wait)
-
-    def _read(self, agents: Sequence[ActiveAgent]) -> None:
-        """Open the stream and follow it until it ends, the agents change, or the reader is stopped."""
-        shared = self._shared
-        pipeline = build_pipeline(agents)
-        fingerprint = fingerprint_of(pipeline)
-        covers = coverage_of(agents)
-        if self._position is None:
-            self._position = self._saved = shared.positions.load(self._unit)
-        stream = ChangeStream(shared.client, self._database, max_await_ms=shared.max_await_ms)
-        matcher = Matcher(shared.client, agents, shared.unhealthy, monotonic=shared.monotonic)
+    def _attempt(self) -> None:
+        """Read until the stream ends or has to be opened anew, and deal with what ended it."""
         try:
-            self._open(stream, pipeline, agents)
-            log.info("stream.opened", database=self._database, agents=len(agents), pipeline=fingerprint)
-            shared.watched([agent.agent_id for agent in agents])
-            while stream.alive and not self._stop_asked.is_set() and self._agents == tuple(agents):
-                batch = stream.next_batch()
-                self._ingest(matcher, batch)
-                self._position = Position(batch.token, batch.time, fingerprint, covers)
-                self._save_if_due()
-        except OperationFailure as error:
-            if error.code in START_REFUSED and self._start != StartPoint():
-                self._refused = self._start
-            raise
+            self._read()
+        except PositionRefused as refused:
+            self._condition.is_worse(StreamState.REFUSED, str(refused), self._agents)
+            self._stop_asked.wait(REST_SECONDS)
+        except PositionMoved:
+            self._log.info("stream.position_moved")
+            self._progress = None
+        except (PyMongoError, DatabaseError) as error:
+            self._recover(error)
+
+    def _read(self) -> None:
+        self._phase = Phase.OPENING
+        if self._progress is None:
+            self._progress = self._load()
+        lineup = self._lineup()
+        if not lineup.reading:
+            self._condition.waits("every agent is held by a gap: see `mongoclaw streams gaps`")
+            self._stop_asked.wait(REST_SECONDS)
+            return
+        stream = ChangeStream(
+            self._shared.client, self._unit.database, max_await_ms=self._shared.max_await_ms
+        )
+        try:
+            self._open(stream, self._progress, lineup)
+            self._phase = Phase.READING
+            self._follow(stream, self._progress, lineup)
+            self._progress.save()
+            if not stream.alive:
+                # The database was dropped: the stream goes on behind that. Never without a pause.
+                self._log.warning("stream.ended")
+                self._stop_asked.wait(FIRST_PAUSE)
         finally:
             stream.close()
-            self._save()
 
-    def _open(self, stream: ChangeStream, pipeline: list[Document], agents: Sequence[ActiveAgent]) -> None:
-        """Open where no agent misses an event; what the server no longer has is put on record as lost."""
-        fingerprint = fingerprint_of(pipeline)
-        first = start_point(self._position, agents, fingerprint)
-        starts = (first, *other_starts(first, self._position, fingerprint))
-        self._start = next(start for start in starts if self._is_open(stream, pipeline, start))
-        if self._start != first:
-            self._report_gap(losers(self._position, agents, self._start))
+    def _load(self) -> Progress:
+        """Find out where to begin.
 
-    def _is_open(self, stream: ChangeStream, pipeline: list[Document], start: StartPoint) -> bool:
-        if start == self._refused:
-            return False
-        try:
-            stream.open(pipeline, start)
-        except OperationFailure as error:
-            # A token may be refused for many reasons, and its time is always as good a start.
-            if start == StartPoint() or (error.code not in START_REFUSED and start.token is None):
-                raise
-            log.warning("stream.start_refused", database=self._database, start=str(start), code=error.code)
-            return False
-        return True
+        Raises PositionRefused.
+        """
+        shared = self._shared
+        seen = look_at(shared.client)
+        stored = shared.positions.load(self._unit, seen, layout=self._layout)
+        place = (self._unit, self._layout, self._term, seen, stored.generation)
+        pace = Pace(shared.position_interval, shared.position_idle, shared.now, shared.monotonic)
+        return Progress(shared.positions, Mandate(*place), stored.position, pace)
 
-    def _report_gap(self, agents: Sequence[ActiveAgent]) -> None:
-        for agent in agents:
-            since = self._position.time.as_datetime() if self._position else agent.enabled_at
-            log.error(
-                "stream.history_lost", database=self._database, agent_id=agent.agent_id, since=str(since)
+    def _lineup(self) -> Lineup:
+        """Return who is to be read for, with the holds of at most two seconds ago."""
+        if self._shared.monotonic() - self._held_at >= HELD_SECONDS:
+            self._held = self._shared.held()
+            self._held_at = self._shared.monotonic()
+        return Lineup(self._agents, self._held)
+
+    def _open(self, stream: ChangeStream, progress: Progress, lineup: Lineup) -> None:
+        """Open where no agent misses an event, or else as early as the server can; losses go on record first."""
+        wanted = start_point(progress.position, lineup.reading, lineup.fingerprint(self._unit))
+        start, code = open_stream(
+            stream,
+            self._asking.pipeline(lineup.reading, self._unit),
+            wanted,
+            self._asking,
+            client=self._shared.client,
+            position=progress.position,
+            is_certain=self._troubles.fruitless >= PATIENCE,
+        )
+        self._log.info("stream.opened", agents=len(lineup.reading), start=str(start), wanted=str(wanted))
+        if code is not None and start.time is not None:
+            self._begin_later(progress, lineup, start.time, code)
+
+    def _begin_later(self, progress: Progress, lineup: Lineup, start: Timestamp, code: int) -> None:
+        """Put on record who has lost what, and only then the position from which nothing more is lost."""
+        # A gap begins at the stored position, so that it is the same gap after a crash between here and the end.
+        progress.save()
+        lost = losers(progress.position, lineup.reading, start)
+        self._lose(losses.history_lost(lost, until=start, code=code))
+        covers = coverage_of(lineup.agents, self._held)
+        progress.advance(Position(None, start, "", covers), with_events=True)
+        progress.save()
+
+    def _lose(self, found: Sequence[NewGap]) -> None:
+        if found:
+            self._shared.record(found, self._term, self._shared.now())
+            self._held_at = float("-inf")
+            self._lineup()
+
+    def _follow(self, stream: ChangeStream, progress: Progress, lineup: Lineup) -> None:
+        """Read batches until the stream ends, who is read for or what is asked for changes, or it is to stop."""
+        shared, asking = self._shared, self._asking
+        fingerprint, covers = lineup.fingerprint(self._unit), lineup.coverage()
+        matcher = Matcher(shared.client, lineup.reading, shared.unhealthy, monotonic=shared.monotonic)
+        is_announced = False
+        while stream.alive and not self._stop_asked.is_set():
+            if self._lineup() != lineup or self._asking.detail is not asking.detail:
+                return
+            asked_at = shared.monotonic()
+            batch = stream.next_batch()
+            answered_at = shared.monotonic()
+            self._take(batch, matcher, lineup)
+            self._asking = self._asking.after(len(batch.events))
+            position = Position(batch.token, batch.time, fingerprint, covers)
+            progress.advance(position, with_events=bool(batch.events or batch.collection_events))
+            self._note(batch, progress, asked_at, answered_at)
+            if not is_announced and not self._condition.is_broken:
+                shared.watched([agent.agent_id for agent in lineup.reading])
+                is_announced = True
+
+    def _note(self, batch: Batch, progress: Progress, asked_at: float, answered_at: float) -> None:
+        best = self._troubles.best
+        now = self._shared.monotonic()
+        self._condition.is_read(
+            batch,
+            moved=best is None or progress.reached > best,
+            monotonic=now,
+            waited=answered_at - asked_at,
+            worked=now - answered_at,
+        )
+
+    def _take(self, batch: Batch, matcher: Matcher, lineup: Lineup) -> None:
+        """Put a batch on record: its events, and what it tells of losses."""
+        found = losses.renamed_into(batch.collection_events, lineup.reading)
+        if self._asking.detail is Detail.BARE:
+            found += losses.too_large(batch.events, lineup.reading)
+        else:
+            self._ingest(matcher, batch)
+        for event in batch.collection_events:
+            COLLECTION_EVENTS.labels(self._unit.name, event.operation).inc()
+            self._log.warning(
+                f"stream.{event.operation}", collection=event.collection, renamed_to=event.renamed_to
             )
-            reason = (
-                f"changes since {since} were lost: the oplog no longer holds them; touch the documents again"
-            )
-            self._shared.unhealthy(agent.agent_id, reason)
+        self._lose(found)
 
     def _ingest(self, matcher: Matcher, batch: Batch) -> None:
-        """Put a batch on record, however long the ledger or MongoDB needs: the position may not pass it before."""
-        wait = FIRST_WAIT
+        """Put events on record, however long the ledger or MongoDB needs: the position may not pass them before."""
+        troubles = Troubles()
         while batch.events:
             try:
-                self._shared.ingest.ingest(matcher, batch.events)
+                self._shared.ingest.ingest(matcher, batch.events, term=self._term)
             except (PyMongoError, DatabaseError) as error:
                 if self._stop_asked.is_set():
                     raise
-                self._wait_out(error, wait)
-                wait = min(wait * 2, LONGEST_WAIT)
+                troubles = troubles.and_one_more(ORIGIN, monotonic=self._shared.monotonic())
+                self._wait_out(error, troubles.pause(Action.AGAIN, jitter=self._shared.jitter()))
             else:
                 return
 
-    def _save_if_due(self) -> None:
-        if self._shared.monotonic() - self._saved_at >= self._shared.position_interval:
-            self._save()
+    def _recover(self, error: Exception) -> None:
+        """Do what the ladder says about an error, and wait as long as it says."""
+        shared = self._shared
+        reached = self._progress.reached if self._progress else ORIGIN
+        self._troubles = self._troubles.and_one_more(reached, monotonic=shared.monotonic())
+        code = recovery.code_of(error)
+        action = recovery.action_for(
+            code, self._phase, fruitless=self._troubles.fruitless, resumable=recovery.is_resumable(error)
+        )
+        REOPENS.labels(self._unit.name, type(error).__name__ if code is None else str(code)).inc()
+        if action is Action.AT_TIME and self._progress is not None:
+            self._progress.drop_token()
+        if action is Action.NARROW:
+            self._asking = self._asking.narrower()
+        if action is Action.BREAK:
+            detail = HOPELESS.get(code or 0) or f"{_text(error)}; it has not moved on since {reached[0]}"
+            self._condition.is_worse(StreamState.BROKEN, detail, self._agents)
+        self._wait_out(error, self._troubles.pause(action, jitter=shared.jitter()), action)
 
-    def _save(self) -> None:
-        """Store the position if it moved.
+    def _wait_out(self, error: Exception, seconds: float, action: Action = Action.AGAIN) -> None:
+        self._log.warning(
+            "reader.waiting", error=_text(error), action=action.value, seconds=round(seconds, 2)
+        )
+        self._condition.waits(_text(error))
+        drop_broken_connection()
+        self._stop_asked.wait(seconds)
 
-        Raises Fenced when a newer term has written it.
-        """
-        if self._position is None or self._position == self._saved:
-            return
-        if not self._shared.positions.save(
-            self._unit, self._position, term=self._term.number, now=self._shared.now()
-        ):
-            raise Fenced(name=self._term.name, term=self._term.number)
-        self._saved = self._position
-        self._saved_at = self._shared.monotonic()
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:200]}"

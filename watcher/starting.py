@@ -1,67 +1,115 @@
-"""Where a stream has to begin so that no agent misses an event."""
+"""Where a stream has to begin so that no agent misses an event, and who misses some if it cannot."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from bson import Timestamp
 
 from agents_app.registry import ActiveAgent
 from watcher.matching import ENABLING_SLACK_SECONDS
-from watcher.position import Position
+from watcher.position import EVERYBODY, Position
 from watcher.stream import StartPoint
 
+_FROM: Final = " @"
+"""Stands in a coverage before the cluster time from which a held agent has to go on."""
 
-def coverage_of(agents: Sequence[ActiveAgent]) -> dict[str, str]:
-    """Say what a position covers: per agent, since when it is enabled and what it watches."""
-    return {agent.agent_id: f"{_enabled(agent)} {_watched(agent)}" for agent in agents}
+
+def coverage_of(agents: Sequence[ActiveAgent], held: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Say what a position covers: per agent, since when it is enabled and what it watches.
+
+    `held` names the agents that are out of the stream although they are at work, each with the time from which
+    it has to go on (`executions_app.gaps.held_since`).
+    """
+    out = held or {}
+    return {
+        agent.agent_id: f"{_enabled(agent)} {_watched(agent)}"
+        + (f"{_FROM}{out[agent.agent_id]}" if agent.agent_id in out else "")
+        for agent in agents
+    }
 
 
 def start_point(position: Position | None, agents: Sequence[ActiveAgent], pipeline: str) -> StartPoint:
     """Choose the start.
 
     1. With a position that covers all agents and comes from this pipeline: behind its token.
-    2. With another pipeline: at the position's cluster time. An event token is only good for its own pipeline; the
-       replayed events are rows already.
+    2. With another pipeline, or without a token: at the position's cluster time. An event token is only good for
+       its own pipeline; the replayed events are rows already.
     3. An agent that the position does not cover needs the stream from its enabling on, or from the moment on
-       that a version which watches something else became current.
+       that a version which watches something else became current; one that was held, from the end of its gap on.
     """
-    start = min(_needed(agent, position) for agent in agents)
-    if position is None or start < position.time:
-        return StartPoint(time=start)
-    if start == position.time and position.pipeline == pipeline:
+    start = min(needed_by(agent, position) for agent in agents)
+    if position is not None and start == position.time and position.pipeline == pipeline and position.token:
         return StartPoint(token=position.token)
     return StartPoint(time=start)
 
 
-def other_starts(start: StartPoint, position: Position | None, pipeline: str) -> tuple[StartPoint, ...]:
-    """Name the starts to try when the server no longer has `start`, the one that loses least first.
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the server still has: from the oplog's first entry (None where it cannot be read) to now."""
 
-    What one agent needs may be gone from the oplog while the position is still there, so now comes last.
+    oldest: Timestamp | None
+    now: Timestamp
+
+
+def later_start(
+    refused: StartPoint, position: Position | None, reach: Reach, *, is_certain: bool
+) -> StartPoint | None:
+    """Name the next start to try when the server says that history is lost at `refused`, or None.
+
+    A token falls back to its time. After that comes the earliest of the times that are later: the oplog's first
+    entry, the position (what one agent needs may be gone while the position is still there), now. Where the oplog
+    shows that the server is wrong, nothing is given up before that `is_certain`.
     """
-    known: list[StartPoint] = []
-    if position is not None:
-        known = [StartPoint(time=position.time)]
-        if position.pipeline == pipeline:
-            known.insert(0, StartPoint(token=position.token))
-    return (*(point for point in known if point != start), StartPoint())
+    if refused.time is None:
+        return None if position is None else StartPoint(time=position.time)
+    if reach.oldest is not None and reach.oldest <= refused.time and not is_certain:
+        return None
+    known = (reach.oldest, position.time if position else None, reach.now)
+    later = [time for time in known if time is not None and time > refused.time]
+    return StartPoint(time=min(later)) if later else None
 
 
-def losers(position: Position | None, agents: Sequence[ActiveAgent], start: StartPoint) -> list[ActiveAgent]:
-    """Say which agents miss events when the stream begins at `start`: all of them if it begins now."""
-    if position is None or start == StartPoint():
-        return list(agents)
-    return [agent for agent in agents if _needed(agent, position) < position.time]
+def losers(
+    position: Position | None, agents: Sequence[ActiveAgent], start: Timestamp
+) -> list[tuple[ActiveAgent, Timestamp]]:
+    """Say which agents miss events when the stream begins at `start`, each with the time up to which it saw all."""
+    needs = [(agent, needed_by(agent, position)) for agent in agents]
+    return [(agent, needed) for agent, needed in needs if needed < start]
 
 
-def _needed(agent: ActiveAgent, position: Position | None) -> Timestamp:
-    covered = position.covers.get(agent.agent_id) if position else None
-    if position is None or covered is None or not covered.startswith(f"{_enabled(agent)} "):
-        return _moment(agent.enabled_at)
-    if covered != f"{_enabled(agent)} {_watched(agent)}":
-        return min(position.time, _moment(agent.current_since))
-    return position.time
+def needed_by(agent: ActiveAgent, position: Position | None) -> Timestamp:
+    """Return the cluster time from which an agent has not seen the stream yet."""
+    if position is None:
+        return enabled_since(agent)
+    covered = position.covers.get(agent.agent_id)
+    if covered is None or not covered.startswith(f"{_enabled(agent)} "):
+        return position.time if _is_placed_for(agent, position) else enabled_since(agent)
+    watched, _, held_until = covered.removeprefix(f"{_enabled(agent)} ").partition(_FROM)
+    since = _timestamp(held_until) if held_until else position.time
+    return since if watched == _watched(agent) else min(since, _moment(agent.current_since))
+
+
+def enabled_since(agent: ActiveAgent) -> Timestamp:
+    """Return the cluster time of an agent's enabling, a little earlier because clocks differ."""
+    return _moment(agent.enabled_at)
+
+
+def hexadecimal(time: Timestamp) -> str:
+    """Write a cluster time as 16 digits, which sort as the times do."""
+    return f"{time.time:08x}{time.inc:08x}"
+
+
+def _is_placed_for(agent: ActiveAgent, position: Position) -> bool:
+    placed_at = position.covers.get(EVERYBODY)
+    return placed_at is not None and agent.enabled_at <= datetime.fromisoformat(placed_at)
+
+
+def _timestamp(digits: str) -> Timestamp:
+    return Timestamp(int(digits[:8], 16), int(digits[8:], 16))
 
 
 def _moment(wall: datetime) -> Timestamp:

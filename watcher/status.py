@@ -25,7 +25,8 @@ class StreamStatus:
     """A stream at one moment.
 
     `polled_at` is the monotonic clock, in seconds, when the server last answered; `time` is the cluster time up
-    to which everything is on record; `lag_seconds` is None until known and 0 when caught up.
+    to which everything is on record; `lag_seconds` is None until known and 0 when caught up. `busy` is the share
+    of the last ten seconds or so that the reader did not spend waiting for events, from 0 to 1.
     """
 
     state: StreamState
@@ -33,3 +34,4 @@ class StreamStatus:
     time: Timestamp | None = None
     lag_seconds: float | None = None
     detail: str = ""
+    busy: float | None = None

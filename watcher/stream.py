@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from bson import Timestamp
 from pymongo import MongoClient, ReadPreference
 from pymongo.errors import PyMongoError
 
 from executions_app.identity import CODEC
-from watcher.event import ChangeEvent, CollectionEvent, read_event, time_of_token
+from watcher.detail import FULL, Asking
+from watcher.event import ChangeEvent, CollectionEvent, time_of_token
 from watcher.pipeline import Stage
-
-START_REFUSED: Final = frozenset({286, 136, 280, 260, 50811})
-"""History lost (286, 136), or a token that is not this stream's (280, 260, 50811)."""
-
-BATCH: Final = 1000
-"""Events per reply: bounds the memory of a watcher that comes back to a long oplog."""
 
 Document = dict[str, Any]
 
@@ -37,11 +32,15 @@ class StartPoint:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one reply of the server held. `token` is the position behind all of it."""
+    """What one reply of the server held. `token` is the position behind all of it.
+
+    `server_time` is the cluster time at which the server answered.
+    """
 
     events: tuple[ChangeEvent, ...]
     token: str
     time: Timestamp
+    server_time: Timestamp
     collection_events: tuple[CollectionEvent, ...] = ()
 
 
@@ -55,12 +54,14 @@ class ChangeStream:
         self._max_await_ms = max_await_ms
         self._cursor_id = 0
         self._first: Mapping[str, Any] | None = None
+        self._asking = FULL
 
-    def open(self, pipeline: list[Stage], start: StartPoint) -> None:
-        """Open the stream.
+    def open(self, pipeline: list[Stage], start: StartPoint, asking: Asking = FULL) -> None:
+        """Open the stream. `asking` says how many events a reply may hold, and how to read them.
 
-        Raises pymongo's errors; OperationFailure with a code in START_REFUSED says that `start` is not to be had.
+        Raises pymongo's errors; what they mean is told by `watcher.recovery`.
         """
+        self._asking = asking
         options: Document = {}
         if start.token is not None:
             options["startAfter"] = {"_data": start.token}
@@ -69,11 +70,11 @@ class ChangeStream:
         command = {
             "aggregate": 1,
             "pipeline": [{"$changeStream": options}, *pipeline],
-            "cursor": {"batchSize": BATCH},
+            "cursor": {"batchSize": asking.batch_size},
             "readConcern": {"level": "majority"},
         }
         reply = self._run(command)
-        self._first = reply["cursor"]
+        self._first = reply
         self._cursor_id = int(reply["cursor"]["id"])
 
     def next_batch(self) -> Batch:
@@ -82,19 +83,18 @@ class ChangeStream:
         Raises pymongo's errors, among them CursorNotFound after an invalidating event or a fail-over.
         """
         if self._first is not None:
-            cursor, self._first = self._first, None
-            return _read(cursor, cursor["firstBatch"])
+            first, self._first = self._first, None
+            return self._read(first, first["cursor"]["firstBatch"])
         reply = self._run(
             {
                 "getMore": self._cursor_id,
                 "collection": "$cmd.aggregate",
-                "batchSize": BATCH,
+                "batchSize": self._asking.batch_size,
                 "maxTimeMS": self._max_await_ms,
             }
         )
-        cursor = reply["cursor"]
-        self._cursor_id = int(cursor["id"])
-        return _read(cursor, cursor["nextBatch"])
+        self._cursor_id = int(reply["cursor"]["id"])
+        return self._read(reply, reply["cursor"]["nextBatch"])
 
     @property
     def alive(self) -> bool:
@@ -118,10 +118,13 @@ class ChangeStream:
             command, codec_options=CODEC, read_preference=ReadPreference.PRIMARY, session=self._session
         )
 
-
-def _read(cursor: Mapping[str, Any], events: list[Document]) -> Batch:
-    token: str = cursor["postBatchResumeToken"]["_data"]
-    found = [read_event(raw) for raw in events]
-    changes = tuple(event for event in found if isinstance(event, ChangeEvent))
-    collection_events = tuple(event for event in found if isinstance(event, CollectionEvent))
-    return Batch(changes, token, time_of_token(token), collection_events)
+    def _read(self, reply: Mapping[str, Any], events: list[Document]) -> Batch:
+        token: str = reply["cursor"]["postBatchResumeToken"]["_data"]
+        found = [self._asking.read(raw) for raw in events]
+        return Batch(
+            events=tuple(event for event in found if isinstance(event, ChangeEvent)),
+            token=token,
+            time=time_of_token(token),
+            server_time=reply["operationTime"],
+            collection_events=tuple(event for event in found if isinstance(event, CollectionEvent)),
+        )

@@ -195,9 +195,12 @@ class WatcherSettings(Group):
         1000, ge=1, description="How long one look for changes waits at the server, in milliseconds."
     )
     lease_seconds: float = Field(
-        5.0,
+        3.0,
         ge=1,
-        description="How long a watcher that has died keeps its place; another takes over after that, in seconds.",
+        description=(
+            "How long a watcher that has died keeps its leases; others take over after that, in seconds. "
+            "A watcher renews three times in it, and stops by itself when it cannot."
+        ),
     )
     metrics_host: str = Field("127.0.0.1", description="Where METRICS_PORT is open.")
     metrics_port: int = Field(
@@ -223,5 +226,10 @@ class WatcherSettings(Group):
         description="How long all watchers may be down: `mongoclaw doctor` warns of a shorter oplog.",
     )
     position_interval_seconds: float = Field(
-        1.0, ge=0, description="An idle stream's position is stored at most so often, in seconds."
+        1.0, ge=0, description="A busy stream's position is stored at most so often, in seconds."
+    )
+    position_idle_seconds: float = Field(
+        10.0,
+        ge=0,
+        description="A stream's position is stored at least so often while nothing happens, in seconds.",
     )

@@ -11,7 +11,7 @@ from agents_app.registry import ActiveAgent
 from agents_app.spec import parse_spec
 from watcher.matching import ENABLING_SLACK_SECONDS
 from watcher.position import Position
-from watcher.starting import coverage_of, losers, other_starts, start_point
+from watcher.starting import Reach, coverage_of, hexadecimal, later_start, losers, needed_by, start_point
 from watcher.stream import StartPoint
 
 OLD = datetime(2026, 11, 1, tzinfo=UTC)
@@ -98,21 +98,74 @@ def test_a_new_prompt_alone_does_not_move_the_stream() -> None:
     assert start_point(reached(LATER, agent()), [reworded], "p") == StartPoint(token="82AA")
 
 
-def test_a_start_that_is_refused_falls_back_to_the_token_then_to_the_time_and_only_then_to_now() -> None:
+TOO_OLD = StartPoint(time=before(OLD))
+
+
+def test_a_token_whose_history_is_lost_falls_back_to_its_time() -> None:
     position = reached(LATER, agent())
-    refused = StartPoint(time=before(OLD))
+    reach = Reach(oldest=at(NOW), now=at(NOW))
 
-    starts = other_starts(refused, position, "p")
-
-    assert starts == (StartPoint(token="82AA"), StartPoint(time=at(LATER)), StartPoint())
-    assert other_starts(StartPoint(token="82AA"), position, "p") == starts[1:]
-    assert other_starts(refused, position, "q") == starts[1:]
-    assert other_starts(refused, None, "p") == (StartPoint(),)
+    assert later_start(StartPoint(token="82AA"), position, reach, is_certain=False) == StartPoint(
+        time=at(LATER)
+    )
 
 
-def test_only_an_agent_that_needed_more_than_the_position_loses_by_starting_there() -> None:
+def test_after_lost_history_the_stream_begins_at_the_earliest_time_that_there_still_is() -> None:
+    position = reached(LATER, agent())
+
+    def after(oldest: datetime | None) -> StartPoint | None:
+        reach = Reach(None if oldest is None else at(oldest), at(NOW))
+        return later_start(TOO_OLD, position, reach, is_certain=False)
+
+    assert after(OLD) == StartPoint(time=at(OLD)), "the oplog's first entry, before the position"
+    assert after(LATER + timedelta(minutes=1)) == StartPoint(time=at(LATER)), "what is refused is tried again"
+    assert after(None) == StartPoint(time=at(LATER)), "no oplog to be seen behind a mongos"
+
+
+def test_where_even_the_position_is_lost_the_oplogs_first_entry_is_next_and_then_now() -> None:
+    position = reached(OLD, agent())
+    lost = StartPoint(time=at(OLD))
+
+    assert later_start(lost, position, Reach(at(LATER), at(NOW)), is_certain=False) == StartPoint(
+        time=at(LATER)
+    )
+    assert later_start(lost, position, Reach(None, at(NOW)), is_certain=False) == StartPoint(time=at(NOW))
+    assert later_start(StartPoint(time=at(NOW)), position, Reach(None, at(NOW)), is_certain=True) is None
+
+
+def test_a_server_whose_oplog_shows_that_nothing_is_lost_is_believed_only_when_it_insists() -> None:
+    lost = StartPoint(time=at(LATER))
+    reach = Reach(oldest=at(OLD), now=at(NOW))
+
+    assert later_start(lost, reached(LATER, agent()), reach, is_certain=False) is None
+    assert later_start(lost, reached(LATER, agent()), reach, is_certain=True) == StartPoint(time=at(NOW))
+
+
+def test_only_an_agent_that_needed_more_than_the_start_loses_and_from_what_it_had_seen() -> None:
     covered, newcomer = agent("a"), agent("b")
     position = reached(LATER, covered)
 
-    assert losers(position, [covered, newcomer], StartPoint(time=at(LATER))) == [newcomer]
-    assert losers(position, [covered, newcomer], StartPoint()) == [covered, newcomer]
+    assert losers(position, [covered, newcomer], at(LATER)) == [(newcomer, before(OLD))]
+    assert losers(position, [covered, newcomer], at(NOW)) == [(covered, at(LATER)), (newcomer, before(OLD))]
+    assert losers(position, [covered], before(OLD)) == []
+
+
+def test_an_agent_that_a_gap_held_goes_on_at_the_end_of_its_gap() -> None:
+    held = Position("82AA", at(NOW), "p", coverage_of([agent()], {"a": hexadecimal(at(LATER))}))
+
+    assert needed_by(agent(), held) == at(LATER)
+    assert start_point(held, [agent()], "p") == StartPoint(time=at(LATER))
+    assert needed_by(agent(enabled=NOW), held) == before(NOW), "switched off and on again"
+
+
+def test_a_position_that_an_operator_has_set_covers_whoever_was_enabled_by_then() -> None:
+    placed = Position(None, at(NOW), "", {"*": LATER.isoformat()})
+
+    assert needed_by(agent(enabled=OLD), placed) == at(NOW)
+    assert needed_by(agent(enabled=NOW), placed) == before(NOW)
+
+
+def test_a_position_without_a_token_goes_on_at_its_time() -> None:
+    position = Position(None, at(LATER), "p", coverage_of([agent()]))
+
+    assert start_point(position, [agent()], "p") == StartPoint(time=at(LATER))
