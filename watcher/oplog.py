@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import pymongo
 from bson import Timestamp
@@ -14,6 +14,9 @@ from pymongo.errors import OperationFailure
 from watcher.connection import CALL_SECONDS
 
 Document = dict[str, Any]
+
+FULL: Final = 0.9
+"""An oplog drops entries in large pieces, so its size goes up and down a little below its limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ class Oplog:
     @property
     def headroom(self) -> float:
         """Seconds until it begins to drop entries, if it goes on filling as it did."""
-        if not self.size or self.size >= self.limit:
+        if not self.size or self.size >= FULL * self.limit:
             return 0.0
         return self.window * (self.limit - self.size) / self.size
 

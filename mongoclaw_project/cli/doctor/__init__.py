@@ -10,7 +10,17 @@ import click
 
 from mongoclaw_project.cli import sql
 from mongoclaw_project.cli.command import Command
-from mongoclaw_project.cli.doctor import agents, broker, database, installation, mongodb, processes
+from mongoclaw_project.cli.doctor import (
+    agents,
+    broker,
+    clocks,
+    collections,
+    database,
+    installation,
+    mongodb,
+    processes,
+    streams,
+)
 from mongoclaw_project.cli.doctor.finding import (
     Area,
     Examination,
@@ -49,9 +59,13 @@ VISITS: Final = (
     Visit(REDIS, broker.examine_server),
     Visit(SQL, database.examine_server),
     Visit("Workers", processes.examine_workers, needs=(SQL,)),
-    Visit("Watchers", processes.examine_watchers, needs=(MONGODB,)),
+    Visit("Clocks", clocks.examine_clocks, needs=(MONGODB, SQL)),
+    Visit("Watchers", streams.examine_watchers, needs=(MONGODB,)),
+    Visit("Streams", streams.examine_streams, needs=(MONGODB, SQL)),
+    Visit("Gaps", streams.examine_gaps, needs=(SQL,)),
     Visit("Agents", agents.examine_agents, needs=(SQL,)),
     Visit("Agents' access to MongoDB", examine_access, needs=(MONGODB, SQL)),
+    Visit("Collections", collections.examine_collections, needs=(MONGODB, SQL)),
     Visit("Queue", broker.examine_queue, needs=(REDIS,)),
     Visit("Work", processes.examine_work, needs=(SQL,)),
 )

@@ -13,6 +13,8 @@ from agents_app.spec import AgentSpec
 from mongoclaw_project.cli.doctor.finding import Finding, bad, doubtful, good
 from mongoclaw_project.cli.info import place
 from mongoclaw_project.config import current
+from watcher.cluster import look_at
+from watcher.oplog import read_oplog
 
 Document = dict[str, Any]
 
@@ -22,11 +24,9 @@ PATIENCE_MS: Final = 3_000
 NOBODY: Final = "mongoclaw-doctor"
 """An `_id` that no document has: an update of it asks for the permission and changes nothing."""
 
-SHORT_WINDOW: Final = timedelta(hours=24)
 TINY_WINDOW: Final = timedelta(hours=1)
 _DENIED: Final = 13
 _WRONG_CREDENTIALS: Final = 18
-_STILL_GROWING: Final = 0.9
 
 
 def client() -> MongoClient[Document]:
@@ -60,6 +60,8 @@ def examine_access(specs: Iterable[AgentSpec]) -> Iterator[Finding]:
                 yield from _reading(mongo, *namespace)
             for namespace in sorted({spec.target_namespace for spec in specs}):
                 yield from _writing(mongo, *namespace)
+            yield from _sharding(mongo, sorted({spec.watch_namespace for spec in specs}))
+            yield from _identity(mongo)
             yield from _window(mongo)
     except PyMongoError as error:
         yield unusable(error)
@@ -163,25 +165,54 @@ def _refused(error: OperationFailure, what: str, needed: str, place_: str) -> Fi
 
 
 def _window(mongo: MongoClient[Document]) -> Iterator[Finding]:
-    """Tell how long the watcher may be away before changes are lost."""
-    oplog = mongo.get_database("local").get_collection("oplog.rs")
-    try:
-        size = mongo.get_database("local").command("collStats", "oplog.rs", scale=1)
-        first = oplog.find_one({}, {"ts": 1}, sort=[("$natural", 1)])
-        last = oplog.find_one({}, {"ts": 1}, sort=[("$natural", -1)])
-    except OperationFailure:
-        yield good("how far back changes can be read is not known: the user may not read database local")
-        return
-    if first is None or last is None:
-        return
-    window = timedelta(seconds=last["ts"].time - first["ts"].time)
-    if size.get("size", 0) < _STILL_GROWING * size.get("maxSize", 0):
-        yield good(f"no change has been dropped from the oplog yet; it reaches back {window}")
-    elif window < SHORT_WINDOW:
-        say = bad if window < TINY_WINDOW else doubtful
-        yield say(
-            f"the oplog reaches back {window} only: a watcher that is away for longer loses changes",
-            "enlarge it with replSetResizeOplog",
+    """Tell how long the watchers may be away before changes are lost."""
+    oplog = read_oplog(mongo)
+    if oplog is None:
+        yield doubtful(
+            "how far back changes can be read is not known: the user may not read local.oplog.rs, "
+            "or this is a sharded cluster",
+            "grant it read on database local; on a sharded cluster look at each shard with rs.printReplicationInfo()",
         )
-    else:
+        return
+    window = timedelta(seconds=oplog.window)
+    if oplog.headroom > 0:
+        yield good(f"no change has been dropped from the oplog yet; it reaches back {window}")
+        return
+    wanted = timedelta(hours=current().watcher.expected_downtime_hours)
+    if window >= wanted:
         yield good(f"the oplog reaches back {window}")
+        return
+    say = bad if window < TINY_WINDOW else doubtful
+    yield say(
+        f"the oplog reaches back {window} only: watchers that are away for longer lose changes, "
+        f"and {wanted} are expected (MONGOCLAW_WATCHER__EXPECTED_DOWNTIME_HOURS)",
+        "enlarge it: `db.adminCommand({replSetResizeOplog: 1, size: <megabytes>})` on each member",
+    )
+
+
+def _identity(mongo: MongoClient[Document]) -> Iterator[Finding]:
+    """A position names its cluster, so that one of a restored copy is not mistaken for this one's."""
+    if look_at(mongo).id is None:
+        yield doubtful(
+            "the cluster's identity is not known: the user may not run replSetGetConfig, so a position that "
+            "came with a copy of another cluster's data would be used",
+            "grant it the role clusterMonitor on admin",
+        )
+
+
+def _sharding(mongo: MongoClient[Document], namespaces: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    """Documents are told apart by `_id`, which only a shard key on it makes unique in all of a cluster."""
+    names = [".".join(namespace) for namespace in namespaces]
+    try:
+        found = list(mongo.get_database("config").get_collection("collections").find({"_id": {"$in": names}}))
+    except OperationFailure:
+        return
+    for entry in found:
+        key = entry.get("key", {})
+        if set(key) == {"_id"}:
+            yield good(f"{entry['_id']} is sharded by _id")
+            continue
+        yield doubtful(
+            f"{entry['_id']} is sharded by {', '.join(key)}: two documents on two shards may have the same _id",
+            "make sure that _id is unique in the whole cluster, as ObjectIds are",
+        )

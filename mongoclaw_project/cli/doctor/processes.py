@@ -1,23 +1,17 @@
-"""Examining what runs: workers, watchers, and the work that waits for them."""
+"""Examining what runs: workers, and the work that waits for them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
-
-from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from typing import Final
 
 from executions_app.models import Execution, WorkerProcess
 from executions_app.states import Status
 from mongoclaw_project.cli import sql
-from mongoclaw_project.cli.doctor import mongodb
 from mongoclaw_project.cli.doctor.finding import Finding, bad, doubtful, good
 from mongoclaw_project.config import current
-
-Document = dict[str, Any]
 
 POLL_SECONDS: Final = 0.1
 LATE: Final = timedelta(minutes=1)
@@ -26,7 +20,6 @@ LATE: Final = timedelta(minutes=1)
 RECENTLY: Final = timedelta(hours=1)
 _UNFINISHED: Final = (Status.PENDING, Status.QUEUED, Status.RUNNING)
 _START_WORKER: Final = "start one: `celery -A mongoclaw_project worker`, or `mongoclaw dev` for everything"
-_START_WATCHER: Final = "start one: `python -m watcher`, or `mongoclaw dev` for everything"
 
 
 def examine_workers() -> Iterator[Finding]:
@@ -38,16 +31,6 @@ def examine_workers() -> Iterator[Finding]:
             yield from _workers(before, alive)
     except sql.SqlUnusable as error:
         yield bad(f"workers are not known: {error.what}", error.remedy)
-
-
-def examine_watchers() -> Iterator[Finding]:
-    """Look at the leases, by the clock of MongoDB that they are kept on."""
-    try:
-        with mongodb.client() as mongo:
-            for name, work in (("stream", "reads change streams"), ("dispatch", "hands work to the broker")):
-                yield _lease(mongo, name, work)
-    except PyMongoError as error:
-        yield mongodb.unusable(error)
 
 
 def examine_work() -> Iterator[Finding]:
@@ -89,14 +72,6 @@ def _workers(known: dict[str, tuple[int, str, str]], alive: set[str]) -> Iterato
                 f"a worker stopped giving signs of life: {where}",
                 "nothing to do: dispatch gives its runs to others and takes its row away",
             )
-
-
-def _lease(mongo: MongoClient[Document], name: str, work: str) -> Finding:
-    leases = mongo.get_database(current().mongodb.database).get_collection("leases")
-    held = leases.find_one({"_id": name, "$expr": {"$gt": ["$expires_at", "$$NOW"]}})
-    if held is None:
-        return bad(f"no watcher {work}: nobody holds the lease `{name}`", _START_WATCHER)
-    return good(f"a watcher {work}: lease `{name}`, term {held['term']}")
 
 
 def _work(now: datetime) -> Iterator[Finding]:

@@ -10,10 +10,10 @@ import click
 
 from executions_app import gaps as ledger
 from executions_app.models import StreamGap
+from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, show, table
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.sql import SqlGroup
-from mongoclaw_project.cli.streams import moment
 
 HEADERS = ("ID", "Agent", "Database", "Kind", "Status", "Policy", "From (UTC)", "To (UTC)")
 ELASTIC = (1, 2)

@@ -10,9 +10,9 @@ import click
 
 from agents_app.registry import ActiveAgent
 from executions_app import gaps
+from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import note, show, table
 from mongoclaw_project.cli.sql import SqlCommand
-from mongoclaw_project.cli.streams import moment
 from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb, require_known, watched
 from mongoclaw_project.config import current
 from watcher.oplog import Oplog, read_oplog, seconds_to_loss

@@ -15,10 +15,10 @@ from executions_app import gaps
 from executions_app.gaps import NewGap
 from executions_app.ledger import pack_time
 from executions_app.models import GapKind
+from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, fail, note
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.sql import SqlCommand
-from mongoclaw_project.cli.streams import moment
 from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb, require_known
 from watcher import cluster
 from watcher.cluster import Cluster

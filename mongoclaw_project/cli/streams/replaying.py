@@ -12,9 +12,9 @@ from bson import Timestamp
 
 from agents_app.publish import mark_health
 from agents_app.registry import ActiveAgent
+from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, fail
 from mongoclaw_project.cli.sql import SqlCommand
-from mongoclaw_project.cli.streams import moment
 from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb
 from watcher import cluster
 from watcher.ingest import Ingest

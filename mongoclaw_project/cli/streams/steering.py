@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, note
 from mongoclaw_project.cli.sql import SqlCommand
-from mongoclaw_project.cli.streams import moment
 from mongoclaw_project.cli.streams.server import mongodb, require_known
 from watcher.control import MOST_PARTS
 from watcher.oplog import read_oplog

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from bson import Timestamp
 
-from mongoclaw_project.cli.streams.moment import MomentInvalid, as_json, lasting, parse, shown
+from mongoclaw_project.cli.moment import MomentInvalid, as_json, lasting, parse, shown
 
 NOW = datetime(2026, 11, 21, 2, 15, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())

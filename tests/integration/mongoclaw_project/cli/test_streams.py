@@ -15,7 +15,7 @@ from pymongo.database import Database
 
 from executions_app import gaps
 from executions_app.models import Backfill, Execution, GapStatus, StreamGap
-from mongoclaw_project.cli.streams.moment import as_json, parse
+from mongoclaw_project.cli.moment import as_json, parse
 from tests.integration.mongoclaw_project.cli.conftest import Run
 from watcher import cluster
 from watcher.control import Control, Controls
