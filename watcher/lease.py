@@ -2,80 +2,113 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pymongo
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, WriteConcern
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError
 
 from watcher.connection import CALL_SECONDS
 
 Document = dict[str, Any]
 
+_FREE: Final = {
+    "$or": [{"$eq": [{"$ifNull": ["$holder", None]}, None]}, {"$lt": ["$expires_at", "$$NOW"]}],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease as it stands. `holder` is None when it is free: released, or run out."""
+
+    name: str
+    holder: str | None
+    term: int
+    database: str | None
+
 
 class Lease:
-    """A named lease. One holder at a time; each change of holder raises the term, which fences the one before."""
+    """A named lease. One holder at a time; each acquisition raises the term, which fences whoever held it before."""
 
     def __init__(
         self, collection: Collection[Document], name: str, holder: str, *, duration: timedelta
     ) -> None:
-        self._collection = collection
+        # Majority: a primary that has been cut off grants nothing that its successor would not know of.
+        self._collection = collection.with_options(write_concern=WriteConcern("majority"))
         self._name = name
         self._holder = holder
         self._milliseconds = int(duration.total_seconds() * 1000)
 
-    def acquire(self) -> int | None:
-        """Take or renew the lease in one conditional write; returns the term, or None while another holds it.
+    def acquire(self, *, above: int = 0, about: Mapping[str, Any] | None = None) -> int | None:
+        """Take the lease if it is free or this holder's own; returns the new term, or None while another holds it.
 
-        Raises pymongo's errors.
+        The term rises above `above` too: what knows of a later term than the lease says that the leases were lost or
+        come from an older backup. `about` is kept with the lease. Raises pymongo's errors.
         """
-        with pymongo.timeout(CALL_SECONDS):
-            held = self._take()
-            if held is None and self._collection.count_documents({"_id": self._name}, limit=1) == 0:
-                # The server takes no `$expr` in an upsert: a lease that nobody has held yet begins as a free one.
-                with suppress(DuplicateKeyError):
-                    self._collection.insert_one({"_id": self._name, "holder": None, "term": 0})
-                held = self._take()
-        return None if held is None else int(held["term"])
-
-    def rise_above(self, term: int) -> int | None:
-        """Raise the term above `term`, or return None if another holds the lease.
-
-        For positions that say of a later term than the lease: the leases were lost, or come from an older backup.
-        Raises pymongo's errors.
-        """
+        term = {"$add": [{"$max": [{"$ifNull": ["$term", 0]}, above]}, 1]}
+        taken: Document = {
+            "holder": self._holder,
+            "term": term,
+            "expires_at": {"$add": ["$$NOW", self._milliseconds]},
+            "renewed_at": "$$NOW",
+            "host": {"$literal": socket.gethostname()},
+            "pid": os.getpid(),
+            "state": None,
+            **{key: {"$literal": value} for key, value in (about or {}).items()},
+        }
+        free = {"$or": [_FREE, {"$eq": ["$holder", self._holder]}]}
+        # One stage, so that every field still sees the document as it was. What changes nothing is not written.
+        change = [{"$set": {key: {"$cond": [free, value, f"${key}"]} for key, value in taken.items()}}]
         with pymongo.timeout(CALL_SECONDS):
             held = self._collection.find_one_and_update(
-                {"_id": self._name, "holder": self._holder},
-                [{"$set": {"term": {"$add": [{"$max": ["$term", term]}, 1]}}}],
-                return_document=ReturnDocument.AFTER,
+                {"_id": self._name}, change, upsert=True, return_document=ReturnDocument.AFTER
             )
-        return None if held is None else int(held["term"])
+        return int(held["term"]) if held is not None and held["holder"] == self._holder else None
 
-    def _take(self) -> Document | None:
-        kept = {"$eq": ["$holder", self._holder]}
-        free = {"$or": [kept, {"$eq": ["$holder", None]}, {"$lt": ["$expires_at", "$$NOW"]}]}
-        change: list[Document] = [
-            {
-                "$set": {
-                    "term": {"$cond": [kept, "$term", {"$add": ["$term", 1]}]},
-                    "holder": self._holder,
-                    "expires_at": {"$add": ["$$NOW", self._milliseconds]},
-                    "renewed_at": "$$NOW",
-                }
-            }
-        ]
-        return self._collection.find_one_and_update(
-            {"_id": self._name, "$expr": free}, change, return_document=ReturnDocument.AFTER
-        )
+    def renew(self, term: int, state: Mapping[str, Any] | None = None) -> bool:
+        """Keep the lease for another duration, and say how what it is for is doing.
 
-    def release(self) -> None:
+        False: it is no longer held under this term. Raises pymongo's errors.
+        """
+        change = {
+            "expires_at": {"$add": ["$$NOW", self._milliseconds]},
+            "renewed_at": "$$NOW",
+            "state": {"$literal": state},
+        }
+        mine = {"_id": self._name, "holder": self._holder, "term": term}
+        with pymongo.timeout(CALL_SECONDS):
+            return bool(self._collection.update_one(mine, [{"$set": change}]).matched_count)
+
+    def release(self, term: int) -> None:
         """Give the lease up at once, so that a successor need not wait for its end. The term stays."""
         with pymongo.timeout(CALL_SECONDS):
             self._collection.update_one(
-                {"_id": self._name, "holder": self._holder},
-                {"$set": {"holder": None}, "$unset": {"expires_at": ""}},
+                {"_id": self._name, "holder": self._holder, "term": term},
+                {"$set": {"holder": None, "state": None}, "$unset": {"expires_at": ""}},
             )
+
+
+def leases_of(collection: Collection[Document], prefix: str) -> list[Held]:
+    """Read all leases whose name begins with `prefix`. Raises pymongo's errors."""
+    shown = {
+        "holder": {"$cond": [_FREE, None, "$holder"]},
+        "term": 1,
+        "database": {"$ifNull": ["$database", None]},
+    }
+    between = {"_id": {"$gte": prefix, "$lt": prefix + "\uffff"}}
+    with pymongo.timeout(CALL_SECONDS):
+        found = list(collection.aggregate([{"$match": between}, {"$project": shown}]))
+    return [Held(one["_id"], one["holder"], int(one["term"]), one["database"]) for one in found]
+
+
+def retire(collection: Collection[Document], held: Held) -> None:
+    """Take away a lease that nobody needs any more, unless somebody has taken it since. Raises pymongo's errors."""
+    with pymongo.timeout(CALL_SECONDS):
+        collection.with_options(write_concern=WriteConcern("majority")).delete_one(
+            {"_id": held.name, "term": held.term, "$expr": _FREE}
+        )

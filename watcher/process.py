@@ -1,150 +1,139 @@
-"""The process around readers and dispatch: leases, the set of agents, and an orderly end."""
+"""The side tasks of the process: each steps until it is told to stop; the death of one stops them all."""
 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 import structlog
 from django.db import Error as DatabaseError
 from django.db import connection
 from pymongo.errors import PyMongoError
 
-from agents_app import registry
-from agents_app.registry import ActiveAgent
 from executions_app.database import drop_broken_connection
-from executions_app.fence import Term
-from watcher.dispatch import Dispatch
-from watcher.lease import Lease
-from watcher.reader import Reader, Reading
-from watcher.unit import Unit
+from executions_app.fence import Fenced, Term
+from watcher.tenure import Tenure, Tenures
 
 log = structlog.get_logger(__name__)
 
-IDLE_TICK: Final = 0.25
-BUSY_TICK: Final = 0.05
-STOP_PATIENCE: Final = 5.0
+STANDBY_PAUSE: Final = 0.4
+"""Seconds between two looks at a lease that another watcher holds."""
+
+OUTAGE_PAUSE: Final = 1.0
+"""Seconds between two tries while a server is away."""
 
 
 class SideTaskDied(RuntimeError):
     """A thread of the watcher ended for a reason that waiting does not mend."""
 
 
-@dataclass(slots=True)
-class StreamKeeper:
-    """Keeps one reader per watched database running while it holds the stream lease."""
-
-    lease: Lease
-    reading: Reading
-    readers: dict[str, Reader]
-    term: int | None = None
-
-    def step(self) -> None:
-        """Renew the lease and bring the readers in line with the agents.
-
-        Raises SideTaskDied if a reader failed for good, pymongo's and Django's errors if a server is away.
-        """
-        term = self.lease.acquire()
-        if term is not None and term == self.term and any(reader.fenced for reader in self.readers.values()):
-            # Nobody else leads, so positions of a later term are left from leases that are gone.
-            term = self.lease.rise_above(self.reading.positions.highest_term())
-        if term != self.term:
-            self.stop()
-            self.term = term
-            log.info("lease.stream", term=term, leading=term is not None)
-        self._bury()
-        if term is None:
-            return
-        wanted = _by_database(registry.active_agents())
-        for database, agents in wanted.items():
-            self._keep(database, agents, term)
-        for database in self.readers.keys() - wanted.keys():
-            self.readers.pop(database).stop()
-
-    def stop(self) -> None:
-        """Stop all readers and wait for their last position.
-
-        One that does not end in time does no harm: its rows are the ids that its successor's are, its position holds
-        only what is on record, and once a later term has written one it is fenced.
-        """
-        for reader in self.readers.values():
-            reader.stop()
-        for reader in self.readers.values():
-            reader.join(STOP_PATIENCE)
-        self.readers.clear()
-
-    def _keep(self, database: str, agents: Sequence[ActiveAgent], term: int) -> None:
-        reader = self.readers.get(database)
-        if reader is None:
-            reader = self.readers[database] = Reader(
-                self.reading, Unit(database), agents, term=Term(f"stream:{database}", term)
-            )
-            reader.start()
-        else:
-            reader.watch(agents)
-
-    def _bury(self) -> None:
-        for database, reader in list(self.readers.items()):
-            if reader.failure is not None:
-                raise SideTaskDied(f"the reader of {database} died") from reader.failure
-            if not reader.is_alive():
-                del self.readers[database]
-
-
-@dataclass(slots=True)
-class DispatchKeeper:
-    """Ticks dispatch while it holds the dispatch lease."""
-
-    lease: Lease
-    dispatch: Dispatch
-    renew_every: float
-    monotonic: Callable[[], float]
-    leading: bool = False
-    renewed_at: float = float("-inf")
+class Keeper(Protocol):
+    """What a side task runs."""
 
     def step(self) -> float:
-        """Do one tick; returns the seconds until the next."""
-        if self.monotonic() - self.renewed_at >= self.renew_every:
-            leading = self.lease.acquire() is not None
-            self.renewed_at = self.monotonic()
-            if leading != self.leading:
-                log.info("lease.dispatch", leading=leading)
-                self.dispatch.vitality.forget()
-            self.leading = leading
-        if not self.leading:
-            return IDLE_TICK
-        return BUSY_TICK if self.dispatch.tick() else IDLE_TICK
+        """Do a little; returns the seconds until the next step."""
 
     def stop(self) -> None:
-        """Nothing is held between two ticks."""
+        """End what is led within half a second, and release the leases."""
 
 
-def keep(name: str, step: Callable[[], float | None], *, pause: float, stopping: threading.Event) -> None:
+class Work(Protocol):
+    """What one watcher at a time does under a lease: dispatch, backfills."""
+
+    def step(self, term: Term) -> float:
+        """Do one round under a term; returns the seconds until the next.
+
+        Raises pymongo's and Django's errors, and Fenced when the term is over.
+        """
+
+    def stop(self) -> None:
+        """Hold nothing any more: the lease is lost, or the process ends."""
+
+
+@dataclass(slots=True)
+class LeaderKeeper:
+    """Lets one kind of work go on while this process holds its lease."""
+
+    role: str
+    tenures: Tenures
+    work: Work
+    _tenure: Tenure | None = field(default=None)
+
+    def step(self) -> float:
+        """Do one round of the work, or look whether the lease is free.
+
+        Raises pymongo's and Django's errors.
+        """
+        tenure = self._tenure
+        if tenure is not None and not self.tenures.holds(tenure):
+            self._stand_down()
+            tenure = None
+        if tenure is None:
+            tenure = self._tenure = self.tenures.take(self.role, role=self.role)
+            if tenure is None:
+                self.tenures.stepped(self.role)
+                return STANDBY_PAUSE
+        try:
+            pause = self.work.step(tenure.term)
+        except Fenced:
+            # If the lease is ours all the same, leases were lost: taken again, its term rises above the later one.
+            self._stand_down()
+            return STANDBY_PAUSE
+        self.tenures.stepped(self.role)
+        return pause
+
+    def stop(self) -> None:
+        """End the work and release the lease."""
+        if self._tenure is not None:
+            self._stand_down()
+
+    def _stand_down(self) -> None:
+        tenure, self._tenure = self._tenure, None
+        self.work.stop()
+        if tenure is not None:
+            self.tenures.give_up(tenure)
+
+
+class SideTask(threading.Thread):
+    """Steps a keeper until asked to stop, waiting out servers that are away; its death stops the process."""
+
+    def __init__(self, name: str, keeper: Keeper, stopping: threading.Event) -> None:
+        super().__init__(name=name, daemon=True)
+        self._keeper = keeper
+        self._stopping = stopping
+        self.failed = False
+        self.has_ended = False
+
+    def run(self) -> None:
+        """Step; then stop the keeper, whatever has happened."""
+        try:
+            keep(self.name, self._keeper.step, stopping=self._stopping)
+        except Exception:  # whatever ends it, the main thread must learn of it
+            self.failed = True
+            log.exception("watcher.side_task_died", task=self.name)
+        finally:
+            self.has_ended = True
+            self._keeper.stop()
+            connection.close()
+
+
+def keep(name: str, step: Callable[[], float], *, stopping: threading.Event) -> None:
     """Step until asked to stop, waiting out servers that are away.
 
     Raises whatever is not a server's absence.
     """
-    try:
-        while not stopping.is_set():
-            wait = pause
-            try:
-                wait = step() or pause
-            except (PyMongoError, DatabaseError) as error:
-                log.warning(
-                    "keeper.waiting", keeper=name, error=type(error).__name__, detail=str(error)[:200]
-                )
-                drop_broken_connection()
-                wait = max(pause, 1.0)
-            stopping.wait(wait)
-    finally:
-        connection.close()
-
-
-def _by_database(agents: Sequence[ActiveAgent]) -> dict[str, list[ActiveAgent]]:
-    grouped: defaultdict[str, list[ActiveAgent]] = defaultdict(list)
-    for agent in agents:
-        grouped[agent.spec.watch.database].append(agent)
-    return dict(grouped)
+    works = False
+    while not stopping.is_set():
+        try:
+            wait = step()
+        except (PyMongoError, DatabaseError) as error:
+            log.warning("keeper.waiting", keeper=name, error=type(error).__name__, detail=str(error)[:200])
+            drop_broken_connection()
+            wait = OUTAGE_PAUSE
+        else:
+            if not works:
+                works = True
+                log.info("keeper.started", keeper=name)
+        stopping.wait(wait)

@@ -55,10 +55,10 @@ class Fleet:
     children: dict[str, Child] = field(default_factory=dict)
 
     def start_watcher(self, name: str = "watcher") -> Child:
-        """Start a watcher and wait until it leads."""
-        before = self.log(name).count("lease.stream")
+        """Start a watcher and wait until it works, or stands by."""
+        before = self.log(name).count("keeper.started")
         child = self._start(name, "watcher")
-        eventually(lambda: self.log(name).count("lease.stream") > before or not child.is_alive())
+        eventually(lambda: self.log(name).count("keeper.started") > before or not child.is_alive())
         return child
 
     def start_worker(self, name: str = "worker", *, threads: int = 64) -> Child:

@@ -3,43 +3,64 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from bson import Timestamp
 from pymongo.database import Database
 
 from tests.conditions import eventually
-from watcher.lease import Lease
-from watcher.position import Position, PositionStore
-from watcher.unit import Unit
+from watcher.lease import Lease, leases_of, retire
 
 Document = dict[str, Any]
 LONG = timedelta(minutes=1)
-NOW = datetime(2026, 11, 20, tzinfo=UTC)
+SHORT = timedelta(milliseconds=50)
+
+
+def lease(db: Database[Document], holder: str, *, duration: timedelta = LONG) -> Lease:
+    return Lease(db.leases, "stream:shop", holder, duration=duration)
 
 
 def test_the_second_comer_waits_and_the_holder_renews(mongo_db: Database[Document]) -> None:
-    first = Lease(mongo_db.leases, "stream", "a", duration=LONG)
-    second = Lease(mongo_db.leases, "stream", "b", duration=LONG)
+    first, second = lease(mongo_db, "a"), lease(mongo_db, "b")
 
-    assert [first.acquire(), second.acquire(), first.acquire()] == [1, None, 1]
+    assert [first.acquire(), second.acquire()] == [1, None]
+    assert first.renew(1)
+    assert not second.renew(1)
+
+
+def test_each_acquisition_is_a_new_term_also_for_the_same_holder(mongo_db: Database[Document]) -> None:
+    first = lease(mongo_db, "a")
+
+    assert [first.acquire(), first.acquire()] == [1, 2]
+    assert not first.renew(1)
+    assert first.renew(2)
 
 
 def test_a_released_lease_is_free_at_once_and_its_term_grows(mongo_db: Database[Document]) -> None:
-    first = Lease(mongo_db.leases, "stream", "a", duration=LONG)
-    second = Lease(mongo_db.leases, "stream", "b", duration=LONG)
+    first, second = lease(mongo_db, "a"), lease(mongo_db, "b")
     first.acquire()
-    first.release()
+    first.release(1)
 
+    assert not first.renew(1)
     assert second.acquire() == 2
 
 
-def test_the_lease_of_a_holder_that_is_gone_runs_out(mongo_db: Database[Document]) -> None:
-    Lease(mongo_db.leases, "stream", "a", duration=timedelta(milliseconds=50)).acquire()
-    second = Lease(mongo_db.leases, "stream", "b", duration=LONG)
+def test_a_late_release_of_an_earlier_term_frees_nothing(mongo_db: Database[Document]) -> None:
+    first, second = lease(mongo_db, "a"), lease(mongo_db, "b")
+    first.acquire()
+    first.acquire()
 
-    assert eventually(second.acquire) == 2
+    first.release(1)
+
+    assert second.acquire() is None
+
+
+def test_the_lease_of_a_holder_that_is_gone_runs_out(mongo_db: Database[Document]) -> None:
+    gone = lease(mongo_db, "a", duration=SHORT)
+    gone.acquire()
+
+    assert eventually(lease(mongo_db, "b").acquire) == 2
+    assert not gone.renew(1)
 
 
 def test_of_many_racing_for_a_new_lease_one_gets_it(mongo_db: Database[Document]) -> None:
@@ -48,7 +69,7 @@ def test_of_many_racing_for_a_new_lease_one_gets_it(mongo_db: Database[Document]
 
     def race(name: str) -> None:
         barrier.wait()
-        terms.append(Lease(mongo_db.leases, "stream", name, duration=LONG).acquire())
+        terms.append(lease(mongo_db, name).acquire())
 
     threads = [threading.Thread(target=race, args=(str(n),)) for n in range(8)]
     for thread in threads:
@@ -56,29 +77,47 @@ def test_of_many_racing_for_a_new_lease_one_gets_it(mongo_db: Database[Document]
     for thread in threads:
         thread.join()
 
+    assert len(terms) == 8
     assert sorted(term for term in terms if term is not None) == [1]
 
 
-def test_a_lease_rises_above_any_term_but_only_for_its_holder(mongo_db: Database[Document]) -> None:
-    first = Lease(mongo_db.leases, "stream", "a", duration=LONG)
-    second = Lease(mongo_db.leases, "stream", "b", duration=LONG)
+def test_a_new_term_rises_above_any_that_is_known_elsewhere(mongo_db: Database[Document]) -> None:
+    first, second = lease(mongo_db, "a"), lease(mongo_db, "b")
+
+    assert [first.acquire(above=7), second.acquire(above=20), first.acquire(above=3)] == [8, None, 9]
+
+
+def test_everybody_sees_who_holds_what_and_what_has_run_out(mongo_db: Database[Document]) -> None:
+    lease(mongo_db, "a").acquire(about={"database": "shop"})
+    Lease(mongo_db.leases, "stream:blog", "b", duration=SHORT).acquire(about={"database": "blog"})
+    Lease(mongo_db.leases, "dispatch", "c", duration=LONG).acquire()
+
+    def seen() -> dict[str, tuple[str | None, str | None]]:
+        return {held.name: (held.holder, held.database) for held in leases_of(mongo_db.leases, "stream:")}
+
+    expected = {"stream:shop": ("a", "shop"), "stream:blog": (None, "blog")}
+    eventually(lambda: seen() == expected)
+
+
+def test_only_a_free_lease_can_be_retired(mongo_db: Database[Document]) -> None:
+    first = lease(mongo_db, "a")
     first.acquire()
+    [held] = leases_of(mongo_db.leases, "stream:")
+    retire(mongo_db.leases, held)
+    assert first.renew(1)
 
-    assert [first.rise_above(7), first.rise_above(3), second.rise_above(20), first.acquire()] == [
-        8,
-        9,
-        None,
-        9,
-    ]
+    first.release(1)
+    retire(mongo_db.leases, held)
+
+    assert leases_of(mongo_db.leases, "stream:") == []
 
 
-def test_a_leader_of_an_older_term_cannot_move_the_position(mongo_db: Database[Document]) -> None:
-    store = PositionStore(mongo_db.positions)
-    new = Position("8200", Timestamp(9, 1), "p", {"a": "since"})
-    old = Position("8100", Timestamp(5, 1), "p", {})
+def test_what_a_stream_says_of_itself_is_kept_with_its_lease(mongo_db: Database[Document]) -> None:
+    first = lease(mongo_db, "a")
+    first.acquire()
+    first.renew(1, {"state": "live", "detail": "$not an expression"})
 
-    assert store.save(Unit("shop"), new, term=2, now=NOW)
-    assert not store.save(Unit("shop"), old, term=1, now=NOW)
-    assert store.load(Unit("shop")) == new
-    assert store.load(Unit("other")) is None
-    assert (store.highest_term(), PositionStore(mongo_db.empty).highest_term()) == (2, 0)
+    found = mongo_db.leases.find_one({"_id": "stream:shop"}) or {}
+
+    assert found["state"] == {"state": "live", "detail": "$not an expression"}
+    assert found["pid"]

@@ -1,0 +1,215 @@
+"""The watcher put together from its settings: leases, side tasks, metrics, and an orderly end."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from celery import Celery
+
+from agents_app.publish import mark_health, mark_watched
+from executions_app.fence import Term
+from executions_app.heartbeat import Heartbeat
+from watcher.backfill.keeper import Backfilling
+from watcher.connection import connect
+from watcher.control import Controls, can_divide
+from watcher.dispatch import Dispatch
+from watcher.endpoint import Endpoint, open_endpoint
+from watcher.gauges import Gauges
+from watcher.ingest import Ingest
+from watcher.members import Members
+from watcher.observing import Observer
+from watcher.position_store import PositionStore
+from watcher.process import Keeper, LeaderKeeper, SideTask, Work
+from watcher.publisher import Publisher
+from watcher.reader import Reading
+from watcher.readiness import Vital, judge
+from watcher.streaming import ROLE as STREAM
+from watcher.streaming import StreamKeeper
+from watcher.tenure import Tenures
+from watcher.vitality import Vitality
+
+if TYPE_CHECKING:
+    from mongoclaw_project.config import Settings
+
+log = structlog.get_logger(__name__)
+
+DISPATCH: Final = "dispatch"
+BACKFILL: Final = "backfill"
+ROLES: Final = (STREAM, DISPATCH, BACKFILL)
+
+IDLE_TICK: Final = 0.25
+BUSY_TICK: Final = 0.05
+
+LEAVING_SECONDS: Final = 0.8
+"""How long the side tasks may take to release their leases; then they are released without them."""
+
+ENDING_SECONDS: Final = 5.0
+"""How long a side task that is in the middle of something may take to end, once nobody waits for its lease."""
+
+Document = dict[str, Any]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Watcher:
+    """One watcher's process, from its first word to its last."""
+
+    def __init__(
+        self, settings: Settings, app: Celery, roles: Sequence[str], stopping: threading.Event
+    ) -> None:
+        self._settings = settings
+        self._app = app
+        self._stopping = stopping
+        self._holder = uuid.uuid4().hex
+        self._client = connect(settings.mongodb.uri, settings.mongodb.server_selection_timeout_ms)
+        self._home = self._client.get_database(settings.mongodb.database)
+        self._positions = PositionStore(self._home[settings.mongodb.resume_tokens_collection])
+        self._tenures = self._make_tenures(roles)
+        self._streams = self._make_stream_keeper() if STREAM in roles else None
+        self._tasks = [SideTask(role, self._make_keeper(role), stopping) for role in roles]
+
+    def run(self) -> int:
+        """Work until asked to stop or until a side task dies; returns the exit code."""
+        # A watcher that waits for another one's leases says nothing else.
+        log.info("watcher.started", roles=[task.name for task in self._tasks], holder=self._holder)
+        observer = Observer(self._client, self._positions.times, monotonic=time.monotonic)
+        endpoint = self._open_endpoint(observer)
+        for thread in (self._tenures, observer, *self._tasks):
+            thread.start()
+        while not self._stopping.wait(0.2):
+            if any(not thread.is_alive() for thread in (self._tenures, *self._tasks)):
+                self._stopping.set()
+        self._leave()
+        observer.stop()
+        if endpoint is not None:
+            endpoint.close()
+        self._client.close()
+        return 1 if any(task.failed for task in self._tasks) else 0
+
+    def vital(self) -> Vital:
+        """Say what the process is doing; safe from any thread."""
+        return Vital(
+            streams=self._streams.led() if self._streams is not None else {},
+            terms=self._tenures.terms(),
+            steps=self._tenures.steps(),
+            dead=frozenset(task.name for task in self._tasks if task.has_ended),
+        )
+
+    def _leave(self) -> None:
+        """Release the leases at once: every side task its own, and after a short while those that are left.
+
+        Whoever goes on for a moment without its lease is fenced off by the next holder.
+        """
+        _join(self._tasks, LEAVING_SECONDS)
+        self._tenures.close()
+        _join(self._tasks, ENDING_SECONDS)
+        log.info("watcher.stopped", holder=self._holder)
+
+    def _make_tenures(self, roles: Sequence[str]) -> Tenures:
+        duration = timedelta(seconds=self._settings.watcher.lease_seconds)
+        return Tenures(
+            self._home["leases"],
+            Members(self._home["watchers"], self._holder, duration=duration),
+            self._holder,
+            roles=roles,
+            duration=duration,
+            monotonic=time.monotonic,
+        )
+
+    def _make_keeper(self, role: str) -> Keeper:
+        if self._streams is not None and role == STREAM:
+            return self._streams
+        work: Work = (
+            Dispatching(self._make_dispatch())
+            if role == DISPATCH
+            else Backfilling(self._client, now=_now, monotonic=time.monotonic)
+        )
+        return LeaderKeeper(role, self._tenures, work)
+
+    def _make_stream_keeper(self) -> StreamKeeper:
+        controls = self._home["streams"]
+        return StreamKeeper(
+            self._tenures,
+            Controls(controls),
+            self._make_reading(),
+            can_divide=cache(lambda: can_divide(controls)),
+            monotonic=time.monotonic,
+        )
+
+    def _make_reading(self) -> Reading:
+        def unhealthy(agent: str, reason: str) -> None:
+            mark_health(agent, "unhealthy", reason)
+
+        settings = self._settings
+        ingest = Ingest(
+            Publisher(self._app),
+            window=settings.worker.window_per_agent,
+            unhealthy=unhealthy,
+            now=_now,
+            monotonic=time.monotonic,
+        )
+        return Reading(
+            client=self._client,
+            positions=self._positions,
+            ingest=ingest,
+            watched=mark_watched,
+            unhealthy=unhealthy,
+            max_await_ms=settings.watcher.max_await_ms,
+            position_interval=settings.watcher.position_interval_seconds,
+            position_idle=settings.watcher.position_idle_seconds,
+            now=_now,
+            monotonic=time.monotonic,
+        )
+
+    def _make_dispatch(self) -> Dispatch:
+        worker = self._settings.worker
+        pulse = Heartbeat(self._holder, role=DISPATCH, interval=worker.heartbeat_seconds, now=_now)
+        return Dispatch(
+            publisher=Publisher(self._app),
+            window=worker.window_per_agent,
+            beat=pulse.beat,
+            vitality=Vitality(worker.heartbeat_timeout_seconds),
+            now=_now,
+            monotonic=time.monotonic,
+        )
+
+    def _open_endpoint(self, observer: Observer) -> Endpoint | None:
+        watcher = self._settings.watcher
+        patience = watcher.unpolled_seconds
+        gauges = Gauges(self.vital, lambda: observer.seen, patience=patience, monotonic=time.monotonic)
+        return open_endpoint(
+            watcher.metrics_host,
+            watcher.metrics_port,
+            metrics=gauges.written,
+            readiness=lambda: judge(self.vital(), patience=patience, monotonic=time.monotonic()),
+        )
+
+
+class Dispatching:
+    """Dispatch as work under a lease."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
+
+    def step(self, term: Term) -> float:
+        """Do one tick; returns the seconds until the next."""
+        return BUSY_TICK if self._dispatch.tick(term) else IDLE_TICK
+
+    def stop(self) -> None:
+        """Drop what was seen of the workers: it is old when this process leads again."""
+        self._dispatch.vitality.forget()
+
+
+def _join(tasks: Sequence[SideTask], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    for task in tasks:
+        task.join(max(0.0, deadline - time.monotonic()))
