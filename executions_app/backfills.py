@@ -16,6 +16,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from agents_app import publish, registry
 from agents_app.errors import Decision, MongoClawError, SpecInvalid, SpecProblem
 from agents_app.models import Agent
+from agents_app.spec import Operation
 from agents_app.spec import filter as watch_filter
 from executions_app.models import Backfill, BackfillRange, BackfillStatus, GapStatus, StreamGap
 
@@ -141,7 +142,10 @@ def refuse_idle(agent_id: str) -> Agent:
             f"Agent '{agent_id}' is held by gap {gap.id[:8]}: close the gap first "
             f"(`mongoclaw streams gaps` lists it), then ask again"
         )
-    registry.spec_of(agent.current_version_id)
+    if set(registry.spec_of(agent.current_version_id).watch.operations) == {Operation.DELETE}:
+        raise BackfillRefused(
+            f"Agent '{agent_id}' watches deletes only: no document is there to be worked on"
+        )
     return agent
 
 
@@ -205,7 +209,11 @@ def progress_of(ids: list[str]) -> dict[str, Progress]:
         .order_by()
         .values_list("backfill_id")
         .annotate(
-            Sum("read"), Sum("recorded"), Sum("current"), Count("id"), finished=Count("id", filter=Q(done=True))
+            Sum("read"),
+            Sum("recorded"),
+            Sum("current"),
+            Count("id"),
+            finished=Count("id", filter=Q(done=True)),
         )
     )
     none = Progress(0, 0, 0, 0, 0)

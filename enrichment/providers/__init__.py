@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from enrichment.providers.base import ModelReply, ModelRequest, Provider, ProviderConfig
-from enrichment.providers.registry import FACTORIES, provider_for, route
+from enrichment.providers.registry import FACTORIES, expected_cost, provider_for, route
 
-__all__ = ["FACTORIES", "ModelReply", "ModelRequest", "Provider", "ProviderConfig", "provider_for", "route"]
+__all__ = [
+    "FACTORIES",
+    "ModelReply",
+    "ModelRequest",
+    "Provider",
+    "ProviderConfig",
+    "expected_cost",
+    "provider_for",
+    "route",
+]

@@ -11,6 +11,7 @@ from enrichment.providers.base import Provider, ProviderConfig
 from enrichment.providers.external import External, read_target
 from enrichment.providers.litellm_adapter import LiteLLM
 from enrichment.providers.openai_compatible import OpenAICompatible
+from enrichment.providers.prices import cost_of
 
 Factory = Callable[[AISpec, ProviderConfig], Provider]
 
@@ -89,3 +90,18 @@ def provider_for(ai: AISpec, config: ProviderConfig) -> Provider:
     it.
     """
     return FACTORIES[route(ai, config)](ai, config)
+
+
+def expected_cost(
+    ai: AISpec, config: ProviderConfig, prompt_tokens: int, completion_tokens: int
+) -> int | None:
+    """Return what a call of so many tokens would cost in nano-USD, or None where no price is known."""
+    where = route(ai, config)
+    if where == "sandbox":
+        return 0
+    if where == "custom":
+        return cost_of(ai.model, prompt_tokens, completion_tokens)
+    if where == "external":
+        return None
+    vendor = keys.vendor_of(ai.provider, ai.model)
+    return cost_of(keys.model_name(ai.provider, ai.model), prompt_tokens, completion_tokens, vendor=vendor)

@@ -115,7 +115,6 @@ def _is_sound(row: NewExecution, now: datetime) -> bool:
 
 
 def _row(round_: Round, agent: ActiveAgent, key: Key, sequence: int) -> NewExecution:
-    execution = agent.spec.execution
     database, collection = agent.spec.watch_namespace
     return NewExecution(
         agent_id=agent.agent_id,
@@ -128,7 +127,7 @@ def _row(round_: Round, agent: ActiveAgent, key: Key, sequence: int) -> NewExecu
         cascade=False,
         event_time=round_.time,
         sequence=sequence,
-        priority=execution.priority - BELOW_LIVE,
-        coalesce=execution.coalesce,
+        priority=agent.spec.execution.priority - BELOW_LIVE,
+        coalesce=agent.spec.coalesces,
         backfill=round_.backfill_id,
     )
