@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -31,26 +33,39 @@ _TEXT_JSON: Final = JSONOptions(
 )
 
 
-def _hash(*parts: bytes) -> str:
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        digest.update(len(part).to_bytes(4, "big"))
-        digest.update(part)
-    return digest.hexdigest()
+@lru_cache(maxsize=8192)
+def _framed(*parts: str) -> bytes:
+    """Write texts one after the other, each behind its length."""
+    return b"".join(_frame(part.encode()) for part in parts)
+
+
+def _frame(part: bytes) -> bytes:
+    return len(part).to_bytes(4, "big") + part
+
+
+def _hash(framed: bytes) -> str:
+    return blake2b(framed, digest_size=16).hexdigest()
 
 
 def execution_id(agent_id: str, token: str) -> str:
     """Name the run of an agent for the event with this resume token: 32 hexadecimal digits."""
-    return _hash(agent_id.encode(), token.encode())
+    return _hash(_framed(agent_id) + _frame(token.encode()))
 
 
 def subject_of(agent_id: str, database: str, collection: str, key: object) -> str:
     """Name what runs one at a time: this agent on this document."""
-    return _hash(agent_id.encode(), database.encode(), collection.encode(), bson.encode({"_id": key}))
+    return _hash(_framed(agent_id, database, collection) + _frame(bson.encode({"_id": key})))
 
 
 def pack_key(key: object) -> str:
     """Write a document's `_id` of any BSON type as text that `unpack_key` turns back into the same value."""
+    # The common types by hand, as the encoder writes them: it takes twenty times as long.
+    if type(key) is ObjectId:
+        return f'{{"_id": {{"$oid": "{key}"}}}}'
+    if type(key) is str:
+        return f'{{"_id": {json.dumps(key)}}}'
+    if type(key) is int:
+        return f'{{"_id": {{"{"$numberInt" if -(2**31) <= key < 2**31 else "$numberLong"}": "{key}"}}}}'
     return json_util.dumps({"_id": key}, json_options=_KEY_JSON)
 
 
@@ -69,4 +84,6 @@ def display_key(key: object) -> str:
         return str(key)
     if isinstance(key, str):
         return storable(key)
+    if type(key) is int:
+        return str(key)
     return json_util.dumps(key, json_options=_TEXT_JSON)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, Final
 
 from bson import Timestamp
+from django.db import connection
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from executions_app.fence import Term, held
 from executions_app.identity import display_key, execution_id, pack_key, subject_of
+from executions_app.insert import NewRow, insert
 from executions_app.models import Execution
 from executions_app.states import UNSTARTED, Reason, Status
+
+# Plain text: drivers look up how to write a member of an enumeration, for each row.
+_QUEUED: Final = Status.QUEUED.value
+_PENDING: Final = Status.PENDING.value
+_ADMISSION: Final = Reason.ADMISSION.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,46 +54,86 @@ def pack_time(time: Timestamp) -> str:
     return f"{time.time:08x}{time.inc:08x}"
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of events: ids to publish, in order, and how many rows are new. The others were on record."""
+
+    to_publish: Sequence[str]
+    queued: int
+    pending: int
+
+
 def record(
     events: Iterable[NewExecution], *, room: Mapping[str, int], now: datetime, term: Term | None = None
-) -> list[str]:
-    """Insert one row per event in one transaction and return the ids that are to be published, in order.
+) -> Sequence[str]:
+    """Put events on record as `enter` does; returns the ids that are to be published, in order."""
+    return enter(events, room=room, now=now, term=term).to_publish
+
+
+def enter(
+    events: Iterable[NewExecution], *, room: Mapping[str, int], now: datetime, term: Term | None = None
+) -> Recorded:
+    """Insert one row per event in one transaction.
 
     1. Rows within their agent's `room` start as queued, the rest as pending.
     2. An event read before is the same id and inserts nothing; one for a document that already waits coalesces.
-    3. What was really inserted as queued is selected back: a conflict leaves no trace otherwise.
+    3. Where not all queued ones were inserted, those that are there are selected back.
 
     Raises Django's database errors, and Fenced if the term is over; then nothing was inserted.
     """
-    kept = _last_per_document(events)
-    left = dict(room)
-    rows = [_row(event, left, now) for event in kept]
-    if not rows:
-        return []
+    rows = _rows(events, dict(room), now)
+    queued = [row for row in rows if row.status == _QUEUED]
+    pending = [row for row in rows if row.status == _PENDING]
     with held(term):
-        _refresh_waiting(rows)
-        Execution.objects.bulk_create(rows, ignore_conflicts=True)
-    queued = [row.id for row in rows if row.status == Status.QUEUED]
-    if not queued:
-        return []
-    known = set(Execution.objects.filter(id__in=queued, status=Status.QUEUED).values_list("id", flat=True))
-    return [id_ for id_ in queued if id_ in known]
+        new_queued, new_pending = insert(queued), insert(pending)
+        if new_queued + new_pending < len(rows):
+            waiting = _refresh_waiting(rows)
+            # A row that stood in the way and was claimed since does so no longer; that is news only on PostgreSQL.
+            new_queued += insert(_without(waiting, queued))
+            new_pending += insert(_without(waiting, pending))
+    ids = [row.id for row in queued]
+    return Recorded(ids if new_queued == len(ids) else _still_queued(ids), new_queued, new_pending)
 
 
-def _refresh_waiting(rows: Sequence[Execution]) -> None:
-    """Let rows that already wait for these documents work by the version of the newest event, and for its author.
+def _without(waiting: Collection[str], rows: Iterable[NewRow]) -> list[NewRow]:
+    return [row for row in rows if row.coalesce_key is not None and row.subject not in waiting]
 
-    Before the insert: a row that is claimed in between no longer conflicts, so its event becomes a row.
+
+def _still_queued(ids: Sequence[str]) -> list[str]:
+    known = set(Execution.objects.filter(id__in=ids, status=Status.QUEUED).values_list("id", flat=True))
+    return [id_ for id_ in ids if id_ in known]
+
+
+def _refresh_waiting(rows: Sequence[NewRow]) -> set[str]:
+    """Let rows that wait for these documents work by the newest event: its version, its author, its urgency.
+
+    They are locked until the end of the transaction, so none is claimed in between. Returns their subjects.
     """
-    unstarted = Execution.objects.filter(status__in=UNSTARTED, coalesce_key__isnull=False)
-    by_version: defaultdict[int, list[str]] = defaultdict(list)
-    for row in rows:
-        by_version[row.version_id].append(row.subject)
-    for version, subjects in by_version.items():
-        unstarted.filter(subject__in=subjects).exclude(version_id=version).update(version_id=version)
-    by_users = [row.subject for row in rows if not row.cascade]
-    if by_users:
-        unstarted.filter(subject__in=by_users, cascade=True).update(cascade=False)
+    newest = {row.subject: row for row in rows}
+    by_users = {row.subject for row in rows if not row.cascade}
+    unstarted = Execution.objects.filter(subject__in=newest, status__in=UNSTARTED, coalesce_key__isnull=False)
+    locked = unstarted.order_by("id").select_for_update()
+    changes: defaultdict[tuple[tuple[str, object], ...], list[str]] = defaultdict(list)
+    waiting = set()
+    for id_, subject, version, cascade, priority, backfill in locked.values_list(
+        "id", "subject", "version_id", "cascade", "priority", "backfill"
+    ):
+        waiting.add(subject)
+        new = newest[subject]
+        change: dict[str, object] = {}
+        if version != new.version_id:
+            change["version_id"] = new.version_id
+        if cascade and subject in by_users:
+            change["cascade"] = False
+        if priority < new.priority:
+            change["priority"] = new.priority
+        if backfill and not new.backfill:
+            change["backfill"] = ""
+        if change:
+            changes[tuple(change.items())].append(id_)
+    for same, ids in changes.items():
+        Execution.objects.filter(id__in=ids).update(**dict(same))
+    return waiting
 
 
 def in_flight() -> dict[str, int]:
@@ -114,31 +162,31 @@ def unblocked(rows: QuerySet[Execution]) -> QuerySet[Execution]:
     return rows.exclude(Exists(ahead)).exclude(Exists(tied)).exclude(Exists(running))
 
 
-def _last_per_document(events: Iterable[NewExecution]) -> list[NewExecution]:
-    """Keep the last event of each document: an earlier one may be on record and at its end already.
+def _rows(events: Iterable[NewExecution], room: dict[str, int], now: datetime) -> list[NewRow]:
+    moment = connection.ops.adapt_datetimefield_value(now)
+    return [_row(event, subject, room, moment) for event, subject in _last_per_document(events)]
+
+
+def _last_per_document(events: Iterable[NewExecution]) -> Collection[tuple[NewExecution, str]]:
+    """Keep the last event of each document, with its subject: an earlier one may be at its end already.
 
     A user's change among them makes it a user's.
     """
-    kept: dict[tuple[str, str], NewExecution] = {}
+    kept: dict[str, tuple[NewExecution, str]] = {}
     for event in events:
-        place = f"{event.database}\0{event.collection}\0{pack_key(event.key)}"
-        identity = (event.agent_id, place if event.coalesce else event.token)
+        subject = subject_of(event.agent_id, event.database, event.collection, event.key)
+        identity = subject if event.coalesce else f"{event.agent_id}\0{event.token}"
         earlier = kept.pop(identity, None)
-        kept[identity] = event if earlier is None else _joined(earlier, event)
-    return list(kept.values())
+        by_user = event.cascade and earlier is not None and not earlier[0].cascade
+        kept[identity] = (replace(event, cascade=False) if by_user else event, subject)
+    return kept.values()
 
 
-def _joined(earlier: NewExecution, event: NewExecution) -> NewExecution:
-    time = earlier.event_time if event.since_first else event.event_time
-    return replace(event, cascade=event.cascade and earlier.cascade, event_time=time)
-
-
-def _row(event: NewExecution, room: dict[str, int], now: datetime) -> Execution:
+def _row(event: NewExecution, subject: str, room: dict[str, int], moment: Any) -> NewRow:
     admitted = room.get(event.agent_id, 0) > 0
     if admitted:
         room[event.agent_id] -= 1
-    subject = subject_of(event.agent_id, event.database, event.collection, event.key)
-    return Execution(
+    return NewRow(
         id=execution_id(event.agent_id, event.token),
         agent_id=event.agent_id,
         version_id=event.version_id,
@@ -153,10 +201,10 @@ def _row(event: NewExecution, room: dict[str, int], now: datetime) -> Execution:
         sequence=event.sequence,
         subject=subject,
         coalesce_key=subject if event.coalesce else None,
-        status=Status.QUEUED if admitted else Status.PENDING,
-        reason="" if admitted else Reason.ADMISSION,
+        status=_QUEUED if admitted else _PENDING,
+        reason="" if admitted else _ADMISSION,
         priority=event.priority,
-        due_at=now,
-        created_at=now,
-        queued_at=now if admitted else None,
+        due_at=moment,
+        created_at=moment,
+        queued_at=moment if admitted else None,
     )
