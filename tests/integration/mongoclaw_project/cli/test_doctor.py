@@ -218,7 +218,7 @@ def test_a_worker_whose_heart_stands_still_is_not_alive(run: Run) -> None:
             "MONGODB__URI",
             "mongodb://127.0.0.1:9",
             "MongoDB",
-            {"Clocks", "Watchers", "Streams", "Agents' access to MongoDB"},
+            {"Clocks", "Watchers", "Streams", "Agents' access to MongoDB", "Collections"},
         ),
         ("REDIS__URL", "redis://127.0.0.1:9/0", "Redis", {"Queue"}),
     ],
