@@ -13,16 +13,19 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
 from agents_app.errors import SpecInvalid, SpecProblem
-from agents_app.spec import AgentSpec, Operation
+from agents_app.spec import AgentSpec
 from mongoclaw_project.config import current
+from watcher.collection import collections_of
 
 Document = dict[str, Any]
 
 PATIENCE_MS: Final = 2_000
 SAMPLE: Final = 100
+FIRST_WITH_IMAGES: Final = 6
+"""The release of MongoDB that came with pre- and post-images."""
+
 _DENIED: Final = 13
 _TRANSIENT: Final = frozenset({6, 7, 50, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
-_UNWATCHABLE: Final = {"view": "a view", "timeseries": "a time-series collection"}
 
 
 def check(spec: AgentSpec) -> Iterator[str]:
@@ -45,33 +48,40 @@ def check(spec: AgentSpec) -> Iterator[str]:
 def check_on(client: MongoClient[Document], spec: AgentSpec) -> Iterator[str]:
     """As `check`, with a client. Raises pymongo's errors too."""
     database = client.get_database(spec.watch.database)
+    if spec.watch.image_settings:
+        _version(client, spec)
     yield from _collection(database, spec)
     if spec.watch.filter is not None:
         yield from _filter(database, spec)
 
 
+def _version(client: MongoClient[Document], spec: AgentSpec) -> None:
+    version = client.server_info()["version"]
+    if int(version.partition(".")[0]) < FIRST_WITH_IMAGES:
+        problem = f"needs MongoDB {FIRST_WITH_IMAGES}.0 or newer, and this is {version}"
+        paths = (f"watch.{name}" for name in spec.watch.image_settings)
+        raise SpecInvalid(errors=[SpecProblem(path, problem) for path in paths])
+
+
 def _collection(database: Database[Document], spec: AgentSpec) -> Iterable[str]:
     name = spec.watch.collection
+    place = f"{database.name}.{name}"
     try:
-        found = next(iter(database.list_collections(filter={"name": name})), None)
+        facts = collections_of(database, name).get(name)
     except OperationFailure as error:
         if error.code != _DENIED:
             raise
         return
-    if found is None:
-        place = f"{database.name}.{name}"
+    if facts is None:
         yield f"watch.collection: there is no {place} yet; the agent waits for its first document"
-        return
-    kind = _UNWATCHABLE.get(str(found.get("type")))
-    if kind is not None:
-        problem = f"'{name}' is {kind}, and MongoDB reports no changes of those"
-        raise SpecInvalid(errors=[SpecProblem("watch.collection", problem)])
-    images = found.get("options", {}).get("changeStreamPreAndPostImages", {}).get("enabled")
-    if Operation.DELETE in spec.watch.operations and spec.watch.filter is not None and not images:
-        yield (
-            "watch.filter: a deleted document is gone before it can match a filter; "
-            f"deletes in '{name}' need its option changeStreamPreAndPostImages"
-        )
+    elif facts.obstacle is not None:
+        raise SpecInvalid(errors=[SpecProblem("watch.collection", facts.obstacle)])
+    if facts is None or not facts.keeps_images:
+        for setting in spec.watch.image_settings:
+            yield (
+                f"watch.{setting}: {place} keeps no images of changes; "
+                f"`mongoclaw images enable {place}` lets it keep those that come from then on"
+            )
 
 
 def _filter(database: Database[Document], spec: AgentSpec) -> Iterable[str]:

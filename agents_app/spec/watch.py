@@ -78,6 +78,12 @@ class WatchSpec(Section):
         """Whether a run works on the document as the change left it, and not on its newest state."""
         return self.full_document in {"whenAvailable", "required"}
 
+    @property
+    def image_settings(self) -> tuple[str, ...]:
+        """The settings by which images are asked for, where they are."""
+        before = ("full_document_before_change",) if self.wants_state_before else ()
+        return (*before, "full_document") if self.wants_state_after else before
+
     @field_serializer("filter")
     def _dump_filter(self, value: Mapping[str, Any] | None) -> Any:
         return watch_filter.to_extended_json(value)

@@ -14,6 +14,8 @@ from mongoclaw_project.cli.output import report
 
 COMMANDS: Final = (
     Later("agents", "Create, change, list and check agents."),
+    Later("backfill", "Run an agent on documents that exist."),
+    Later("backfills", "Look at backfills and steer them."),
     Later("config", "Show the settings; secrets are masked.", needs_django=False),
     Later("demo", "Enrich 200 documents before your eyes, on servers of their own.", needs_django=False),
     Later("dev", "Run the whole system in this terminal.", needs_django=False),
@@ -22,6 +24,7 @@ COMMANDS: Final = (
     ),
     Later("executions", "List and show the runs of agents."),
     Later("health", "Ask MongoDB, Redis and the SQL database whether they answer."),
+    Later("images", "Keep documents as they were before and after each change, or stop that."),
     Later("info", "Show what is installed and where it works.", needs_django=False),
     Later("manage", "Run one of Django's management commands.", needs_django=False),
     Later("migrate", "Create or update the tables of the SQL database."),
