@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -71,9 +71,14 @@ def record(
 
 
 def enter(
-    events: Iterable[NewExecution], *, room: Mapping[str, int], now: datetime, term: Term | None = None
+    events: Iterable[NewExecution],
+    *,
+    room: Mapping[str, int],
+    now: datetime,
+    term: Term | None = None,
+    along: Callable[[int], None] | None = None,
 ) -> Recorded:
-    """Insert one row per event in one transaction.
+    """Insert one row per event in one transaction; `along` writes with them, given how many are new.
 
     1. Rows within their agent's `room` start as queued, the rest as pending.
     2. An event read before is the same id and inserts nothing; one for a document that already waits coalesces.
@@ -91,6 +96,8 @@ def enter(
             # A row that stood in the way and was claimed since does so no longer; that is news only on PostgreSQL.
             new_queued += insert(_without(waiting, queued))
             new_pending += insert(_without(waiting, pending))
+        if along is not None:
+            along(new_queued + new_pending)
     ids = [row.id for row in queued]
     return Recorded(ids if new_queued == len(ids) else _still_queued(ids), new_queued, new_pending)
 

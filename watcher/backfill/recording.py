@@ -16,9 +16,8 @@ from django.db.models import F
 from agents_app.registry import ActiveAgent
 from executions_app import ledger
 from executions_app.fence import Term, held
-from executions_app.identity import execution_id
 from executions_app.ledger import NewExecution
-from executions_app.models import Backfill, BackfillRange, BackfillStatus, Execution
+from executions_app.models import Backfill, BackfillRange, BackfillStatus
 from watcher.backfill.key import Key, to_text, value_of
 from watcher.ingest import ROW_AT_FAULT
 
@@ -69,34 +68,26 @@ def record(round_: Round, agent: ActiveAgent, *, now: datetime, term: Term | Non
 
 
 def _record(round_: Round, rows: Sequence[NewExecution], *, now: datetime, term: Term | None) -> int:
-    with held(term):
-        _hold(round_.backfill_id)
-        ledger.record(rows, room={}, now=now)
-        ids = [execution_id(row.agent_id, row.token) for row in rows]
-        new = Execution.objects.filter(id__in=ids).count() if ids else 0
-        _advance(round_, new)
-    return new
-
-
-def _hold(backfill_id: str) -> None:
-    """Keep the backfill from being cancelled before this transaction ends."""
-    running = Backfill.objects.select_for_update().filter(id=backfill_id, status=BackfillStatus.RUNNING)
-    if running.values_list("id", flat=True).first() is None:
-        raise NotRunning
+    # The rows are made before the transaction begins: nobody waits for hashes.
+    entered = ledger.enter(rows, room={}, now=now, term=term, along=lambda new: _advance(round_, new))
+    return entered.pending
 
 
 def _advance(round_: Round, new: int) -> None:
+    # Kept from being cancelled before this transaction ends.
+    running = Backfill.objects.select_for_update().filter(
+        id=round_.backfill_id, status=BackfillStatus.RUNNING
+    )
     here = BackfillRange.objects.filter(
         backfill_id=round_.backfill_id, number=round_.number, cursor=to_text(round_.before), done=False
     )
-    moved = here.update(
+    if running.values_list("id", flat=True).first() is None or not here.update(
         cursor=to_text(round_.cursor),
         read=F("read") + round_.read,
         recorded=F("recorded") + new,
         current=F("current") + round_.current,
         done=round_.ends_with(new),
-    )
-    if not moved:
+    ):
         raise NotRunning
 
 
