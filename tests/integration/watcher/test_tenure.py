@@ -137,7 +137,8 @@ def test_a_role_that_hangs_is_given_up_and_left_to_others(
 
     hanging.start()
 
-    assert eventually(lambda: other.take("dispatch", role="stream"))
+    successor = eventually(lambda: other.take("dispatch", role="stream"))
+    assert successor.term.number > held.term.number
     assert not hanging.holds(held)
     assert hanging.take("dispatch", role="stream") is None
 
