@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from agents_app.registry import ActiveAgent
 
 Document = dict[str, Any]
 
+_DENIED: Final = 13
 _NO_CHANGES: Final[Mapping[str, str]] = {"view": "a view", "timeseries": "a time-series collection"}
 
 
@@ -45,6 +49,35 @@ def collections_of(database: Database[Document], *names: str) -> dict[str, Colle
     """
     wanted: Document = {"name": {"$in": list(names)}} if names else {}
     return {found["name"]: _facts(found) for found in database.list_collections(filter=wanted)}
+
+
+def announce(
+    database: Database[Document],
+    agents: Sequence[ActiveAgent],
+    watched: Callable[[Iterable[str]], object],
+    unhealthy: Callable[[str, str], object],
+) -> None:
+    """Report that these agents of the database are watched, or else what their collections have become.
+
+    Publishing refuses collections that cannot be watched; this finds those that came later. Raises pymongo's errors.
+    """
+    blocked = _obstacles(database, agents)
+    for agent_id, reason in blocked.items():
+        unhealthy(agent_id, f"watch.collection: {reason}")
+    watched([agent.agent_id for agent in agents if agent.agent_id not in blocked])
+
+
+def _obstacles(database: Database[Document], agents: Sequence[ActiveAgent]) -> dict[str, str]:
+    """Say by the agents' ids what is in the way; where listing collections is not allowed, nothing is known."""
+    watched = {agent.agent_id: agent.spec.watch.collection for agent in agents}
+    try:
+        facts = collections_of(database, *sorted(set(watched.values())))
+    except OperationFailure as error:
+        if error.code != _DENIED:
+            raise
+        return {}
+    found = ((agent_id, facts.get(name)) for agent_id, name in watched.items())
+    return {agent_id: fact.obstacle for agent_id, fact in found if fact is not None and fact.obstacle}
 
 
 def _facts(found: Mapping[str, Any]) -> CollectionFacts:

@@ -23,6 +23,7 @@ from executions_app.fence import Fenced, Term
 from executions_app.gaps import NewGap
 from watcher import losses, recovery
 from watcher.cluster import look_at
+from watcher.collection import announce
 from watcher.condition import Condition
 from watcher.detail import FULL, Detail
 from watcher.ingest import Ingest
@@ -88,6 +89,7 @@ class Reader(threading.Thread):
         self._phase = Phase.OPENING
         self._asking = FULL
         self._troubles = Troubles()
+        self._mark = ORIGIN
         self._log = log.bind(stream=unit.name, term=term.number)
         self._condition = Condition(shared.unhealthy, self._log)
         self.failure: BaseException | None = None
@@ -225,15 +227,17 @@ class Reader(threading.Thread):
             progress.advance(position, with_events=bool(batch.events or batch.collection_events))
             self._note(batch, progress, asked_at, answered_at)
             if not is_announced and not self._condition.is_broken:
-                shared.watched([agent.agent_id for agent in lineup.reading])
+                announce(shared.client[self._unit.database], lineup.reading, shared.watched, shared.unhealthy)
                 is_announced = True
 
     def _note(self, batch: Batch, progress: Progress, asked_at: float, answered_at: float) -> None:
-        best = self._troubles.best
-        now = self._shared.monotonic()
+        best, now = self._troubles.best, self._shared.monotonic()
+        # The first reply to an opening always moves the position a little, even on a stream that is broken.
+        if batch.events or not batch.is_first:
+            self._mark = progress.reached
         self._condition.is_read(
             batch,
-            moved=best is None or progress.reached > best,
+            moved=best is None or self._mark > best,
             monotonic=now,
             waited=answered_at - asked_at,
             worked=now - answered_at,
@@ -270,8 +274,7 @@ class Reader(threading.Thread):
     def _recover(self, error: Exception) -> None:
         """Do what the ladder says about an error, and wait as long as it says."""
         shared = self._shared
-        reached = self._progress.reached if self._progress else ORIGIN
-        self._troubles = self._troubles.and_one_more(reached, monotonic=shared.monotonic())
+        self._troubles = self._troubles.and_one_more(self._mark, monotonic=shared.monotonic())
         code = recovery.code_of(error)
         action = recovery.action_for(
             code, self._phase, fruitless=self._troubles.fruitless, resumable=recovery.is_resumable(error)
@@ -282,7 +285,7 @@ class Reader(threading.Thread):
         if action is Action.NARROW:
             self._asking = self._asking.narrower()
         if action is Action.BREAK:
-            detail = HOPELESS.get(code or 0) or f"{_text(error)}; it has not moved on since {reached[0]}"
+            detail = HOPELESS.get(code or 0) or f"{_text(error)}; it has not moved on since {self._mark[0]}"
             self._condition.is_worse(StreamState.BROKEN, detail, self._agents)
         self._wait_out(error, self._troubles.pause(action, jitter=shared.jitter()), action)
 
