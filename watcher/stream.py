@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from bson import Timestamp
 from pymongo import MongoClient, ReadPreference
@@ -16,10 +17,14 @@ from pymongo.errors import PyMongoError
 
 from executions_app.identity import CODEC
 from watcher.detail import FULL, Asking
+from watcher.errand import Errand
 from watcher.event import ChangeEvent, CollectionEvent, time_of_token
 from watcher.pipeline import Stage
 
 Document = dict[str, Any]
+
+AHEAD_MS: Final = 100
+"""How long a batch that is read ahead may wait for events, in milliseconds: a stop waits as long for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class StartPoint:
 class Batch:
     """What one reply of the server held. `token` is the position behind all of it.
 
-    `server_time` is the cluster time at which the server answered.
+    `server_time` is the cluster time at which the server answered; `is_first` says that it answered an opening.
     """
 
     events: tuple[ChangeEvent, ...]
@@ -42,6 +47,7 @@ class Batch:
     time: Timestamp
     server_time: Timestamp
     collection_events: tuple[CollectionEvent, ...] = ()
+    is_first: bool = False
 
 
 class ChangeStream:
@@ -55,6 +61,7 @@ class ChangeStream:
         self._cursor_id = 0
         self._first: Mapping[str, Any] | None = None
         self._asking = FULL
+        self._ahead: Errand[Document] | None = None
 
     def open(self, pipeline: list[Stage], start: StartPoint, asking: Asking = FULL) -> None:
         """Open the stream. `asking` says how many events a reply may hold, and how to read them.
@@ -82,19 +89,31 @@ class ChangeStream:
 
         Raises pymongo's errors, among them CursorNotFound after an invalidating event or a fail-over.
         """
-        if self._first is not None:
-            first, self._first = self._first, None
-            return self._read(first, first["cursor"]["firstBatch"])
-        reply = self._run(
+        reply = self._next_reply()
+        self._cursor_id = int(reply["cursor"]["id"])
+        events = reply["cursor"].get("nextBatch", reply["cursor"].get("firstBatch"))
+        if self._cursor_id and len(events) >= self._asking.batch_size:
+            # Behind by more than a batch: the server prepares the next one while this one is put on record.
+            get_more = partial(self._get_more, min(self._max_await_ms, AHEAD_MS))
+            self._ahead = Errand(get_more, name=f"ahead-{self._database.name}")
+        return self._read(reply, events)
+
+    def _next_reply(self) -> Mapping[str, Any]:
+        first, self._first = self._first, None
+        ahead, self._ahead = self._ahead, None
+        if first is not None:
+            return first
+        return ahead.result() if ahead is not None else self._get_more(self._max_await_ms)
+
+    def _get_more(self, max_await_ms: int) -> Document:
+        return self._run(
             {
                 "getMore": self._cursor_id,
                 "collection": "$cmd.aggregate",
                 "batchSize": self._asking.batch_size,
-                "maxTimeMS": self._max_await_ms,
+                "maxTimeMS": max_await_ms,
             }
         )
-        self._cursor_id = int(reply["cursor"]["id"])
-        return self._read(reply, reply["cursor"]["nextBatch"])
 
     @property
     def alive(self) -> bool:
@@ -103,6 +122,9 @@ class ChangeStream:
 
     def close(self) -> None:
         """Let the server free the cursor; a server that is away frees it by itself."""
+        # A session serves one thread at a time, so what was asked for ahead is waited for; that is AHEAD_MS long.
+        if self._ahead is not None:
+            self._ahead.join()
         try:
             if self._cursor_id:
                 self._run({"killCursors": "$cmd.aggregate", "cursors": [self._cursor_id]})
@@ -110,7 +132,7 @@ class ChangeStream:
             return
         finally:
             self._cursor_id = 0
-            self._first = None
+            self._first = self._ahead = None
             self._session.end_session()
 
     def _run(self, command: Document) -> Document:
@@ -118,7 +140,7 @@ class ChangeStream:
             command, codec_options=CODEC, read_preference=ReadPreference.PRIMARY, session=self._session
         )
 
-    def _read(self, reply: Mapping[str, Any], events: list[Document]) -> Batch:
+    def _read(self, reply: Mapping[str, Any], events: list[Document], *, is_first: bool = False) -> Batch:
         token: str = reply["cursor"]["postBatchResumeToken"]["_data"]
         found = [self._asking.read(raw) for raw in events]
         return Batch(
@@ -127,4 +149,5 @@ class ChangeStream:
             time=time_of_token(token),
             server_time=reply["operationTime"],
             collection_events=tuple(event for event in found if isinstance(event, CollectionEvent)),
+            is_first=is_first,
         )
