@@ -20,6 +20,7 @@ def publish_all(fleet: Fleet, specs: Iterable[Document]) -> None:
     subprocess.run(
         [sys.executable, "-m", __name__],
         input=json.dumps(list(specs)),
+        stdout=subprocess.DEVNULL,
         env=fleet.environ,
         cwd=ROOT,
         text=True,

@@ -112,3 +112,4 @@ def _report(killer: Killer, upheaval: Upheaval, verdict: Verdict, *, events: int
         "seed": SEED,
     }
     print(json.dumps(figures), flush=True)
+    print(json.dumps(verdict.findings(), indent=1), flush=True)
