@@ -17,6 +17,7 @@ from agents_app.errors import MongoClawError
 log = structlog.get_logger(__name__)
 
 DEADLINE_SECONDS: Final = 3.0
+REFRESH_SECONDS: Final = 2.0
 
 
 class Unhealthy(MongoClawError):
@@ -62,13 +63,22 @@ class Probe:
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"probe-{name}")
         self._in_flight: Future[Component] | None = None
+        self._last: Component | None = None
+        self._begun_at = float("-inf")
 
     def begin(self) -> Future[Component]:
         """The answer to come."""
         with self._lock:
             if self._in_flight is None or self._in_flight.done():
+                self._begun_at = time.monotonic()
                 self._in_flight = self._executor.submit(self._run)
             return self._in_flight
+
+    def last(self) -> Component | None:
+        """The answer of a moment ago, at once; None before the first one. An old one is asked for anew meanwhile."""
+        if time.monotonic() - self._begun_at > REFRESH_SECONDS:
+            self.begin()
+        return self._last
 
     def _run(self) -> Component:
         started = time.perf_counter()
@@ -81,7 +91,9 @@ class Probe:
         except Exception as reason:  # noqa: BLE001  # whatever it is, the component is not healthy
             log.warning("health.probe_failed", component=self.name, error=str(reason))
             error = f"failed ({type(reason).__name__})"
-        return Component(self.name, round((time.perf_counter() - started) * 1000, 1), error, details)
+        took = round((time.perf_counter() - started) * 1000, 1)
+        self._last = Component(self.name, took, error, details)
+        return self._last
 
 
 def check(probes: Iterable[Probe], *, deadline_seconds: float = DEADLINE_SECONDS) -> tuple[Component, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any, Final
 
 import redis
@@ -20,6 +21,7 @@ NO_REPLICA_SET: Final = (
     "is a standalone server, which has no change streams; "
     "start mongod with --replSet rs0 and run rs.initiate() once"
 )
+_OPENING: Final = threading.Lock()
 _AUTHENTICATION_FAILED: Final = frozenset({18, 13})
 
 
@@ -36,9 +38,10 @@ def probes() -> tuple[Probe, ...]:
 def ask_mongodb() -> dict[str, Any]:
     """Ask MongoDB for its role. Raises Unhealthy if nobody answers or if it has no change streams."""
     try:
-        hello = _mongo().admin.command("hello")
+        hello = mongo().admin.command("hello")
     except OperationFailure as error:
-        if error.code in _AUTHENTICATION_FAILED:
+        if error.code in _OPENING: Final = threading.Lock()
+_AUTHENTICATION_FAILED:
             raise Unhealthy("refuses the user name or password") from error
         raise Unhealthy(f"refuses to answer (code {error.code})") from error
     except ConnectionFailure as error:
@@ -78,6 +81,12 @@ def ask_database() -> dict[str, Any]:
     finally:
         connection.close()
     return {"vendor": connection.vendor}
+
+
+def mongo() -> MongoClient[dict[str, Any]]:
+    """The client of this process's probes; it waits briefly for anything."""
+    with _OPENING:  # two probes that ask first at the same moment would open two
+        return _mongo()
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from mongoclaw_project.config import current
 from mongoclaw_project.health.component import Component, Probe, check
 from mongoclaw_project.health.fleet import fleet_probes
 from mongoclaw_project.health.servers import probes
+from mongoclaw_project.health.streams import stream_probe
 
 _INDISPENSABLE: Final = frozenset({"mongodb", "database"})
 
@@ -22,8 +23,11 @@ _INDISPENSABLE: Final = frozenset({"mongodb", "database"})
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's signature, here and below
-    """Say that the web server runs, whatever else does."""
-    return JsonResponse({"status": "healthy"})
+    """Say at once that the web server runs, and whether the streams were read a moment ago; always 200."""
+    streams = _streams().last()
+    if streams is None or streams.is_healthy:
+        return JsonResponse({"status": "healthy"})
+    return JsonResponse({"status": "degraded", "reasons": [f"streams: {streams.error}"]})
 
 
 @never_cache
@@ -47,7 +51,7 @@ def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
 @require_safe
 def detailed(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
     """Describe every component; always 200, the answer is in `status`."""
-    components = check((*probes(), *_fleet()))
+    components = check((*probes(), *_fleet(), _streams()))
     return JsonResponse(
         {
             "status": overall(components),
@@ -67,6 +71,11 @@ def version(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
 @functools.cache
 def _fleet() -> tuple[Probe, ...]:
     return fleet_probes()
+
+
+@functools.cache
+def _streams() -> Probe:
+    return stream_probe()
 
 
 def overall(components: tuple[Component, ...]) -> str:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def point_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
         monkeypatch.setattr(servers, "current", lambda: settings)
 
     yield point
-    servers._mongo().close()
+    servers.mongo().close()
     forget()
 
 
@@ -119,7 +120,17 @@ def test_a_server_that_is_down_makes_ready_503_soon(
     assert (detailed.status_code, detailed.json()["status"]) == (200, status)
 
 
-def test_live_and_health_ask_no_server(client: Client) -> None:
+@pytest.fixture
+def nobody_asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Streams that nobody has heard of yet, and whose servers do not answer."""
+    release = threading.Event()
+    monkeypatch.setattr(views, "_streams", partial(Probe, "streams", lambda: {"waited": release.wait(10)}))
+    yield
+    release.set()
+
+
+@pytest.mark.usefixtures("nobody_asked")
+def test_live_and_health_wait_for_no_server(client: Client) -> None:
     assert client.get("/health").json() == {"status": "healthy"}
     assert client.get("/health/live").json() == {"status": "alive"}
     assert client.head("/health").status_code == 200
@@ -129,6 +140,7 @@ def test_the_version_is_told(client: Client) -> None:
     assert client.get("/version").json() == {"version": __version__, "name": "mongoclaw"}
 
 
+@pytest.mark.usefixtures("nobody_asked")
 @pytest.mark.parametrize("path", ["/health", "/health/ready", "/health/live", "/health/detailed"])
 def test_health_is_never_cached_and_never_posted_to(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405
@@ -183,7 +195,7 @@ def test_a_standalone_mongod_is_unhealthy_with_the_remedy(monkeypatch: pytest.Mo
         def command(self, _: str) -> dict[str, Any]:
             return {"isWritablePrimary": True}
 
-    monkeypatch.setattr(servers, "_mongo", Standalone)
+    monkeypatch.setattr(servers, "mongo", Standalone)
     with pytest.raises(Unhealthy, match=r"rs\.initiate"):
         servers.ask_mongodb()
 
