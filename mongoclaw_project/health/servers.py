@@ -40,8 +40,7 @@ def ask_mongodb() -> dict[str, Any]:
     try:
         hello = mongo().admin.command("hello")
     except OperationFailure as error:
-        if error.code in _OPENING: Final = threading.Lock()
-_AUTHENTICATION_FAILED:
+        if error.code in _AUTHENTICATION_FAILED:
             raise Unhealthy("refuses the user name or password") from error
         raise Unhealthy(f"refuses to answer (code {error.code})") from error
     except ConnectionFailure as error:
