@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from agents_app.errors import Decision, MongoClawError
 from executions_app.database import write_turn
 from executions_app.models import Leadership
+
+SILENCE_SECONDS: Final = 4
+"""A leader that falls silent inside a transaction (a paused machine) would keep its successor from beginning: after
+so long PostgreSQL ends its connection. Nobody waits in there for anything but the database."""
 
 
 class Fenced(MongoClawError):
@@ -38,6 +42,7 @@ def begin(term: Term) -> None:
     Raises Fenced if it knows a later one, and Django's database errors.
     """
     with write_turn(), transaction.atomic():
+        _bound_silence()
         Leadership.objects.get_or_create(name=term.name)
         begun = Leadership.objects.filter(name=term.name, term__lte=term.number).update(term=term.number)
         if not begun:
@@ -69,5 +74,12 @@ def held(term: Term | None) -> Iterator[None]:
     """
     with write_turn(), transaction.atomic():
         if term is not None:
+            _bound_silence()
             check(term)
         yield
+
+
+def _bound_silence() -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{SILENCE_SECONDS}s'")
