@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from celery import Celery
 from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 
 from agents_app.errors import Decision, MongoClawError
-
-TASK: Final = "tasks.enrich"
+from watcher.message import Messages
 
 
 class BrokerUnavailable(MongoClawError):
@@ -24,7 +23,7 @@ class BrokerUnavailable(MongoClawError):
 
 
 class Publisher:
-    """Publishes through Celery, with a connection of its own for each thread.
+    """Publishes to Celery's queue, with a connection of its own for each thread.
 
     Celery's shared pool waits for a broker that is away, for ever by its settings for workers; a publisher must
     return at once, because the ledger publishes again.
@@ -33,6 +32,7 @@ class Publisher:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._queue = str(app.conf.task_default_queue)
+        self._messages = Messages(app, self._queue)
         self._held = threading.local()
 
     def publish(self, execution_ids: Sequence[str]) -> None:
@@ -44,16 +44,7 @@ class Publisher:
             return
         with self._producer() as producer, _batch(producer):
             for id_ in execution_ids:
-                self._app.send_task(
-                    TASK,
-                    args=[id_],
-                    task_id=id_,
-                    producer=producer,
-                    queue=self._queue,
-                    retry=False,
-                    argsrepr="",
-                    kwargsrepr="",
-                )
+                self._messages.publish(producer, id_)
 
     def depth(self) -> int:
         """Count the messages that wait in the queue. One that does not exist is empty: so Redis keeps it.
@@ -88,7 +79,10 @@ class Publisher:
     def _connect(self) -> None:
         options = {**self._app.conf.broker_transport_options, "max_retries": 0}
         self._held.connection = self._app.connection_for_write(transport_options=options)
-        self._held.producer = self._app.amqp.Producer(self._held.connection, auto_declare=False)
+        producer = self._app.amqp.Producer(self._held.connection, auto_declare=False)
+        # RabbitMQ drops without a word what is sent to a queue that nobody has declared.
+        producer.maybe_declare(self._app.amqp.queues[self._queue])
+        self._held.producer = producer
 
     def _errors(self) -> tuple[type[BaseException], ...]:
         known = self._app.connection_for_write()

@@ -1,0 +1,41 @@
+"""Task messages as Celery writes them, from one that it wrote: building each anew takes five times as long."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from celery import Celery
+from kombu import Producer
+from kombu.serialization import dumps
+
+TASK: Final = "tasks.enrich"
+_PLACE: Final = "the-execution-id"
+
+
+class Messages:
+    """Publishes messages that differ in the execution's id alone, in their task's arguments and in their headers."""
+
+    def __init__(self, app: Celery, queue: str) -> None:
+        task = app.amqp.as_task_v2(_PLACE, TASK, args=(_PLACE,), argsrepr="", kwargsrepr="")
+        content_type, encoding, body = dumps(task.body, serializer=app.conf.task_serializer)
+        self._before, self._after = body.split(_PLACE)
+        self._headers: dict[str, Any] = dict(task.headers)
+        self._options: dict[str, Any] = {
+            **task.properties,
+            "exchange": "",
+            "routing_key": queue,
+            "content_type": content_type,
+            "content_encoding": encoding,
+            "delivery_mode": app.conf.task_default_delivery_mode,
+        }
+
+    def publish(self, producer: Producer, id_: str) -> None:
+        """Publish the message of one execution, whose id needs no escaping. Raises the transport's errors."""
+        producer.publish(
+            f"{self._before}{id_}{self._after}",
+            **{
+                **self._options,
+                "correlation_id": id_,
+                "headers": {**self._headers, "id": id_, "root_id": id_},
+            },
+        )
