@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "rest_framework",
     "mongoclaw_project",
     "agents_app",
     "executions_app",
@@ -100,3 +101,15 @@ LOGGING_CONFIG = "mongoclaw_project.logs.configure_django"  # for every kind of 
 LOGGING = {"version": 1}  # Django calls the above only when there is something here
 
 AGENT_PUBLISH_CHECKS = ["enrichment.publish_checks.check", "mongoclaw_project.watch_check.check"]
+
+REST_FRAMEWORK = {
+    # The first one decides what an unknown caller is answered: 401, and how to say who one is.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.BasicAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "mongoclaw_project.api_errors.answer",
+}

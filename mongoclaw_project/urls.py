@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from mongoclaw_project.health import views as health
@@ -19,6 +19,7 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("health/detailed", health.detailed),
     path("version", health.version),
+    path("api/v1/", include("executions_app.api")),
 ]
 
 handler400 = "mongoclaw_project.problems.bad_request"

@@ -1,0 +1,168 @@
+"""The HTTP API of backfills. Errors are put into their envelope by `mongoclaw_project.api_errors`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.db.models import Model
+from django.urls import path
+from pymongo import MongoClient
+from rest_framework.permissions import DjangoModelPermissions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents_app.errors import SpecInvalid, SpecProblem
+from enrichment.providers import ProviderConfig
+from executions_app import backfill_transitions, backfills
+from executions_app.backfill_estimate import estimate
+from executions_app.backfill_wire import backfill_json, backfills_json, estimate_json
+from executions_app.backfills import Wish
+from executions_app.models import Backfill
+from mongoclaw_project.config import current
+
+FIELDS: Final = ("agent_id", "filter", "limit", "rate", "dry_run")
+MOST: Final = 1_000
+USUAL: Final = 100
+PATIENCE_MS: Final = 3_000
+
+
+class MayView(DjangoModelPermissions):
+    """Reading asks for the permission to view, asking for a backfill for the one to add."""
+
+    def get_required_permissions(self, method: str, model_cls: type[Model]) -> list[str]:
+        """Return the permissions for a method."""
+        return (
+            _named(model_cls, "view")
+            if method == "GET"
+            else super().get_required_permissions(method, model_cls)
+        )
+
+
+class MayChange(DjangoModelPermissions):
+    """Steering asks for the permission to change."""
+
+    def get_required_permissions(self, method: str, model_cls: type[Model]) -> list[str]:  # noqa: ARG002  # its signature
+        """Return the permission to change, whatever the method is."""
+        return _named(model_cls, "change")
+
+
+def _named(model: type[Model], action: str) -> list[str]:
+    return [f"{model._meta.app_label}.{action}_{model._meta.model_name}"]  # noqa: SLF001  # Django documents it for this
+
+
+class BackfillList(APIView):
+    """All backfills."""
+
+    permission_classes = (MayView,)
+    queryset = Backfill.objects.all()
+
+    def get(self, request: Request) -> Response:
+        """List backfills, newest first."""
+        skip = max(0, _whole(request, "skip", 0))
+        limit = min(MOST, max(1, _whole(request, "limit", USUAL)))
+        query = request.query_params
+        found = backfills.newest(agent_id=query.get("agent_id"), status=query.get("status"))
+        page = backfills_json(list(found[skip : skip + limit]))
+        return Response({"backfills": page, "total": found.count(), "skip": skip, "limit": limit})
+
+    def post(self, request: Request) -> Response:
+        """Ask for a backfill, or, with `dry_run`, what it would do and cost."""
+        asked, dry_run = _wish(request.data)
+        if dry_run:
+            with _mongodb() as client:
+                found = estimate(client, asked, _providers(), now=_now)
+            return Response({"dry_run": True, "estimate": estimate_json(found)})
+        planned = backfills.ask(asked, by=_somebody(request), now=_now())
+        return Response(backfill_json(planned), status=HTTPStatus.CREATED)
+
+
+class BackfillDetail(APIView):
+    """One backfill."""
+
+    permission_classes = (MayView,)
+    queryset = Backfill.objects.all()
+
+    def get(self, request: Request, backfill_id: str) -> Response:  # noqa: ARG002  # the framework's signature
+        """Show how far it is."""
+        return Response(backfill_json(backfills.find(backfill_id)))
+
+
+class BackfillMove(APIView):
+    """Pausing, resuming and cancelling."""
+
+    permission_classes = (MayChange,)
+    queryset = Backfill.objects.all()
+    move: str = ""
+
+    def post(self, request: Request, backfill_id: str) -> Response:
+        """Change its status."""
+        id_, by = backfills.find(backfill_id).id, _somebody(request)
+        moves: dict[str, Callable[[], Backfill]] = {
+            "pause": lambda: backfill_transitions.pause(id_, by=by),
+            "resume": lambda: backfill_transitions.resume(id_, by=by),
+            "cancel": lambda: backfill_transitions.cancel(id_, by=by, now=_now()),
+        }
+        return Response(backfill_json(moves[self.move]()))
+
+
+urlpatterns = [
+    path("backfills", BackfillList.as_view()),
+    path("backfills/<str:backfill_id>", BackfillDetail.as_view()),
+    path("backfills/<str:backfill_id>/pause", BackfillMove.as_view(move="pause")),
+    path("backfills/<str:backfill_id>/resume", BackfillMove.as_view(move="resume")),
+    path("backfills/<str:backfill_id>/cancel", BackfillMove.as_view(move="cancel")),
+]
+
+
+def _wish(data: object) -> tuple[Wish, bool]:
+    """Read the body. Raises SpecInvalid with every problem."""
+    if not isinstance(data, Mapping):
+        raise SpecInvalid(errors=[SpecProblem("", "must be an object")])
+    agent_id, dry_run = data.get("agent_id"), data.get("dry_run", False)
+    # A field that is misspelt would make the backfill larger than was meant.
+    problems = [SpecProblem(str(name), "unknown field") for name in data if name not in FIELDS]
+    if not isinstance(agent_id, str):
+        problems.append(SpecProblem("agent_id", "is required" if agent_id is None else "must be text"))
+    if not isinstance(dry_run, bool):
+        problems.append(SpecProblem("dry_run", "must be true or false"))
+    try:
+        asked = backfills.wish(
+            str(agent_id), filter_=data.get("filter"), limit=data.get("limit"), rate=data.get("rate")
+        )
+    except SpecInvalid as error:
+        raise SpecInvalid(errors=[*problems, *error.errors]) from None
+    if problems:
+        raise SpecInvalid(errors=problems)
+    return asked, bool(dry_run)
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name)
+    try:
+        return default if text is None else int(text)
+    except ValueError:
+        raise SpecInvalid(errors=[SpecProblem(name, "must be a whole number")], place="query") from None
+
+
+def _somebody(request: Request) -> str:
+    return f"api:{request.user.get_username()}"
+
+
+def _mongodb() -> MongoClient[dict[str, Any]]:
+    return MongoClient(
+        current().mongodb.uri, serverSelectionTimeoutMS=PATIENCE_MS, minPoolSize=0, appname="mongoclaw-api"
+    )
+
+
+def _providers() -> ProviderConfig:
+    """What prices are told by."""
+    return ProviderConfig(sandbox_url=current().ai.sandbox_url, env=dict(os.environ))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

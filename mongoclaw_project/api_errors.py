@@ -1,0 +1,48 @@
+"""What the HTTP API answers when it cannot do what it was asked for (peer contract §2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from pymongo.errors import PyMongoError
+from rest_framework.exceptions import ParseError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from agents_app.errors import AgentNotFound, MongoClawError, SpecInvalid
+from executions_app.backfill_transitions import BackfillStateWrong
+from executions_app.backfills import BackfillNotFound, BackfillRefused
+
+STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
+    AgentNotFound: HTTPStatus.NOT_FOUND,
+    BackfillNotFound: HTTPStatus.NOT_FOUND,
+    BackfillRefused: HTTPStatus.CONFLICT,
+    BackfillStateWrong: HTTPStatus.CONFLICT,
+}
+
+
+def answer(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer in the contract's shapes: 422 lists what is wrong and where, all else is a sentence.
+
+    None leaves an error to the server: it is logged, and the answer tells nothing of the inside.
+    """
+    if isinstance(error, SpecInvalid):
+        return Response({"detail": list(_problems(error))}, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    if isinstance(error, ParseError):
+        malformed = {"type": "json_invalid", "loc": ["body"], "msg": str(error.detail)}
+        return Response({"detail": [malformed]}, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    if isinstance(error, PyMongoError):
+        return Response({"detail": "MongoDB cannot be asked now"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    for kind, status in STATUSES.items():
+        if isinstance(error, kind):
+            return Response({"detail": str(error)}, status=status)
+    return exception_handler(error, context)
+
+
+def _problems(error: SpecInvalid) -> Iterator[dict[str, Any]]:
+    place = error.details.get("place", "body")
+    for problem in error.errors:
+        path = problem.path.split(".") if problem.path else []
+        yield {"type": "value_error", "loc": [place, *path], "msg": problem.message}
