@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
@@ -16,8 +16,10 @@ from django.utils.safestring import SafeString
 from executions_app import queries, transitions
 from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFilter, StatusFilter
 from executions_app.cost import cost_text
-from executions_app.models import Execution, WorkerProcess
+from executions_app.gap_admin import StreamGapAdmin
+from executions_app.models import Execution, StreamGap, WorkerProcess
 from executions_app.paginator import NearPaginator
+from executions_app.read_only_admin import ReadOnlyAdmin
 from executions_app.states import Status
 from executions_app.timeline import reason_meaning
 
@@ -27,20 +29,7 @@ MOST_AT_ONCE = 1_000
 """Dead letters that one click runs again: each is a transaction of its own within one request."""
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Shows rows and lets nobody touch them."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature, here and below
-        """Nobody adds a row by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        """Nobody changes a row by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        """Nobody deletes a row by hand."""
-        return False
+admin.site.register(StreamGap, StreamGapAdmin)
 
 
 @admin.register(Execution)
