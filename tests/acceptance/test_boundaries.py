@@ -11,17 +11,41 @@ from tests.acceptance.conftest import Fleet
 pytestmark = pytest.mark.timeout(400)  # each walks over all boundaries, one fleet for all
 
 WATCHER_STEPS = [
-    ("before", "watcher.matching:Matcher.match"),
+    ("after", "watcher.lease:Lease.acquire"),
+    ("after", "executions_app.fence:begin"),
+    ("after", "watcher.stream:ChangeStream.open"),
+    ("after", "watcher.stream:ChangeStream.next_batch"),
     ("after", "watcher.matching:Matcher.match"),
     ("after", "executions_app.ledger:record"),
-    ("before", "watcher.publisher:Publisher.publish"),
     ("after", "watcher.publisher:Publisher.publish"),
-    ("before", "watcher.position:PositionStore.save"),
-    ("after", "watcher.position:PositionStore.save"),
+    ("before", "watcher.position_store:PositionStore.save"),
+    ("after", "watcher.position_store:PositionStore.save"),
     ("before", "executions_app.transitions:enqueue"),
     ("after", "executions_app.transitions:enqueue"),
 ]
-"""Read → match → insert → publish → position; and dispatch's own two steps."""
+"""Lease → term → open → read → match → insert → publish → position; and dispatch's own two steps."""
+
+LAYOUT_STEPS = [
+    ("before", "watcher.stream:ChangeStream.open"),
+    ("before", "watcher.position_store:PositionStore.save"),
+    ("after", "watcher.position_store:PositionStore.save"),
+]
+"""Between a new division of a stream and the first position under it."""
+
+GAP_STEPS = [
+    ("before", "executions_app.gaps:record"),
+    ("after", "executions_app.gaps:record"),
+    ("after", "watcher.losses:record"),
+]
+"""Between a loss and the position behind it."""
+
+BACKFILL_STEPS = [
+    ("before", "watcher.backfill.recording:record"),
+    ("before", "watcher.backfill.recording:_advance"),
+    ("after", "watcher.backfill.recording:_advance"),
+    ("after", "watcher.backfill.recording:record"),
+]
+"""Between a backfill's rows and its cursor, which are one transaction, and on both sides of it."""
 
 WORKER_STEPS = [
     ("after", "executions_app.transitions:claim", 1),
@@ -54,6 +78,76 @@ def test_sigkill_of_the_watcher_at_every_boundary_loses_and_doubles_nothing(flee
     fleet.wait_for(lambda: fleet.enriched() == total)
     fleet.wait_until_idle()
     assert fleet.model.calls()["total"] == total
+
+
+@pytest.mark.faults
+def test_sigkill_between_a_new_division_and_its_first_position_loses_and_doubles_nothing(
+    fleet: Fleet,
+) -> None:
+    fleet.publish()
+    fleet.start_worker()
+    fleet.start_watcher()
+    fleet.insert(BATCH)
+    fleet.wait_for(lambda: fleet.enriched() == BATCH)
+    fleet.kill("watcher")
+    for number, (moment, step) in enumerate(LAYOUT_STEPS, start=1):
+        fleet.insert(BATCH, start=number * BATCH)
+        fleet.cli("streams", "partition", fleet.db.name, str(number + 1))
+        die_at(fleet, f"watcher-{number}", moment, step)
+
+    fleet.start_watcher("heir")
+    total = BATCH * (1 + len(LAYOUT_STEPS))
+    fleet.wait_for(lambda: fleet.enriched() == total)
+    fleet.wait_until_idle()
+    assert fleet.model.calls()["total"] == total
+
+
+@pytest.mark.faults
+def test_sigkill_between_a_loss_on_record_and_the_position_behind_it_leaves_one_gap_that_is_closed(
+    fleet: Fleet,
+) -> None:
+    fleet.publish()
+    fleet.start_worker()
+    fleet.start_watcher()
+    fleet.insert(1)
+    fleet.wait_for(lambda: fleet.enriched() == 1)
+    fleet.kill("watcher")
+    for number, (moment, step) in enumerate(GAP_STEPS):
+        keys = [f"{number}-{part}" for part in range(BATCH)]
+        fleet.db.staging.insert_many([{"_id": key, "text": f"renamed {key}"} for key in keys])
+        fleet.db.staging.rename("tickets", dropTarget=True)
+        die_at(fleet, f"watcher-{number}", moment, step)
+
+    fleet.start_watcher("heir")
+    fleet.wait_for(lambda: fleet.enriched() == BATCH)
+    closed = [("collection_renamed", "closed")] * len(GAP_STEPS)
+    fleet.wait_for(lambda: fleet.rows("SELECT kind, status FROM executions_app_streamgap") == closed)
+    fleet.wait_until_idle()
+    assert max(fleet.model.calls()["per_prompt"].values()) == 1
+
+
+@pytest.mark.faults
+def test_sigkill_between_a_backfills_rows_and_its_cursor_loses_and_doubles_nothing(fleet: Fleet) -> None:
+    total = 40
+    fleet.insert(total)
+    fleet.publish()
+    fleet.start_worker()
+    fleet.cli("backfill", "support", "--no-wait")
+    for number, (moment, step) in enumerate(BACKFILL_STEPS):
+        die_at(fleet, f"watcher-{number}", moment, step)
+
+    fleet.start_watcher("heir")
+    fleet.wait_for(lambda: fleet.enriched() == total)
+    fleet.wait_for(lambda: fleet.rows("SELECT status FROM executions_app_backfill") == [("completed",)])
+    fleet.wait_until_idle()
+    assert fleet.model.calls()["total"] == total
+    assert fleet.count("SELECT sum(recorded) FROM executions_app_backfillrange") == total
+
+
+def die_at(fleet: Fleet, name: str, moment: str, step: str) -> None:
+    """Run a watcher until it kills itself at this step."""
+    child = fleet.start_module(name, "tests.acceptance.kill_at", moment, step, "watcher")
+    fleet.wait_until_dead(name, child)
 
 
 def test_sigkill_of_a_worker_at_every_boundary_costs_a_second_call_only_where_the_answer_was_in_the_air(
