@@ -61,7 +61,7 @@ class Condition:
     def is_worse(self, state: StreamState, detail: str, agents: Iterable[ActiveAgent]) -> None:
         """Note that the stream is refused or broken, and let the health of its agents say so."""
         if (self.status.state, self.status.detail) != (state, detail):
-            self._log.error(f"stream.{state}", detail=detail)
+            self._log.error("stream.worse", state=state.value, detail=detail)
         self.status = replace(self.status, state=state, lag_seconds=None, detail=detail)
         try:
             for agent in agents:

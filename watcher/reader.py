@@ -253,7 +253,7 @@ class Reader(threading.Thread):
         for event in batch.collection_events:
             COLLECTION_EVENTS.labels(self._unit.name, event.operation).inc()
             self._log.warning(
-                f"stream.{event.operation}", collection=event.collection, renamed_to=event.renamed_to
+                "stream.collection_event", operation=event.operation, collection=event.collection
             )
         self._lose(found)
 
@@ -290,9 +290,7 @@ class Reader(threading.Thread):
         self._wait_out(error, self._troubles.pause(action, jitter=shared.jitter()), action)
 
     def _wait_out(self, error: Exception, seconds: float, action: Action = Action.AGAIN) -> None:
-        self._log.warning(
-            "reader.waiting", error=_text(error), action=action.value, seconds=round(seconds, 2)
-        )
+        self._log.warning("reader.waiting", error=_text(error), action=action.value, seconds=seconds)
         self._condition.waits(_text(error))
         drop_broken_connection()
         self._stop_asked.wait(seconds)

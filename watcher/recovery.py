@@ -148,7 +148,7 @@ class Troubles:
         if action is Action.BREAK:
             return BROKEN_PAUSE
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self.row, 10))
-        return longest * (1 + jitter) / 2
+        return round(longest * (1 + jitter) / 2, 3)
 
 
 def code_of(error: BaseException) -> int | None:

@@ -140,7 +140,7 @@ class ChangeStream:
             command, codec_options=CODEC, read_preference=ReadPreference.PRIMARY, session=self._session
         )
 
-    def _read(self, reply: Mapping[str, Any], events: list[Document], *, is_first: bool = False) -> Batch:
+    def _read(self, reply: Mapping[str, Any], events: list[Document]) -> Batch:
         token: str = reply["cursor"]["postBatchResumeToken"]["_data"]
         found = [self._asking.read(raw) for raw in events]
         return Batch(
@@ -149,5 +149,5 @@ class ChangeStream:
             time=time_of_token(token),
             server_time=reply["operationTime"],
             collection_events=tuple(event for event in found if isinstance(event, CollectionEvent)),
-            is_first=is_first,
+            is_first="firstBatch" in reply["cursor"],
         )

@@ -23,13 +23,18 @@ def start_mongod(
     die_with_parent: bool = True,
     replica_set: bool = True,
     start_seconds: float = 60.0,
+    oplog_mb: int = OPLOG_MB,
+    options: tuple[str, ...] = (),
 ) -> RunningServer:
     """Starts mongod and waits until it accepts writes.
 
-    With `replica_set` False it stays a standalone server, which has no change streams.
+    With `replica_set` False it stays a standalone server, which has no change streams. `options` are more words
+    for its command line; `oplog_mb` counts at the first start only.
     Raises BinaryMissing, DataDirectoryBusy, PortTaken or ServerStartFailed.
     """
-    starter = _Starter(data_dir.resolve(), str(find_mongod()), die_with_parent, start_seconds, OPLOG_MB)
+    starter = _Starter(
+        data_dir.resolve(), str(find_mongod()), die_with_parent, start_seconds, oplog_mb, options
+    )
     before = remembered_port(starter.data_dir / "mongod.port")
     has_data = (starter.files / "WiredTiger").exists()
     server = starter.start(port, replica_set=replica_set)
@@ -84,6 +89,7 @@ class _Starter:
     die_with_parent: bool
     seconds: float
     oplog_mb: int
+    options: tuple[str, ...] = ()
 
     @property
     def files(self) -> Path:
@@ -111,6 +117,7 @@ class _Starter:
             # A stop would otherwise wait up to 15 s for clients to move to another member; there is none.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
             *(("--replSet", SET_NAME) if replica_set else ()),
+            *self.options,
         )
 
 

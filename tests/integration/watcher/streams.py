@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +13,17 @@ from bson import Timestamp
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from agents_app import registry
+from agents_app.publish import mark_health, mark_watched, publish
 from agents_app.registry import ActiveAgent
-from executions_app.fence import Term
+from agents_app.spec import parse_spec
+from executions_app.fence import Term, begin
 from executions_app.gaps import NewGap
+from executions_app.models import Execution
+from tests.conditions import eventually
 from watcher.cluster import look_at
 from watcher.event import ChangeEvent
+from watcher.ingest import Ingest
 from watcher.lineup import Lineup
 from watcher.matching import Matcher
 from watcher.pipeline import build_pipeline
@@ -28,6 +35,8 @@ from watcher.unit import Unit
 
 Document = dict[str, Any]
 TERM = Term("stream", 1)
+READER = "mongoclaw-reader"
+"""The name under which failures are asked for, so that they hit nobody else."""
 
 
 class Catch:
@@ -119,3 +128,110 @@ def cluster_time(mongo: MongoClient[Document]) -> Timestamp:
     """The time of the cluster's latest operation."""
     time_now: Timestamp = mongo.admin.command("ping")["operationTime"]
     return time_now
+
+
+class Outbox:
+    """Takes the place of the broker's connection, which has tests of its own."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def publish(self, ids: Sequence[str]) -> None:
+        self.sent += ids
+
+
+class Station:
+    """A reader with a ledger behind it, on a server that can be made to fail."""
+
+    def __init__(self, client: MongoClient[Document], database: str) -> None:
+        self.client = client
+        self.db = client[database]
+        self.home = client[f"{database}_home"]
+        self.unit = Unit(database)
+        self.positions = PositionStore(self.home.positions)
+        self._terms = 0
+        ingest = Ingest(
+            Outbox(),  # type: ignore[arg-type]
+            window=1000,
+            unhealthy=self._unhealthy,
+            now=_now,
+            monotonic=time.monotonic,
+        )
+        self.reading_with = Reading(
+            client=client,
+            positions=self.positions,
+            ingest=ingest,
+            unhealthy=self._unhealthy,
+            watched=mark_watched,
+            max_await_ms=100,
+            position_interval=0.1,
+            position_idle=0.1,
+            now=_now,
+            monotonic=time.monotonic,
+        )
+
+    def _unhealthy(self, agent_id: str, reason: str) -> None:
+        mark_health(agent_id, "unhealthy", reason)
+
+    def agent(
+        self, agent_id: str, *, collection: str = "tickets", now: datetime | None = None, **watch: Any
+    ) -> None:
+        """Publish an agent."""
+        spec = {
+            "id": agent_id,
+            "name": agent_id,
+            "watch": {"database": self.db.name, "collection": collection, **watch},
+            "ai": {"provider": "sandbox", "model": "m", "prompt": "{{ document.text }}"},
+            "write": {"target_field": agent_id},
+        }
+        publish(parse_spec(spec), by="tests", now=now or _now())
+        registry.forget()
+
+    @contextmanager
+    def reading(self, **changes: Any) -> Iterator[Reader]:
+        """Run a reader for the agents that are published, as a new leader would."""
+        self._terms += 1
+        term = Term(f"stream:{self.unit.name}", self._terms)
+        begin(term)
+        reader = Reader(replace(self.reading_with, **changes), self.unit, registry.active_agents(), term=term)
+        reader.start()
+        try:
+            yield reader
+        finally:
+            reader.stop()
+            reader.join(15)
+        assert reader.failure is None
+        assert not reader.is_alive()
+
+    def documents_of(self, agent_id: str) -> list[str]:
+        """The documents that are on record for an agent, one word for each row."""
+        rows = Execution.objects.filter(agent_id=agent_id).order_by("sequence")
+        return list(rows.values_list("document_id", flat=True))
+
+    def wait_for(self, agent_id: str, *keys: str) -> None:
+        """Wait until all these documents are on record."""
+        eventually(lambda: set(keys) <= set(self.documents_of(agent_id)))
+
+    def position(self) -> Position | None:
+        """The stored position."""
+        return self.positions.load(self.unit, look_at(self.client)).position
+
+    def fail(self, command: str, *, times: int | None = 1, **data: Any) -> None:
+        """Let the server fail this client's commands, for good with `times` None."""
+        mode = "alwaysOn" if times is None else {"times": times}
+        self._fail_command(mode, {"failCommands": [command], "appName": READER, **data})
+
+    def recover(self) -> None:
+        """Let the server fail no more."""
+        self._fail_command("off", {})
+
+    def _fail_command(self, mode: object, data: Document) -> None:
+        self.client.admin.command({"configureFailPoint": "failCommand", "mode": mode, "data": data})
+
+    def opens(self) -> int:
+        """How many cursors the server has opened."""
+        return int(self.client.admin.command("serverStatus")["metrics"]["commands"]["aggregate"]["total"])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
