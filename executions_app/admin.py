@@ -15,9 +15,10 @@ from django.utils.safestring import SafeString
 
 from executions_app import queries, transitions
 from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFilter, StatusFilter
+from executions_app.backfill_admin import BackfillAdmin
 from executions_app.cost import cost_text
 from executions_app.gap_admin import StreamGapAdmin
-from executions_app.models import Execution, StreamGap, WorkerProcess
+from executions_app.models import Backfill, Execution, StreamGap, WorkerProcess
 from executions_app.paginator import NearPaginator
 from executions_app.read_only_admin import ReadOnlyAdmin
 from executions_app.states import Status
@@ -29,6 +30,7 @@ MOST_AT_ONCE = 1_000
 """Dead letters that one click runs again: each is a transaction of its own within one request."""
 
 
+admin.site.register(Backfill, BackfillAdmin)
 admin.site.register(StreamGap, StreamGapAdmin)
 
 
