@@ -157,16 +157,21 @@ class Tenures(threading.Thread):
         name = tenure.term.name
         if shun:
             self._shunned[name] = self._monotonic() + self._seconds * RENEWALS
-        was_held = self._forget(tenure)
-        tenure.lose()
-        if not was_held:
+        if not self._forget(tenure):
+            tenure.lose()
             return
+        in_time = self.holds(tenure)
+        tenure.lose()
         try:
             with pymongo.timeout(self._seconds / RENEWALS):
                 tenure.release()
-            log.info("lease.released", lease=name, term=tenure.term.number)
         except PyMongoError as error:
             log.warning("lease.not_released", lease=name, error=type(error).__name__)
+            return
+        if in_time:
+            log.info("lease.released", lease=name, term=tenure.term.number)
+        else:
+            log.warning("lease.ran_out", lease=name, term=tenure.term.number)
 
     def leases(self, prefix: str) -> list[Held]:
         """Read everybody's leases of one kind. Raises pymongo's errors."""
