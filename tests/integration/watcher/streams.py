@@ -187,9 +187,13 @@ class Station:
         publish(parse_spec(spec), by="tests", now=now or _now())
         registry.forget()
 
+    def agents(self) -> list[ActiveAgent]:
+        """The agents of this database that are at work."""
+        return [agent for agent in registry.active_agents() if agent.spec.watch.database == self.db.name]
+
     @contextmanager
     def reading(self, **changes: Any) -> Iterator[Reader]:
-        """Run a reader for the agents that are published, as a new leader would."""
+        """Run a reader for this database's agents that are published, as a new leader would."""
         self._terms += 1
         term = Term(f"stream:{self.unit.name}", self._terms)
         begin(term)

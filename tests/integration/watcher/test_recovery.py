@@ -42,8 +42,7 @@ def failing_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def station(failing_mongod: str) -> Iterator[Station]:
     """A reader of a database of its own."""
     # A server that calls itself shut down is asked again by the driver's monitor, by default ten seconds later.
-    quick = {"serverSelectionTimeoutMS": 5000, "heartbeatFrequencyMS": 500}
-    with MongoClient[Document](failing_mongod, appname=READER, **quick) as client:
+    with MongoClient[Document](failing_mongod, appname=READER, heartbeatFrequencyMS=500) as client:
         station = Station(client, f"t_{uuid.uuid4().hex[:12]}")
         yield station
         station.recover()
