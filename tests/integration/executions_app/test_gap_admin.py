@@ -32,7 +32,7 @@ def sign_in(transactional_db: None) -> SignIn:
     }
 
     def sign_in(name: str) -> Client:
-        user = User.objects.create_user(name, password="secret", is_staff=True)
+        user = User.objects.create(username=name, is_staff=True)
         user.user_permissions.set(Permission.objects.filter(codename__in=granted[name]))
         client = Client()
         client.force_login(user)
