@@ -9,6 +9,7 @@ import json
 import os
 import random
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -69,9 +70,10 @@ def storm(stage: Stage, run: Run) -> Verdict:
     stage.mongods.wait_until_whole()
     _drain(fleet, run.drain)
     history = read_history(fleet.mongo, since, home=fleet.environ["MONGOCLAW_MONGODB__DATABASE"])
-    fleet.wait_for(lambda: not unmoved(fleet, history), seconds=30)
+    _wait(fleet, lambda: not unmoved(fleet, history), seconds=30)
     acknowledged = set().union(*(writer.memory.acknowledged for writer in writers))
     verdict = judge(fleet, history, acknowledged)
+    verdict.positions.extend(f"{name} does not move on" for name in unmoved(fleet, history))
     _report(killer, upheaval, verdict, events=len(history.changes))
     return verdict
 
@@ -93,8 +95,12 @@ def _drain(fleet: Fleet, seconds: float) -> None:
             return False
         return not any(unanswered(fleet.mongo, Ledger.read(fleet).answers))
 
+    _wait(fleet, at_rest, seconds=seconds)
+
+
+def _wait(fleet: Fleet, condition: Callable[[], bool], *, seconds: float) -> None:
     try:
-        fleet.wait_for(at_rest, seconds=seconds)
+        fleet.wait_for(condition, seconds=seconds)
     except AssertionError as error:
         print(f"not at rest: {error}; unfinished rows: {fleet.unfinished()}", flush=True)
 
