@@ -19,7 +19,7 @@ from agents_app.errors import MongoClawError
 from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.admin_filters import AgentFilter
-from executions_app.models import GapStatus, StreamGap
+from executions_app.models import GapKind, GapStatus, StreamGap
 from executions_app.read_only_admin import ReadOnlyAdmin
 
 SHOWN_ID: Final = 8
@@ -59,7 +59,7 @@ class StatusFilter(admin.SimpleListFilter):
 class StreamGapAdmin(ReadOnlyAdmin):
     """Gaps: what agents have not seen, and what was decided about it."""
 
-    list_display = ("short_id", "status_and_policy", "agent_id", "place", "kind", "unseen", "detected_at")
+    list_display = ("short_id", "status_and_policy", "agent_link", "place", "kind", "unseen", "detected_at")
     list_filter = (StatusFilter, AgentFilter, "kind", "policy")
     search_fields = ("id__startswith", "agent__id", "database", "collection")
     search_help_text = "The beginning of a gap's id, an agent, a database or a collection."
@@ -71,7 +71,7 @@ class StreamGapAdmin(ReadOnlyAdmin):
     fields = (
         "id",
         "status_and_effect",
-        "agent_id",
+        "agent_link",
         "place",
         "kind_and_code",
         "detail",
@@ -140,6 +140,12 @@ class StreamGapAdmin(ReadOnlyAdmin):
         """The status, and what it means for the agent."""
         return f"{gap.status}: {_effect(gap)}"
 
+    @admin.display(description="agent")
+    def agent_link(self, gap: StreamGap) -> SafeString:
+        """The agent, with a link to its page."""
+        url = reverse("admin:agents_app_agent_change", args=(gap.agent_id,))
+        return format_html('<a href="{}">{}</a>', url, gap.agent_id)
+
     @admin.display(description="collection")
     def place(self, gap: StreamGap) -> str:
         """Database and collection."""
@@ -148,7 +154,8 @@ class StreamGapAdmin(ReadOnlyAdmin):
     @admin.display(description="kind")
     def kind_and_code(self, gap: StreamGap) -> str:
         """What kind of gap it is, and the server's error that revealed it."""
-        return f"{gap.kind} (MongoDB error {gap.code})" if gap.code else str(gap.kind)
+        kind = GapKind(gap.kind).label
+        return f"{kind} (MongoDB error {gap.code})" if gap.code else str(kind)
 
     @admin.display(description="changes not seen (UTC)")
     def unseen(self, gap: StreamGap) -> SafeString:

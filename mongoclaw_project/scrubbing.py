@@ -18,7 +18,7 @@ _SECRET_NAME: Final = re.compile(
 
 _CREDENTIALS: Final = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.\-]*://)[^/\s@'\"]*@", re.IGNORECASE)
 _BEARER: Final = re.compile(r"\b(?P<kind>bearer|basic)\s+[\w.~+/=\-]{8,}", re.IGNORECASE)
-_PROVIDER_KEY: Final = re.compile(r"\b(?:sk|rk|pk|gsk|xai|hf|AIza|AKIA)[-_]?[A-Za-z0-9_\-]{16,}")
+_PROVIDER_KEY: Final = re.compile(r"\b(?:(?:sk|rk|pk|gsk|xai|hf)[-_]|AIza|AKIA)[A-Za-z0-9_\-]{16,}")
 
 
 def is_secret_name(name: str) -> bool:

@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 ('id', models.CharField(max_length=32, primary_key=True, serialize=False)),
                 ('database', models.CharField(max_length=64)),
                 ('collection', models.CharField(max_length=255)),
-                ('kind', models.CharField(choices=[('history_lost', 'History Lost'), ('collection_renamed', 'Collection Renamed'), ('event_too_large', 'Event Too Large'), ('position_set', 'Position Set')], max_length=32)),
+                ('kind', models.CharField(choices=[('history_lost', 'history lost'), ('collection_renamed', 'collection renamed'), ('event_too_large', 'event too large'), ('position_set', 'position set')], max_length=32)),
                 ('code', models.IntegerField(help_text="The server's error code, if an error revealed the gap.", null=True)),
                 ('detail', models.TextField(blank=True)),
                 ('since', models.CharField(help_text='Cluster time up to which everything was seen.', max_length=16)),
@@ -91,6 +91,7 @@ class Migration(migrations.Migration):
                 ('backfill', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='gaps', to='executions_app.backfill')),
             ],
             options={
+                'verbose_name': 'gap',
                 'ordering': ['-detected_at'],
                 'default_permissions': ('view', 'change'),
             },

@@ -13,10 +13,10 @@ from executions_app.models.backfill import Backfill
 class GapKind(models.TextChoices):
     """What an agent has not seen, and why."""
 
-    HISTORY_LOST = "history_lost"
-    COLLECTION_RENAMED = "collection_renamed"
-    EVENT_TOO_LARGE = "event_too_large"
-    POSITION_SET = "position_set"
+    HISTORY_LOST = "history_lost", "history lost"
+    COLLECTION_RENAMED = "collection_renamed", "collection renamed"
+    EVENT_TOO_LARGE = "event_too_large", "event too large"
+    POSITION_SET = "position_set", "position set"
 
 
 class GapStatus(models.TextChoices):
@@ -55,6 +55,7 @@ class StreamGap(models.Model):
         """Newest first."""
 
         default_permissions = ("view", "change")
+        verbose_name = "gap"
         ordering: ClassVar = ["-detected_at"]
         indexes: ClassVar = [models.Index(fields=["status", "agent"], name="gap_status")]
 

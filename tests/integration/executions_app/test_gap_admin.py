@@ -85,14 +85,14 @@ def test_a_gap_is_listed_and_shown_with_what_it_does(sign_in: SignIn, gap: Strea
     assert gap.pk[:8] in listed
     assert "holds its agent" in listed
     shown = text(client, page(gap))
-    assert "history_lost (MongoDB error 286)" in shown
+    assert "history lost (MongoDB error 286)" in shown
     assert "2025-01-17 01:01:01<br>to 2025-01-17 01:01:51" in shown
 
 
 def test_the_list_is_narrowed_by_status_agent_and_search(sign_in: SignIn, gap: StreamGap) -> None:
     client = sign_in("viewer")
     for query in ({"status": "open"}, {"agent": "triage"}, {"q": gap.pk[:6]}, {"q": "tickets"}):
-        assert "1 gap" in text(client, LIST, **query).replace("stream gap", "gap")
+        assert "1 gap" in text(client, LIST, **query)
     assert gap.pk[:8] not in text(client, LIST, status="closed")
 
 
@@ -108,7 +108,7 @@ def test_who_may_only_look_is_offered_nothing_and_can_do_nothing(sign_in: SignIn
 
 def test_closing_asks_first_then_closes_and_lets_the_agent_go(sign_in: SignIn, gap: StreamGap) -> None:
     client = sign_in("decider")
-    assert "Close: leave it out…" in text(client, page(gap))
+    assert "Leave out…" in text(client, page(gap))
     question = decide(client, "close", gap, confirmed=False)
     assert "Leave the selected gaps as they are?" in question
     assert StreamGap.objects.get().status == GapStatus.OPEN
@@ -117,7 +117,7 @@ def test_closing_asks_first_then_closes_and_lets_the_agent_go(sign_in: SignIn, g
     assert (closed.status, closed.closed_by) == (GapStatus.CLOSED, "decider")
     assert gaps.held_since() == {}
     assert "None of the selected gaps is open to that." in decide(client, "close", gap)
-    assert "Close: leave it out…" not in text(client, page(gap))
+    assert "Leave out…" not in text(client, page(gap))
 
 
 def test_a_backfill_asks_first_and_is_planned(sign_in: SignIn, gap: StreamGap) -> None:
@@ -128,7 +128,7 @@ def test_a_backfill_asks_first_and_is_planned(sign_in: SignIn, gap: StreamGap) -
     assert StreamGap.objects.get().backfill_id == Backfill.objects.get().pk
     shown = text(client, page(gap))
     assert "Backfill…" not in shown
-    assert "Close: leave it out…" in shown
+    assert "Leave out…" in shown
 
 
 def test_open_gaps_are_a_warning_on_the_first_page_and_on_the_agents(sign_in: SignIn, gap: StreamGap) -> None:

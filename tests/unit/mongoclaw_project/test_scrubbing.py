@@ -39,6 +39,8 @@ def test_names_that_only_sound_alike_are_not(name: str) -> None:
         ("key sk-proj-abcdefghijklmnop1234 is bad", "key *** is bad"),
         ("http://localhost:8000/a@b", "http://localhost:8000/a@b"),
         ("mail me@example.com", "mail me@example.com"),
+        ("policy skip_with_gap_record_and_more", "policy skip_with_gap_record_and_more"),
+        ("AKIAABCDEFGHIJKLMNOP and hf_abcdefghijklmnopqrst", "*** and ***"),
     ],
 )
 def test_texts_lose_their_secrets_only(text: str, scrubbed: str) -> None:
