@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from bson import Timestamp
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, QuerySet
 
+from executions_app.due import in_flight
 from executions_app.fence import Term, held
 from executions_app.identity import display_key, execution_id, pack_key, subject_of
 from executions_app.insert import NewRow, insert
@@ -143,30 +143,10 @@ def _refresh_waiting(rows: Sequence[NewRow]) -> set[str]:
     return waiting
 
 
-def in_flight() -> dict[str, int]:
-    """Count each agent's rows that are in the broker or running."""
-    counted: Counter[str] = Counter()
-    for status in (Status.QUEUED, Status.RUNNING):
-        rows = Execution.objects.filter(status=status).values_list("agent_id")
-        counted.update(dict(rows.annotate(Count("id")).order_by()))
-    return dict(counted)
-
-
 def room_of(agents: Sequence[str], window: int) -> dict[str, int]:
     """Tell how many more rows of each agent may be in the broker."""
-    busy = in_flight()
-    return {agent: max(0, window - busy.get(agent, 0)) for agent in agents}
-
-
-def unblocked(rows: QuerySet[Execution]) -> QuerySet[Execution]:
-    """Leave out rows that must wait for an earlier row of the same document (`coalesce: false`) or a running one."""
-    same = Execution.objects.filter(subject=OuterRef("subject"))
-    ahead = same.filter(status__in=UNSTARTED, event_time__lt=OuterRef("event_time"))
-    tied = same.filter(
-        status__in=UNSTARTED, event_time=OuterRef("event_time"), sequence__lt=OuterRef("sequence")
-    )
-    running = same.filter(status=Status.RUNNING)
-    return rows.exclude(Exists(ahead)).exclude(Exists(tied)).exclude(Exists(running))
+    busy = in_flight(agents)
+    return {agent: max(0, window - busy[agent]) for agent in agents}
 
 
 def _rows(events: Iterable[NewExecution], room: dict[str, int], now: datetime) -> list[NewRow]:
@@ -184,9 +164,13 @@ def _last_per_document(events: Iterable[NewExecution]) -> Collection[tuple[NewEx
         subject = subject_of(event.agent_id, event.database, event.collection, event.key)
         identity = subject if event.coalesce else f"{event.agent_id}\0{event.token}"
         earlier = kept.pop(identity, None)
-        by_user = event.cascade and earlier is not None and not earlier[0].cascade
-        kept[identity] = (replace(event, cascade=False) if by_user else event, subject)
+        kept[identity] = (event if earlier is None else _joined(earlier[0], event), subject)
     return kept.values()
+
+
+def _joined(earlier: NewExecution, event: NewExecution) -> NewExecution:
+    time = earlier.event_time if event.since_first else event.event_time
+    return replace(event, cascade=event.cascade and earlier.cascade, event_time=time)
 
 
 def _row(event: NewExecution, subject: str, room: dict[str, int], moment: Any) -> NewRow:

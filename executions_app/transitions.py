@@ -108,12 +108,10 @@ def claim(execution_id: str, *, worker: str, now: datetime) -> Claimed | None:
     """
     _allowed(Status.QUEUED, Status.RUNNING)
     moment = connection.ops.adapt_datetimefield_value(now)
-    try:
-        with write_turn(), connection.cursor() as cursor:
-            cursor.execute(_CLAIM_SQL, [worker, moment, execution_id])
-            found = cursor.fetchone()
-    except IntegrityError:
-        found = None
+    found = None
+    with suppress(IntegrityError), write_turn(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM_SQL, [worker, moment, execution_id])
+        found = cursor.fetchone()
     if found is None:
         _wait_for_document(execution_id, now)
         return None
@@ -228,7 +226,8 @@ def enqueue(ids: Sequence[str], *, now: datetime, term: Term | None = None) -> l
     _allowed(Status.PENDING, Status.QUEUED)
     pending = Execution.objects.filter(id__in=ids, status=Status.PENDING)
     with held(term):
-        free = set(pending.values_list("id", flat=True))
+        # Locked in the order of ids, as those are that an event refreshes: two of a kind never wait for each other.
+        free = set(pending.order_by("id").select_for_update().values_list("id", flat=True))
         Execution.objects.filter(id__in=free, status=Status.PENDING).update(
             status=Status.QUEUED, queued_at=now
         )

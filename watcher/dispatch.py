@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, zip_longest
@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 
 from agents_app import registry
 from agents_app.models import Agent
-from executions_app import ledger, transitions
+from executions_app import due, transitions
 from executions_app.fence import Term
 from executions_app.models import Execution, WorkerProcess
 from executions_app.states import Reason, Status
@@ -33,6 +33,10 @@ SLOW_OBSERVATION: Final = 1.0
 """Seconds; a beat round that took longer says that the database could not take beats from anybody."""
 
 LOST_LIMIT: Final = 1_000
+
+TICK_LIMIT: Final = 2_000
+"""Rows that one round sends, unless more agents than that have due rows: keeps its transaction short."""
+
 ORPHAN_CHECK_SECONDS: Final = 1.0
 
 FORGOTTEN_AFTER: Final = timedelta(hours=1)
@@ -137,15 +141,17 @@ class Dispatch:
 
     def _due(self, now: datetime) -> Iterator[str]:
         """Choose due rows: each agent's by priority and age within its window, agents taking turns."""
-        agents = [agent.agent_id for agent in registry.active_agents()]
-        room = ledger.room_of(agents, self.window)
-        turns = [self._first_rows(agent, room[agent], now) for agent in agents if room[agent]]
+        waiting = due.due_priorities(now)
+        if not waiting:
+            return iter(())
+        active = {agent.agent_id for agent in registry.active_agents()}
+        wanted = {agent: priorities for agent, priorities in waiting.items() if agent in active}
+        rooms = {agent: room for agent, room in due.rooms(wanted, self.window).items() if room.total}
+        share = max(1, TICK_LIMIT // max(1, len(rooms)))
+        turns = [
+            due.first_rows(agent, wanted[agent], room.at_most(share), now) for agent, room in rooms.items()
+        ]
         return (id_ for id_ in chain.from_iterable(zip_longest(*turns)) if id_ is not None)
-
-    def _first_rows(self, agent: str, room: int, now: datetime) -> Sequence[str]:
-        due = Execution.objects.filter(status=Status.PENDING, agent_id=agent, due_at__lte=now)
-        free = ledger.unblocked(due).order_by("-priority", "due_at", "sequence")
-        return list(free.values_list("id", flat=True)[:room])
 
 
 def _beats_of_holders() -> dict[str, int]:

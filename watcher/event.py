@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from bson import Timestamp
@@ -19,6 +20,7 @@ class ChangeEvent:
     `changed` holds the dotted names of the fields that an update touched. It is None for any other operation, and
     for an update whose names are not known, because the event was too large to be read with them.
     `written_by` is the agent named by the document's own metadata when an insert or replace carries it.
+    `wall_time` is the server's clock at the commit, in UTC without saying so; None before MongoDB 6.
     """
 
     token: str
@@ -29,6 +31,7 @@ class ChangeEvent:
     cluster_time: Timestamp
     changed: frozenset[str] | None
     written_by: str | None
+    wall_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def read_event(raw: Mapping[str, Any]) -> ChangeEvent | CollectionEvent:
         cluster_time=raw["clusterTime"],
         changed=None if names is None else frozenset(names),
         written_by=raw.get("written_by"),
+        wall_time=raw.get("wallTime"),
     )
 
 

@@ -39,7 +39,7 @@ PUBLISH_SECONDS: Final = Histogram(
 )
 COMMIT_TO_BROKER_SECONDS: Final = Histogram(
     "mongoclaw_commit_to_broker_seconds",
-    "From an event's wall time at the server to its message in the broker.",
+    "From an event's wall time at the server to its message in the broker; of each publication's oldest event.",
     buckets=(0.002, 0.005, 0.01, 0.015, 0.025, 0.06, 0.1, 0.25, 1, 5, 30, 120),
 )
 GAPS: Final = Counter("mongoclaw_stream_gaps_total", "Gaps put on record.", ["kind", "policy"])

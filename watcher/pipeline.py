@@ -61,6 +61,7 @@ _REFERENCE: Final[Stage] = {
     "to": 1,
     "documentKey": {"_id": 1},
     "clusterTime": 1,
+    "wallTime": 1,
 }
 
 

@@ -12,6 +12,7 @@ from executions_app import transitions
 from executions_app.fence import Term
 from executions_app.models import Execution
 from executions_app.states import Reason
+from watcher.metrics import PUBLISH_SECONDS
 from watcher.publisher import BrokerUnavailable, Publisher
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class Sender:
 
         Raises Fenced if the term is over by then; the rows stay queued, and their lost messages are noticed.
         """
+        started = self._monotonic()
         try:
             self._publisher.publish(ids)
         except BrokerUnavailable:
@@ -50,4 +52,5 @@ class Sender:
                 back, Reason.BROKER_UNAVAILABLE, due_at=self._now() + BROKER_PAUSE, term=term
             )
             return False
+        PUBLISH_SECONDS.observe(self._monotonic() - started)
         return True

@@ -116,7 +116,7 @@ def test_a_database_that_is_in_trouble_itself_loses_no_event(
         raise InternalError("cannot execute INSERT in a read-only transaction")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ledger, "record", read_only)
+        patched.setattr(ledger, "enter", read_only)
         with pytest.raises(InternalError):
             intake.ingest.ingest(intake.matcher, [make_change(1)])
     assert intake.unhealthy == {}

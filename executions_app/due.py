@@ -1,0 +1,119 @@
+"""Which rows may go to the broker now. Found by leaps through one index: a thousand idle agents cost nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, QuerySet
+
+from executions_app.models import Execution
+from executions_app.states import UNSTARTED, Status
+
+LOW_SHARE: Final = 4
+"""Rows of negative priority (backfills) may take one in so many places of an agent's window, and at least one."""
+
+# Goes from each agent's each priority to the next, and looks at the row that is due first. Every step is one look
+# into the index `execution_due`, however many rows wait.
+_HEADS_SQL: Final = """
+    WITH RECURSIVE head(agent_id, priority, due_at) AS (
+        SELECT agent_id, priority, due_at
+          FROM executions_app_execution
+         WHERE id = (SELECT id FROM executions_app_execution WHERE status = 'pending'
+                      ORDER BY agent_id, priority DESC, due_at, sequence LIMIT 1)
+        UNION ALL
+        SELECT following.agent_id, following.priority, following.due_at
+          FROM head
+          JOIN executions_app_execution AS following ON following.id = COALESCE(
+               (SELECT id FROM executions_app_execution AS lower
+                 WHERE lower.status = 'pending' AND lower.agent_id = head.agent_id
+                   AND lower.priority < head.priority
+                 ORDER BY lower.priority DESC, lower.due_at, lower.sequence LIMIT 1),
+               (SELECT id FROM executions_app_execution AS later
+                 WHERE later.status = 'pending' AND later.agent_id > head.agent_id
+                 ORDER BY later.agent_id, later.priority DESC, later.due_at, later.sequence LIMIT 1)))
+    SELECT agent_id, priority FROM head WHERE due_at <= %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many more rows of an agent may be in the broker: altogether, and of negative priority."""
+
+    total: int
+    low: int
+
+    def at_most(self, rows: int) -> Room:
+        """Leave room for no more than so many rows."""
+        return Room(min(self.total, rows), min(self.low, rows))
+
+
+def due_priorities(now: datetime) -> dict[str, list[int]]:
+    """Return the agents that have due rows, each with the priorities of these, highest first."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_HEADS_SQL, [connection.ops.adapt_datetimefield_value(now)])
+        for agent, priority in cursor.fetchall():
+            found[agent].append(priority)
+    return dict(found)
+
+
+# What is true of every such row, said to the planner of SQLite: without it the planner takes the index of the
+# agent's whole history for as good as the one of its few rows in this state.
+_IN_FLIGHT: Final = (
+    {"status": Status.QUEUED, "queued_at__isnull": False},
+    {"status": Status.RUNNING, "worker__gt": ""},
+)
+
+
+def in_flight(agents: Collection[str], **which: object) -> Counter[str]:
+    """Count the rows of these agents that are in the broker or running."""
+    counted: Counter[str] = Counter()
+    for state in _IN_FLIGHT:
+        rows = Execution.objects.filter(agent_id__in=agents, **state, **which)
+        counted.update(dict(rows.values_list("agent_id").annotate(Count("id")).order_by()))
+    return counted
+
+
+def rooms(due: dict[str, list[int]], window: int) -> dict[str, Room]:
+    """Tell how much room agents with due rows have left in their windows."""
+    busy = in_flight(due)
+    low = in_flight([agent for agent, priorities in due.items() if priorities[-1] < 0], priority__lt=0)
+    return {
+        agent: Room(
+            max(0, window - busy[agent]),
+            max(0, min(window - busy[agent], max(1, window // LOW_SHARE) - low[agent])),
+        )
+        for agent in due
+    }
+
+
+def first_rows(agent: str, priorities: Sequence[int], room: Room, now: datetime) -> list[str]:
+    """Return the ids of an agent's next rows, by priority and age, as far as there is room for them."""
+    waiting = Execution.objects.filter(status=Status.PENDING, agent_id=agent, due_at__lte=now)
+    ids: list[str] = []
+    if priorities[0] >= 0:
+        ids += _ids(waiting.filter(priority__gte=0), room.total)
+    if priorities[-1] < 0:
+        ids += _ids(waiting.filter(priority__lt=0), min(room.low, room.total - len(ids)))
+    return ids
+
+
+def _ids(rows: QuerySet[Execution], most: int) -> list[str]:
+    free = unblocked(rows).order_by("-priority", "due_at", "sequence")
+    return list(free.values_list("id", flat=True)[:most]) if most > 0 else []
+
+
+def unblocked(rows: QuerySet[Execution]) -> QuerySet[Execution]:
+    """Leave out rows that must wait for an earlier row of the same document (`coalesce: false`) or a running one."""
+    same = Execution.objects.filter(subject=OuterRef("subject"))
+    ahead = same.filter(status__in=UNSTARTED, event_time__lt=OuterRef("event_time"))
+    tied = same.filter(
+        status__in=UNSTARTED, event_time=OuterRef("event_time"), sequence__lt=OuterRef("sequence")
+    )
+    running = same.filter(status=Status.RUNNING)
+    return rows.exclude(Exists(ahead)).exclude(Exists(tied)).exclude(Exists(running))
