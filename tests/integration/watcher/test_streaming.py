@@ -85,6 +85,19 @@ class Site:
         """What a watcher reads, and how that is."""
         return {name: led.status.state for name, led in keeper.led().items()}
 
+    def hold_as_straggler(self) -> None:
+        """Let somebody hold the lease of the whole database who does nothing any more."""
+        lease = {"_id": f"stream:{self.db.name}", "holder": "asleep", "term": 7, "database": self.db.name}
+        self.home.leases.insert_one(lease)
+        an_hour = [{"$set": {"expires_at": {"$add": ["$$NOW", 3_600_000]}}}]
+        self.home.leases.update_one({"holder": "asleep"}, an_hour)
+
+    def let_steps_pass(self, keeper: StreamKeeper) -> None:
+        """Wait until a watcher has looked several times, and is known to the others."""
+        eventually(keeper.tenures.members.live)
+        stepped_at = keeper.tenures.steps()["stream"]
+        eventually(lambda: keeper.tenures.steps()["stream"] > stepped_at + 1)
+
     def is_read_in_parts(self, parts: int, *keepers: StreamKeeper) -> Callable[[], bool]:
         """A probe: these watchers together read the database in so many parts."""
         name = self.db.name
@@ -241,23 +254,43 @@ def test_the_parts_of_a_divided_stream_are_shared_and_no_document_is_read_twice(
     assert Counter(site.watched.catch.keys) == Counter(range(200))
 
 
-def test_parts_wait_for_whoever_still_reads_the_whole(site: Site, mongo: MongoClient[Document]) -> None:
-    straggler = {"_id": f"stream:{site.db.name}", "holder": "asleep", "term": 7, "database": site.db.name}
-    site.home.leases.insert_one(straggler)
-    site.home.leases.update_one(
-        {"holder": "asleep"}, [{"$set": {"expires_at": {"$add": ["$$NOW", 3_600_000]}}}]
-    )
+def test_parts_wait_for_whoever_still_reads_the_whole(site: Site) -> None:
+    site.hold_as_straggler()
     site.controls.divide(site.db.name, 2)
     keeper = site.start("a")
-    eventually(keeper.tenures.members.live)
-    settled = keeper.tenures.steps()["stream"]
-    eventually(lambda: keeper.tenures.steps()["stream"] > settled + 1)
+    site.let_steps_pass(keeper)
     assert keeper.led() == {}
 
     site.home.leases.update_one({"holder": "asleep"}, {"$set": {"holder": None}})
 
     eventually(lambda: len(keeper.led()) == 2)
     assert fence.highest(f"stream:{site.db.name}") == 8
+
+
+def test_who_has_the_lease_of_a_part_waits_too_while_somebody_reads_the_whole(site: Site) -> None:
+    site.controls.pause(site.db.name)
+    site.controls.divide(site.db.name, 2)
+    keeper = site.start("a")
+    eventually(lambda: list(site.states(keeper).values()) == [StreamState.PAUSED] * 2)
+    site.hold_as_straggler()
+    site.controls.resume(site.db.name)
+    site.let_steps_pass(keeper)
+    assert list(site.states(keeper).values()) == [StreamState.PAUSED] * 2
+
+    site.home.leases.update_one({"holder": "asleep"}, {"$set": {"holder": None}})
+
+    eventually(site.is_live(keeper, *keeper.led()))
+
+
+def test_readers_begin_anew_when_an_operator_asks_for_it(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper = site.start("a")
+    eventually(site.is_live(keeper, site.db.name))
+
+    site.controls.renew(site.db.name)
+
+    eventually(lambda: caplog.text.count("stream.opened") == 2)
 
 
 def test_a_server_that_cannot_divide_says_so_and_the_other_databases_go_on(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import combinations, product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +13,7 @@ from watcher.shares import Share, share_of
 
 Holders = dict[str, str | None]
 
-UNITS = [f"unit-{number}" for number in range(9)]
+UNITS = [f"unit-{number}" for number in range(10)]
 WATCHERS = [f"watcher-{number}" for number in range(5)]
 
 units = st.lists(st.sampled_from(UNITS), unique=True)
@@ -52,6 +54,21 @@ def test_every_unit_is_held_and_nobody_has_two_more_than_another_whoever_came_an
     assert max(counts) - min(counts) <= 1
 
 
+@pytest.mark.parametrize("number", range(10))
+def test_however_many_units_and_whoever_joins_or_leaves_shares_become_even(number: int) -> None:
+    some = [list(living) for size in (1, 2, 3, 4) for living in combinations(WATCHERS[:4], size)]
+    for before, after in product(some, some):
+        holders: Holders = dict.fromkeys(UNITS[:number])
+        settle(holders, before, [])
+        holders = {unit: holder if holder in after else None for unit, holder in holders.items()}
+
+        settle(holders, after, [])
+
+        counts = [list(holders.values()).count(watcher) for watcher in after]
+        assert sum(counts) == number
+        assert max(counts) - min(counts) <= 1
+
+
 @given(units, watchers, st.data())
 def test_once_shared_nothing_moves(names: list[str], living: list[str], data: st.DataObject) -> None:
     holders: Holders = {unit: data.draw(st.sampled_from([None, *living])) for unit in names}
@@ -89,3 +106,17 @@ def test_a_newcomer_gets_a_share_from_the_one_that_has_all() -> None:
 
     assert share_of("first", units=["a", "b", "c"], holders=holders, members=both).give_up == ("c",)
     assert share_of("second", units=["a", "b", "c"], holders=holders, members=both) == Share()
+
+
+def test_who_lets_a_unit_go_for_one_that_has_none_does_not_take_it_back() -> None:
+    names = ["a", "b", "c", "d"]
+    holders: Holders = {"a": "first", "b": "first", "c": "second", "d": "second"}
+    living = ["first", "second", "third"]
+    assert share_of("first", units=names, holders=holders, members=living) == Share()
+    assert share_of("second", units=names, holders=holders, members=living) == Share(give_up=("d",))
+
+    holders["d"] = None
+
+    assert share_of("first", units=names, holders=holders, members=living) == Share()
+    assert share_of("second", units=names, holders=holders, members=living) == Share()
+    assert share_of("third", units=names, holders=holders, members=living) == Share(take=("d",))
