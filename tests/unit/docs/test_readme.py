@@ -15,13 +15,14 @@ from mongoclaw_project.cli.main import mongoclaw
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+STREAMS = (ROOT / "docs/streams.md").read_text(encoding="utf-8")
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
-SPANS = re.findall(r"`([^`\n]+)`", README)
+SPANS = re.findall(r"`([^`\n]+)`", README + STREAMS)
 
 
 def code_lines() -> list[str]:
-    """Every line of the README's code: inline, indented, and in blocks without their prompts."""
-    lines = re.findall(r"^(?:\$ | {4})(.+)$", README, flags=re.MULTILINE)
+    """Every line of code of the pages with commands: inline, indented, and in blocks without their prompts."""
+    lines = re.findall(r"^(?:\$ | {4})(.+)$", README + STREAMS, flags=re.MULTILINE)
     return [*SPANS, *lines]
 
 

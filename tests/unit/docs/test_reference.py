@@ -8,6 +8,7 @@ import pytest
 from agents_app.spec import NO_EFFECT, known_paths
 from docs.generate.figures import block, source_of, with_figures
 from docs.generate.meanings import MEANINGS
+from docs.generate.metrics import declared
 from docs.generate.pages import PAGES
 from docs.generate.reasons import POLICY_AND_WRITE, error_classes, first_line
 from executions_app.states import Reason
@@ -57,6 +58,19 @@ def test_a_setting_without_effect_is_read_by_nothing_and_the_readme_says_so(path
 def test_a_setting_with_an_effect_is_read_by_something(path: str, code: str) -> None:
     spec = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "agents_app/spec").glob("*.py"))
     assert re.search(rf"\.{path.rpartition('.')[2]}\b", code + spec)
+
+
+@pytest.mark.parametrize("name", declared())
+def test_a_metric_is_measured_by_something(name: str, code: str) -> None:
+    declaration = (ROOT / "watcher/metrics.py").read_text(encoding="utf-8")
+    assert re.search(rf"\b{name}\b", code.replace(declaration, "")), f"nothing sets {name}"
+
+
+def test_every_metric_has_our_prefix_and_a_sentence() -> None:
+    described = [next(iter(metric.describe())) for metric in declared().values()]
+    assert len(described) > 10
+    assert [one.name for one in described if not one.name.startswith("mongoclaw_")] == []
+    assert [one.name for one in described if not re.fullmatch(r"[A-Z].*\.", one.documentation)] == []
 
 
 def test_every_reason_is_on_the_page() -> None:

@@ -116,6 +116,15 @@ def test_every_part_waits_for_healthy_stores_and_for_the_migration(compose: dict
         assert needs["mongo"] == {"condition": "service_healthy"}
 
 
+def test_each_watcher_says_whether_it_is_ready_where_it_is_asked(compose: dict[str, Any]) -> None:
+    watcher = compose["services"]["watcher"]
+    settings = load(watcher["environment"]).settings.watcher
+    assert watcher["deploy"]["replicas"] == 2
+    assert settings.metrics_host == "0.0.0.0"
+    assert f":{settings.metrics_port}/health/ready" in watcher["healthcheck"]["test"][-1]
+    assert "ports" not in watcher
+
+
 def test_the_broker_never_evicts_messages(compose: dict[str, Any]) -> None:
     assert "--maxmemory-policy noeviction" in compose["services"]["valkey"]["command"][-1]
 

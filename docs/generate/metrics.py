@@ -1,0 +1,69 @@
+"""The metrics of the watcher, from their declarations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from docs.generate.markdown import page, table
+from watcher import metrics
+
+_LEAD: Final = """\
+Each watcher answers at `MONGOCLAW_WATCHER__METRICS_HOST` and `MONGOCLAW_WATCHER__METRICS_PORT` (127.0.0.1:9464; 0 turns
+it off) for `/metrics`, `/health/live` and `/health/ready`. A port that is taken is a warning in the log, and the
+watcher works without; give each watcher of a host its own. Beside the metrics below there are those of the process
+itself, `process_…` and `python_…`.
+
+A stream is named as in `mongoclaw streams list`: the database, or `database#part/parts` where it is divided. The gauges
+of a stream exist at the watcher that leads it and nowhere else: they move with it.
+
+All times are those of the primary's clock. This host's clock has no part in them."""
+
+_ALERTS: Final = (
+    (
+        "`min(mongoclaw_time_to_history_lost_seconds) < 3600`",
+        "Changes may be lost within the hour. Let a watcher read, or enlarge the oplog.",
+    ),
+    (
+        "`max(mongoclaw_stream_lag_seconds) > 60`, for 5 minutes",
+        "A stream does not keep up, or is not read: `mongoclaw streams list`.",
+    ),
+    (
+        "`absent(mongoclaw_stream_lag_seconds)`, for 5 minutes",
+        "No watcher leads any stream, or no agent is enabled.",
+    ),
+    (
+        "`increase(mongoclaw_stream_gaps_total[1h]) > 0`",
+        "An agent has not seen something: `mongoclaw streams gaps list`.",
+    ),
+    (
+        "`/health/ready` is not 200",
+        "This watcher does not do its work; the reply says why. A standby is 200.",
+    ),
+)
+
+
+_SUFFIXES: Final = {"counter": "_total", "histogram": "_{bucket,sum,count}"}
+
+
+def reference() -> str:
+    """The page."""
+    headers = ("metric", "kind", "labels", "meaning")
+    listed = table(headers, map(_row, declared().values()))
+    alerts = table(("when", "what it means"), _ALERTS)
+    return page("Metrics", _LEAD, listed, "## What to be woken by", alerts)
+
+
+def declared() -> dict[str, MetricWrapperBase]:
+    """The metrics by the names of their declarations, in the order of these."""
+    found = vars(metrics).items()
+    return {name: value for name, value in found if isinstance(value, MetricWrapperBase)}
+
+
+def _row(metric: MetricWrapperBase) -> tuple[str, str, str, str]:
+    described = next(iter(metric.describe()))
+    labels = metric._labelnames  # noqa: SLF001  # the library tells them nowhere else
+    name, kind = described.name, described.type
+    shown = f"{name}{_SUFFIXES.get(kind, '')}"
+    return f"`{shown}`", kind, ", ".join(f"`{label}`" for label in labels), described.documentation
