@@ -13,7 +13,7 @@ from pymongo import MongoClient
 
 from tests.acceptance.conftest import Fleet
 from tests.acceptance.model.agents import PROMPT, RULES, Document, Rule
-from tests.acceptance.model.witness import ANSWER, History, Written
+from tests.acceptance.model.witness import ANSWER, History, Written, pack
 
 ROWS = """
 SELECT id, agent_id, collection, document_id, event_time, sequence, operation, status, claim, completed_at, error_type
@@ -229,14 +229,16 @@ def _judge_positions(verdict: Verdict, history: History) -> None:
 
 
 def unmoved(fleet: Fleet, history: History) -> list[str]:
-    """Name the watched databases whose stream's position is not behind their last event."""
+    """Name the watched databases whose stream is not behind their last event, in all its parts."""
     home = fleet.mongo[fleet.environ["MONGOCLAW_MONGODB__DATABASE"]]
-    at = {str(found["_id"]).partition("#")[0]: found["cluster_time"] for found in home.resume_tokens.find()}
-    late: dict[str, str] = {}
-    for change in history.changes:
-        late[change.namespace.partition(".")[0]] = change.time
-    return [
-        database
-        for database, time in late.items()
-        if database not in at or f"{at[database].time:08x}{at[database].inc:08x}" < time
-    ]
+    late = {change.namespace.partition(".")[0]: change.time for change in history.changes}
+    found: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+    for position in home.resume_tokens.find():
+        found[position["database"]].append((position["layout"], pack(position["cluster_time"])))
+    return [database for database, time in late.items() if _reached(found[database]) < time]
+
+
+def _reached(positions: list[tuple[int, str]]) -> str:
+    """How far all parts of the present layout have come."""
+    layout = max((layout for layout, _ in positions), default=0)
+    return min((time for of, time in positions if of == layout), default="")

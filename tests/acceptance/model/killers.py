@@ -39,8 +39,8 @@ class Killer:
 
     @property
     def kills(self) -> int:
-        """How many processes were killed so far; a step-down and a pause kill nobody."""
-        return sum(count for name, count in self.struck.items() if name not in {"step_down", "pause"})
+        """How many processes were killed so far."""
+        return sum(count for name, count in self.struck.items() if name not in _HARMLESS)
 
     def pause(self, longest: float) -> None:
         """Let the system work for some seconds."""
@@ -87,6 +87,11 @@ class Killer:
         self._asleep[name] = time.monotonic() + PAUSED_SECONDS
         self._signal(name, signal.SIGSTOP)
 
+    def _divide(self) -> None:
+        """Let a stream be read in another number of parts; with MongoDB away that may fail."""
+        database = self._dice.choice(("shop", "desk"))
+        self._fleet.cli("streams", "partition", database, str(self._dice.randint(1, 3)), check=False)
+
     def _primary(self) -> None:
         self._mongod(self._mongods.primary())
 
@@ -118,6 +123,7 @@ _STRIKES: dict[str, Callable[[Killer], None]] = {
     "watcher": Killer._watcher,
     "worker": Killer._worker,
     "pause": Killer._pause,
+    "divide": Killer._divide,
     "primary": Killer._primary,
     "secondary": Killer._secondary,
     "step_down": Killer._step_down,
@@ -125,9 +131,9 @@ _STRIKES: dict[str, Callable[[Killer], None]] = {
     "broker_empty": Killer._broker_empty,
 }
 _MONGOD = ("primary", "secondary", "step_down")
+_HARMLESS = frozenset({"pause", "divide", "step_down"})
 _VICTIMS = (
-    *("watcher", "watcher", "watcher", "worker", "worker", "pause"),
+    *("watcher", "watcher", "watcher", "pause", "divide"),
+    *("worker", "worker", "broker", "broker_empty"),
     *_MONGOD,
-    "broker",
-    "broker_empty",
 )
