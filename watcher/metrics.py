@@ -26,7 +26,7 @@ TIME_TO_HISTORY_LOST: Final = Gauge(
 )
 EVENTS: Final = Counter(
     "mongoclaw_stream_events_total",
-    "Events read, by what became of them: matched, unmatched, self_write, filtered, held.",
+    "Events read, by what became of them: matched, unmatched, self_write, filtered.",
     ["stream", "outcome"],
 )
 ROWS: Final = Counter(
