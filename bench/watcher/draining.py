@@ -12,7 +12,7 @@ from bson import ObjectId, Timestamp
 from bench.fleet import Document
 from bench.processes import usage_of
 from bench.scenarios import ticket
-from bench.watcher.raw import drain, streams
+from bench.watcher.raw import drain, now_of, streams
 from bench.watcher.stage import EVERYTHING, Stage, prepare, stage
 
 NO_ROOM: Final = 1
@@ -62,9 +62,8 @@ def _drained(scene: Stage, documents: int, done: Callable[[], bool], *, poll: fl
 def write(scene: Stage, documents: int) -> Timestamp:
     """Insert documents of a kilobyte; returns the cluster time before the first."""
     tickets = scene.mongo.bench.tickets
-    since: Timestamp = scene.mongo.admin.command("ping")["operationTime"]
-    later = Timestamp(since.time, since.inc + 1)
+    since = now_of(scene.mongo)
     for start in range(0, documents, 10_000):
         numbers = range(start, min(start + 10_000, documents))
         tickets.insert_many([{**ticket(n), "_id": ObjectId()} for n in numbers], ordered=False)
-    return later
+    return since

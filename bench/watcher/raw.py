@@ -26,6 +26,12 @@ def streams(mongo: MongoClient[Document]) -> list[Document]:
     return list(found.values())
 
 
+def now_of(mongo: MongoClient[Document]) -> Timestamp:
+    """Return a cluster time that everything written from now on is at or after."""
+    reply: Timestamp = mongo.admin.command("ping")["operationTime"]
+    return Timestamp(reply.time, reply.inc + 1)
+
+
 def drain(mongo: MongoClient[Document], command: Document, since: Timestamp, events: int) -> float:
     """Read so many events from that time on and do nothing with them; returns events per second.
 

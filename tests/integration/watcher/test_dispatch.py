@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from bson import Timestamp
 from django.db import OperationalError
+from pytest_django import DjangoAssertNumQueries
 
 from agents_app import registry
 from agents_app.publish import archive, publish, set_enabled
 from agents_app.spec import parse_spec
-from executions_app import ledger, transitions
+from executions_app import fence, ledger, transitions
+from executions_app.fence import Term
 from executions_app.heartbeat import Heartbeat
 from executions_app.ledger import NewExecution
 from executions_app.models import Execution, WorkerProcess
@@ -367,3 +369,99 @@ def test_a_dead_worker_leaves_no_row_behind_for_longer_than_an_hour() -> None:
         dispatch.tick()
 
     assert set(WorkerProcess.objects.values_list("role", flat=True)) == {"dispatch"}
+
+
+def test_rows_of_low_priority_take_a_quarter_of_the_window_and_leave_the_rest_to_changes() -> None:
+    make_agent("a")
+    backlog("a", 20, priority=-1000)
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock, window=8)
+
+    assert [dispatch.tick(), dispatch.tick()] == [2, 0]
+
+    backlog("a", 20, start=100)
+    assert [dispatch.tick(), dispatch.tick()] == [6, 0]
+    sent = Execution.objects.filter(id__in=outbox.sent)
+    assert Counter(sent.values_list("priority", flat=True)) == {-1000: 2, 0: 6}
+
+
+def test_the_smallest_window_still_lets_low_priority_through() -> None:
+    make_agent("a")
+    backlog("a", 2, priority=-1000)
+    outbox = Outbox()
+
+    assert make_dispatch(outbox, Clock(), window=1).tick() == 1
+
+
+def test_a_change_of_a_document_that_a_backfill_waits_for_goes_before_the_backfill() -> None:
+    make_agent("a")
+    backlog("a", 30, priority=-1000, backfill="b" * 32)
+    backlog("a", 1, start=29, token="82FFFF")
+    outbox = Outbox()
+
+    make_dispatch(outbox, Clock(), window=4).tick()
+
+    first = Execution.objects.get(id=outbox.sent[0])
+    assert (first.document_id, first.priority, first.backfill) == ("29", 0, "")
+
+
+def test_agents_that_have_nothing_to_do_cost_no_query_each(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for number in range(30):
+        make_agent(f"agent-{number}")
+    backlog("agent-7", 1)
+    Execution.objects.update(due_at=NOW + timedelta(hours=1))
+    dispatch = make_dispatch(Outbox(), Clock())
+    dispatch.tick()
+
+    with django_assert_max_num_queries(1):
+        assert dispatch.tick() == 0
+
+
+def test_rows_that_many_agents_have_due_are_found_among_those_that_are_not() -> None:
+    for number in range(12):
+        make_agent(f"agent-{number}")
+        backlog(f"agent-{number}", 2, start=10 * number, priority=number % 3 - 1)
+        backlog(f"agent-{number}", 1, start=10 * number + 5, priority=7)
+    late = Execution.objects.filter(priority=7)
+    late.exclude(agent_id="agent-5").update(due_at=NOW + timedelta(hours=1))
+    Execution.objects.filter(agent_id="agent-8").update(due_at=NOW + timedelta(hours=1))
+    outbox = Outbox()
+
+    make_dispatch(outbox, Clock(), window=100).tick()
+
+    due = Execution.objects.filter(due_at__lte=NOW).values_list("id", flat=True)
+    assert sorted(outbox.sent) == sorted(due)
+    assert len(outbox.sent) == 11 * 2 + 1
+
+
+def test_a_dispatcher_whose_term_is_over_writes_nothing() -> None:
+    make_agent("a")
+    backlog("a", 3)
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+    fence.begin(Term("dispatch", 1))
+    assert dispatch.tick(Term("dispatch", 1)) == 3
+    running = transitions.claim(outbox.sent[0], worker="w" * 32, now=NOW)
+    assert running is not None
+    backlog("a", 2, start=10)
+    archive("a", now=NOW)
+    clock.advance(100)
+    before = list(Execution.objects.order_by("id").values())
+
+    fence.begin(Term("dispatch", 2))
+    for moves in (
+        lambda term: transitions.enqueue(
+            list(Execution.objects.values_list("id", flat=True)), now=NOW, term=term
+        ),
+        lambda term: transitions.withdraw(Execution.objects.all(), Reason.OVERDUE, due_at=NOW, term=term),
+        lambda term: transitions.reclaim(["w" * 32], now=NOW, term=term),
+        lambda term: transitions.abandon(Execution.objects.all(), Reason.AGENT_NOT_FOUND, now=NOW, term=term),
+        dispatch.tick,
+    ):
+        with pytest.raises(fence.Fenced):
+            moves(Term("dispatch", 1))
+
+    assert list(Execution.objects.order_by("id").values()) == before
+    assert len(outbox.sent) == 3

@@ -1,0 +1,89 @@
+"""What a thousand agents cost that have nothing to do, and how soon one more is at work."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from bench.fleet import ROOT, Document, publish, run
+from bench.processes import usage_of
+from bench.scenarios import ENRICHED, agent, ticket
+from bench.watcher.raw import streams
+from bench.watcher.stage import Stage, stage
+from sandbox.children import Command
+from sandbox.model.client import start_model
+from sandbox.supervisor import ChildSpec
+
+DATABASES: Final = 3
+COLLECTIONS: Final = 200
+# A command for each would take a second each.
+PUBLISH_ALL: Final = """
+import json
+from datetime import UTC, datetime
+from agents_app.publish import publish
+from agents_app.spec import parse_spec
+for spec in json.load(open({path!r})):
+    publish(parse_spec(spec), by="bench", now=datetime.now(UTC))
+"""
+
+
+def idle(directory: Path, *, agents: int, seconds: float) -> Document:
+    """Publish the agents, let the watcher stand idle, then publish one more and insert its first document."""
+    with stage(directory) as scene:
+        _publish_all(scene, [_spec(number) for number in range(agents)])
+        _start_worker(scene)
+        started = time.monotonic()
+        pid = scene.start_watcher()
+        scene.wait(lambda: len(streams(scene.mongo)) == DATABASES, seconds=120)
+        ready = time.monotonic() - started
+        time.sleep(5)
+        before, begun = usage_of(pid), time.monotonic()
+        time.sleep(seconds)
+        after, elapsed = usage_of(pid), time.monotonic() - begun
+        return {
+            "agents": agents,
+            "collections": COLLECTIONS,
+            "databases": DATABASES,
+            "cursors": len(streams(scene.mongo)),
+            "start_seconds": round(ready, 2),
+            "cpu_percent_of_a_core": round((after.cpu_seconds - before.cpu_seconds) / elapsed * 100, 2),
+            "rss_mb": after.rss_mb,
+            "first_result_of_a_new_agent_seconds": round(_first_result(scene), 2),
+        }
+
+
+def _first_result(scene: Stage) -> float:
+    """Return the seconds from the end of the publishing command to the enriched document."""
+    publish(scene.environ, {**_spec(0), "id": "newcomer"}, scene.directory)
+    place = _spec(0)["watch"]
+    tickets = scene.mongo[place["database"]][place["collection"]]
+    started = time.monotonic()
+    tickets.insert_one(ticket(0))
+    written = {"_id": 0, "newcomer.category": ENRICHED["ai.category"]}
+    scene.wait(lambda: tickets.find_one(written, {"_id": 1}) is not None, seconds=60, poll=0.01)
+    return time.monotonic() - started
+
+
+def _spec(number: int) -> Document:
+    collection = number % COLLECTIONS
+    place = {"database": f"bench{collection % DATABASES}", "collection": f"tickets{collection}"}
+    name = f"agent-{number:04}"
+    return {**agent(), "id": name, "watch": place, "write": {"target_field": "newcomer"}}
+
+
+def _publish_all(scene: Stage, specs: list[Document]) -> None:
+    path = scene.directory / "agents.json"
+    path.write_text(json.dumps(specs))
+    run(scene.environ, "manage.py", "shell", "-c", PUBLISH_ALL.format(path=str(path)))
+
+
+def _start_worker(scene: Stage) -> None:
+    model = scene.supervisor.adopt(start_model(scene.directory / "model", latency="50"))
+    scene.environ["MONGOCLAW_AI__SANDBOX_URL"] = model.url
+    flags = ("--pool", "threads", "--concurrency", "16", "-Q", "mongoclaw", "--loglevel", "WARNING")
+    quiet = ("--without-gossip", "--without-mingle")
+    words = (sys.executable, "-m", "celery", "-A", "mongoclaw_project", "worker", *flags, *quiet)
+    scene.supervisor.start(ChildSpec("worker", Command(words, env=scene.environ, directory=ROOT)))
