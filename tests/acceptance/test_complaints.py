@@ -123,6 +123,8 @@ def test_3_another_filter_and_other_collections_leave_the_position_good(fleet: F
 
     wait_for_rows(fleet, 9)
     assert fleet.rows(GAPS) == []
+    # The token is good for the pipeline that it came from, and the time for any.
+    assert '"start": "StartPoint(token=None, time=Timestamp(' in fleet.log("again")
     assert "reader.waiting" not in fleet.log("again")
 
 
@@ -179,7 +181,7 @@ def test_6_an_event_over_16_mb_does_not_poison_the_stream(fleet: Fleet) -> None:
         watch={"operations": ["insert", "update", "replace"]}, write={"target_collection": "answers"}
     )
     fleet.start()
-    # The event holds the document, or the field's new value, and more: without a projection it could not be sent.
+    # Who asks for events with what changed and the document as it is now cannot be sent the update: it has 32 MB.
     blob = b"x" * (16 * 1024 * 1024 - 200)
     fleet.db.tickets.insert_one({"_id": "big", "text": "large", "blob": blob})
     fleet.db.tickets.update_one({"_id": "big"}, {"$set": {"blob": blob[:-1], "text": "large again"}})
