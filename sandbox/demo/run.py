@@ -102,7 +102,8 @@ def _plan(options: DemoOptions, progress: report.Progress) -> SystemPlan:
     return SystemPlan(
         data_dir=options.data_dir,
         web_port=web_port,
-        environ=environ | {"MONGOCLAW_ENV_FILE": "/dev/null"},
+        # Nobody asks for metrics here, and the port may be that of a system that runs beside.
+        environ=environ | {"MONGOCLAW_ENV_FILE": "/dev/null", "MONGOCLAW_WATCHER__METRICS_PORT": "0"},
         use_sandbox_model=options.model is None,
         model_latency=_MODEL_LATENCY,
         say=lambda text: progress.say(f"  {text}"),
