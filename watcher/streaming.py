@@ -32,6 +32,9 @@ PAUSE: Final = 0.25
 SOON: Final = 0.02
 """The same after a lease has changed hands."""
 
+SHARING_PAUSE: Final = 1.0
+"""Seconds between two looks for newcomers, while nothing is free."""
+
 STOP_PATIENCE: Final = 0.4
 """Seconds that readers may take to store their positions when the process ends: a successor waits for the leases."""
 
@@ -54,6 +57,7 @@ class StreamKeeper:
     _assignments: dict[str, Assignment] = field(default_factory=dict)
     _agents: Sequence[ActiveAgent] = ()
     _by_database: Mapping[str, Agents] = field(default_factory=dict)
+    _shared_at: float = field(default=float("-inf"))
 
     def step(self) -> float:
         """Bring leases and readers in line with agents, controls and the other watchers; returns the pause.
@@ -150,6 +154,9 @@ class StreamKeeper:
         for name, unit in wanted.items():
             if unit.database in divided_anew and holders[name] is None:
                 holders[name] = "nobody yet"
+        if None not in holders.values() and self.monotonic() - self._shared_at < SHARING_PAUSE:
+            return 0
+        self._shared_at = self.monotonic()
         members = [one.holder for one in self.tenures.members.live() if ROLE in one.roles]
         share = share_of(self.tenures.holder, units=list(wanted), holders=holders, members=members)
         for name in share.give_up:
