@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from celery import Celery
 from kombu import Connection, Producer
@@ -13,6 +13,9 @@ from kombu.exceptions import KombuError
 
 from agents_app.errors import Decision, MongoClawError
 from watcher.message import Messages
+
+PATIENCE_SECONDS: Final = 2.0
+"""A broker that says nothing for so long is away."""
 
 
 class BrokerUnavailable(MongoClawError):
@@ -78,6 +81,8 @@ class Publisher:
 
     def _connect(self) -> None:
         options = {**self._app.conf.broker_transport_options, "max_retries": 0}
+        # Workers wait for a message longer than this; a publisher waits for nothing but an answer.
+        options |= dict.fromkeys(("socket_timeout", "socket_connect_timeout"), PATIENCE_SECONDS)
         self._held.connection = self._app.connection_for_write(transport_options=options)
         producer = self._app.amqp.Producer(self._held.connection, auto_declare=False)
         # RabbitMQ drops without a word what is sent to a queue that nobody has declared.

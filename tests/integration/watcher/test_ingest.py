@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,8 @@ from agents_app import registry
 from agents_app.publish import publish
 from agents_app.registry import ActiveAgent
 from agents_app.spec import parse_spec
-from executions_app import ledger
+from executions_app import fence, ledger
+from executions_app.fence import Term
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
 from tests.integration.watcher.conftest import LONG_AGO, MakeEvent
@@ -33,8 +34,10 @@ class Outbox:
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.refuses = False
+        self.takes: Callable[[], object] = int
 
     def publish(self, ids: Sequence[str]) -> None:
+        self.takes()
         if self.refuses and ids:
             raise BrokerUnavailable
         self.sent += ids
@@ -46,6 +49,9 @@ class Clock:
     def __init__(self) -> None:
         self.wall = datetime(2026, 11, 20, tzinfo=UTC)
         self.seconds = 1000.0
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
 
 
 class Intake:
@@ -139,3 +145,48 @@ def test_a_wall_clock_that_is_set_back_keeps_no_message_from_the_broker(
 
     assert Execution.objects.get(document_id="2").status == Status.QUEUED
     assert len(intake.outbox.sent) == 1
+
+
+def test_a_slow_broker_takes_a_fifth_of_the_time_at_most_and_the_rest_is_for_reading(
+    intake: Intake, make_change: MakeEvent
+) -> None:
+    intake.outbox.takes = lambda: intake.clock.advance(2)
+    intake.ingest.ingest(intake.matcher, [make_change(1, token="8201")])
+    published_until = intake.clock.seconds
+
+    for number in range(2, 6):
+        intake.ingest.ingest(intake.matcher, [make_change(number, token=f"820{number}")])
+    assert intake.clock.seconds == published_until, "what is read now waits in the ledger"
+    assert Execution.objects.filter(status=Status.PENDING, reason=Reason.ADMISSION).count() == 4
+
+    intake.clock.advance(8)
+    intake.ingest.ingest(intake.matcher, [make_change(6, token="8206")])
+    assert len(intake.outbox.sent) == 2
+
+
+def test_a_broker_that_is_away_costs_the_reading_one_try_and_no_event(
+    intake: Intake, make_change: MakeEvent
+) -> None:
+    intake.outbox.refuses = True
+    tries: list[int] = []
+    intake.outbox.takes = lambda: tries.append(1)
+
+    for number in range(9):
+        intake.ingest.ingest(intake.matcher, [make_change(number, token=f"820{number}")])
+
+    assert len(tries) == 1
+    assert Execution.objects.filter(status=Status.PENDING).count() == 9
+
+
+def test_a_reader_whose_term_is_over_records_nothing(intake: Intake, make_change: MakeEvent) -> None:
+    old, new = Term("stream:shop", 1), Term("stream:shop", 2)
+    fence.begin(old)
+    intake.ingest.ingest(intake.matcher, [make_change(1, token="8201")], term=old)
+
+    fence.begin(new)
+    with pytest.raises(fence.Fenced):
+        intake.ingest.ingest(intake.matcher, [make_change(2, token="8202")], term=old)
+
+    assert Execution.objects.count() == len(intake.outbox.sent) == 1
+    intake.ingest.ingest(intake.matcher, [make_change(2, token="8202")], term=new)
+    assert Execution.objects.count() == 2

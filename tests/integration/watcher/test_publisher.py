@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 import threading
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from redis import Redis
 
 from mongoclaw_project.celery_settings import celery_settings
 from mongoclaw_project.config import load_settings
+from sandbox.embedded import start_valkey
 from watcher.message import TASK
 from watcher.publisher import BrokerUnavailable, Publisher
 
@@ -117,3 +121,18 @@ def test_a_broker_that_is_away_is_said_at_once_and_not_waited_for() -> None:
         publisher.publish(["0" * 32])
     with pytest.raises(BrokerUnavailable):
         publisher.depth()
+
+
+def test_a_broker_that_has_frozen_is_away(tmp_path: Path) -> None:
+    server = start_valkey(tmp_path)
+    publisher = Publisher(app_at(server.url))
+    try:
+        publisher.publish(["e5" * 16])
+        os.kill(server.pid, signal.SIGSTOP)
+
+        with pytest.raises(BrokerUnavailable):
+            publisher.publish(["e6" * 16])
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+        publisher.close()
+        server.stop()
