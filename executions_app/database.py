@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from django.db import connection
 
-_SQLITE_WRITER: Final = threading.RLock()
+from executions_app.turns import Turns
+
+_SQLITE_WRITER: Final = Turns()
 
 
 @contextmanager
@@ -22,7 +23,14 @@ def write_turn() -> Iterator[None]:
     if connection.vendor != "sqlite":
         yield
         return
-    with _SQLITE_WRITER:
+    with _SQLITE_WRITER.turn():
+        yield
+
+
+@contextmanager
+def patiently() -> Iterator[None]:
+    """Let all other threads of this process write first, as work that is in no hurry does."""
+    with _SQLITE_WRITER.patiently():
         yield
 
 

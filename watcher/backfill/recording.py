@@ -15,6 +15,7 @@ from django.db.models import F
 
 from agents_app.registry import ActiveAgent
 from executions_app import ledger
+from executions_app.database import patiently
 from executions_app.fence import Term, held
 from executions_app.ledger import NewExecution
 from executions_app.models import Backfill, BackfillRange, BackfillStatus
@@ -69,7 +70,8 @@ def record(round_: Round, agent: ActiveAgent, *, now: datetime, term: Term | Non
 
 def _record(round_: Round, rows: Sequence[NewExecution], *, now: datetime, term: Term | None) -> int:
     # The rows are made before the transaction begins: nobody waits for hashes.
-    entered = ledger.enter(rows, room={}, now=now, term=term, along=lambda new: _advance(round_, new))
+    with patiently():
+        entered = ledger.enter(rows, room={}, now=now, term=term, along=lambda new: _advance(round_, new))
     return entered.pending
 
 
