@@ -24,7 +24,13 @@ from executions_app.transitions import Claimed
 from tasks.runtime import Document, Runtime
 
 SEARCH_SECONDS: Final = 10.0
-"""How long one image may be looked for; the event is the first that the stream comes to."""
+"""How long one image may be looked for; the change is the first that the stream comes to."""
+
+REPLY_MS: Final = 1000
+"""How long the server may wait for an event before it replies with none; routers wait for all their shards."""
+
+EMPTY_REPLIES: Final = 2
+"""After so many replies without an event there is none."""
 
 _HISTORY_LOST: Final = 286
 
@@ -45,21 +51,21 @@ class Change:
     image: Document | None
 
 
-def read_change(runtime: Runtime, run: Claimed, image: Image) -> Change | None:
+def read_change(runtime: Runtime, run: Claimed, image: Image, *, joined: bool) -> Change | None:
     """Read the change that made this run, or None if the oplog no longer has it.
 
-    Of several changes of the document at the same time, in a transaction, it is the one that gave the run its id;
-    where edits were joined into the run, it is the first of that time.
+    Of several changes of the document at the same time, in a transaction, it is the first where edits are `joined`
+    into one run, and else the one that gave the run its id.
 
     Raises the mapped error of an unreachable MongoDB.
     """
-    first = None
-    with closing(_changes(runtime, run, image, {"clusterTime": run.event_time})) as changes:
+    with closing(_changes(runtime, run, image, {})) as changes:
         for token, change in changes:
-            if execution_id(run.agent_id, token) == run.id:
+            if change.time > run.event_time:
+                break
+            if joined or execution_id(run.agent_id, token) == run.id:
                 return change
-            first = first or change
-    return first
+    return None
 
 
 def read_deletion(runtime: Runtime, run: Claimed) -> Change | None:
@@ -72,7 +78,7 @@ def read_deletion(runtime: Runtime, run: Claimed) -> Change | None:
 
 
 def _changes(runtime: Runtime, run: Claimed, image: Image, which: Document) -> Generator[tuple[str, Change]]:
-    """Yield the changes of the run's document since its event, with their tokens, until none is left."""
+    """Yield the changes of the run's document since its event, with their tokens."""
     key = unpack_key(run.document_key)
     match = {"ns.coll": run.collection, "documentKey._id": {"$eq": key}, **which}
     pipeline = [
@@ -80,36 +86,43 @@ def _changes(runtime: Runtime, run: Claimed, image: Image, which: Document) -> G
         {"$match": match},
         {"$project": {"operationType": 1, "clusterTime": 1, "image": f"${image.value}"}},
     ]
-    place = f"read an image of {run.database}.{run.collection}"
+    # Nothing yet: an opening that asks for one event reads on to the end of the oplog before it replies, a getMore
+    # does not. With 300,000 changes behind the event: 4.7 s against 0.04 s.
+    opening = {"aggregate": 1, "pipeline": pipeline, "cursor": {"batchSize": 0}}
     # The server ties a cursor to the session that opened it.
     with (
-        mongo_errors(place),
+        mongo_errors(f"read an image of {run.database}.{run.collection}"),
         pymongo.timeout(SEARCH_SECONDS),
         runtime.mongo.start_session(causal_consistency=False) as session,
     ):
         command = _Commands(runtime, run.database, session)
         try:
-            cursor = command.run({"aggregate": 1, "pipeline": pipeline, "cursor": {"batchSize": 1}})["cursor"]
+            cursor = int(command.run(opening)["cursor"]["id"])
         except OperationFailure as error:
             if error.code == _HISTORY_LOST:
                 return
             raise
         try:
-            batch = cursor["firstBatch"]
-            while batch:
-                for raw in batch:
-                    yield (
-                        raw["_id"]["_data"],
-                        Change(raw["operationType"], raw["clusterTime"], raw.get("image")),
-                    )
-                batch = command.run(_more(cursor["id"]))["cursor"]["nextBatch"]
+            yield from _read(command, cursor)
         finally:
-            command.kill(cursor["id"])
+            command.kill(cursor)
 
 
-def _more(cursor_id: int) -> Document:
-    # What is not there at once is not there: the past does not change.
-    return {"getMore": cursor_id, "collection": "$cmd.aggregate", "batchSize": 1, "maxTimeMS": 1}
+def _read(command: _Commands, cursor: int) -> Generator[tuple[str, Change]]:
+    more = {"getMore": cursor, "collection": "$cmd.aggregate", "batchSize": 1, "maxTimeMS": REPLY_MS}
+    empty = 0
+    while empty < EMPTY_REPLIES:
+        try:
+            reply = command.run(more)["cursor"]
+        except OperationFailure as error:
+            if error.code == _HISTORY_LOST:
+                return
+            raise
+        for raw in reply["nextBatch"]:
+            yield raw["_id"]["_data"], Change(raw["operationType"], raw["clusterTime"], raw.get("image"))
+        if not reply["id"]:
+            return
+        empty = 0 if reply["nextBatch"] else empty + 1
 
 
 @dataclass(frozen=True, slots=True)

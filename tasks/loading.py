@@ -73,7 +73,7 @@ def _after_change(request: _Request) -> Loaded | None:
     run, watch = request.run, request.spec.watch
     if not watch.wants_state_after or run.operation not in _LEAVING:
         return None
-    change = read_change(request.runtime, run, Image.AFTER)
+    change = read_change(request.runtime, run, Image.AFTER, joined=request.spec.coalesces)
     if change is not None and change.image is not None:
         if not _matches(request, change.image):
             return Loaded(None, run.event_time, run.operation, Reason.FILTER_NOT_MATCHED)
@@ -132,7 +132,7 @@ def _before_change(request: _Request) -> Document | None:
     run, watch = request.run, request.spec.watch
     if not watch.wants_state_before or run.operation not in _LEAVING - {Operation.INSERT}:
         return None
-    change = read_change(request.runtime, run, Image.BEFORE)
+    change = read_change(request.runtime, run, Image.BEFORE, joined=request.spec.coalesces)
     if change is not None and (change.image is not None or change.operation == Operation.INSERT):
         return change.image
     if watch.full_document_before_change == "required":
