@@ -14,7 +14,13 @@ from watcher.oplog import seconds_to_loss
 from watcher.readiness import Led, Vital
 from watcher.status import StreamState
 
-OF_STREAMS = (metrics.STREAM_LAG, metrics.POSITION_AGE, metrics.TIME_TO_HISTORY_LOST, metrics.LEASE_TERM)
+OF_STREAMS = (
+    metrics.STREAM_LAG,
+    metrics.STREAM_BUSY,
+    metrics.POSITION_AGE,
+    metrics.TIME_TO_HISTORY_LOST,
+    metrics.LEASE_TERM,
+)
 
 
 class Gauges:
@@ -54,6 +60,8 @@ class Gauges:
             lag = lag_of(led, seen, self._patience, monotonic)
             if lag is not None:
                 metrics.STREAM_LAG.labels(name).set(lag)
+            if led.status.busy is not None:
+                metrics.STREAM_BUSY.labels(name).set(led.status.busy)
             position = seen.positions.get(name) if seen is not None else None
             if seen is not None and position is not None:
                 _set_position(name, position, seen, monotonic)

@@ -11,6 +11,11 @@ STREAM_LAG: Final = Gauge(
     "How far the stream is behind the cluster; absent until known, 0 when caught up.",
     ["stream"],
 )
+STREAM_BUSY: Final = Gauge(
+    "mongoclaw_stream_busy_ratio",
+    "Share of the last seconds that a reader did not wait for the server; near 1 for long: divide the stream.",
+    ["stream"],
+)
 POSITION_AGE: Final = Gauge(
     "mongoclaw_stream_position_age_seconds", "Cluster time now minus that of the stored position.", ["stream"]
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from bson import Timestamp
@@ -108,3 +109,12 @@ def test_what_needs_the_oplog_is_absent_where_it_may_not_be_read(process: Proces
     assert process.value("mongoclaw_oplog_window_seconds", replica_set="rs0") is None
     assert process.value("mongoclaw_time_to_history_lost_seconds", stream="shop") is None
     assert process.value("mongoclaw_stream_position_age_seconds", stream="shop") == 3
+
+
+def test_a_saturated_reader_says_so_once_that_is_known(process: Process) -> None:
+    process.lead(LIVE)
+    assert process.value("mongoclaw_stream_busy_ratio", stream="shop") is None
+
+    process.lead(replace(LIVE, busy=0.97))
+
+    assert process.value("mongoclaw_stream_busy_ratio", stream="shop") == 0.97
