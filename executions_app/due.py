@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from executions_app.models import Execution
 from executions_app.states import UNSTARTED, Status
@@ -97,23 +97,23 @@ def first_rows(agent: str, priorities: Sequence[int], room: Room, now: datetime)
     waiting = Execution.objects.filter(status=Status.PENDING, agent_id=agent, due_at__lte=now)
     ids: list[str] = []
     if priorities[0] >= 0:
-        ids += _ids(waiting.filter(priority__gte=0), room.total)
+        # A backfill's row of the document stands in the way of no change: that would wait as long as the backfill.
+        ids += _ids(waiting.filter(priority__gte=0), Q(priority__gte=0), room.total)
     if priorities[-1] < 0:
-        ids += _ids(waiting.filter(priority__lt=0), min(room.low, room.total - len(ids)))
+        ids += _ids(waiting.filter(priority__lt=0), Q(), min(room.low, room.total - len(ids)))
     return ids
 
 
-def _ids(rows: QuerySet[Execution], most: int) -> list[str]:
-    free = unblocked(rows).order_by("-priority", "due_at", "sequence")
+def _ids(rows: QuerySet[Execution], in_the_way: Q, most: int) -> list[str]:
+    free = _unblocked(rows, in_the_way).order_by("-priority", "due_at", "sequence")
     return list(free.values_list("id", flat=True)[:most]) if most > 0 else []
 
 
-def unblocked(rows: QuerySet[Execution]) -> QuerySet[Execution]:
+def _unblocked(rows: QuerySet[Execution], in_the_way: Q) -> QuerySet[Execution]:
     """Leave out rows that must wait for an earlier row of the same document (`coalesce: false`) or a running one."""
     same = Execution.objects.filter(subject=OuterRef("subject"))
-    ahead = same.filter(status__in=UNSTARTED, event_time__lt=OuterRef("event_time"))
-    tied = same.filter(
-        status__in=UNSTARTED, event_time=OuterRef("event_time"), sequence__lt=OuterRef("sequence")
-    )
+    unstarted = same.filter(in_the_way, status__in=UNSTARTED)
+    ahead = unstarted.filter(event_time__lt=OuterRef("event_time"))
+    tied = unstarted.filter(event_time=OuterRef("event_time"), sequence__lt=OuterRef("sequence"))
     running = same.filter(status=Status.RUNNING)
     return rows.exclude(Exists(ahead)).exclude(Exists(tied)).exclude(Exists(running))

@@ -94,6 +94,7 @@ _CLAIM_SQL: Final = f"""
             SELECT 1 FROM executions_app_execution AS earlier
              WHERE earlier.subject = executions_app_execution.subject
                AND earlier.status IN ('pending', 'queued', 'running')
+               AND (earlier.priority >= 0 OR executions_app_execution.priority < 0)
                AND (earlier.event_time < executions_app_execution.event_time
                     OR (earlier.event_time = executions_app_execution.event_time
                         AND earlier.sequence < executions_app_execution.sequence))))

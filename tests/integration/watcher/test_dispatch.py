@@ -465,3 +465,19 @@ def test_a_dispatcher_whose_term_is_over_writes_nothing() -> None:
 
     assert list(Execution.objects.order_by("id").values()) == before
     assert len(outbox.sent) == 3
+
+
+def test_without_coalescing_a_change_does_not_wait_for_a_backfill_of_its_document() -> None:
+    make_agent("a", coalesce=False)
+    backlog("a", 3, coalesce=False, priority=-1000)
+    backlog("a", 1, coalesce=False, start=2, token="82FFFE", event_time=Timestamp(50, 1))
+    backlog("a", 1, coalesce=False, start=2, token="82FFFF", event_time=Timestamp(51, 1), sequence=51)
+    outbox = Outbox()
+
+    make_dispatch(outbox, Clock(), window=2).tick()
+
+    change = Execution.objects.get(id=outbox.sent[0])
+    assert (change.document_id, change.event_time) == ("2", ledger.pack_time(Timestamp(50, 1)))
+    assert transitions.claim(change.id, worker="w" * 32, now=NOW) is not None
+    later = Execution.objects.get(event_time=ledger.pack_time(Timestamp(51, 1)))
+    assert later.id not in outbox.sent, "changes keep their order"
