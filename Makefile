@@ -55,8 +55,8 @@ format: install ## Bring the code into its style.
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-faults: install ## Kill and cut processes under load, then count what was lost.
-	$(BIN)/python -m pytest -q -m faults
+faults: install ## Kill and cut processes under load (KILLS=200 SEED=...), then count what was lost.
+	$(BIN)/python -m pytest -q -s -m faults
 
 bench: install ## Measure throughput, latency and memory; results go to bench/results/.
 	$(BIN)/python -m bench
