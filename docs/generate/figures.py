@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from docs.generate.markdown import table
+from docs.generate.watcher_figures import watcher_figures
 
 ROOT: Final = Path(__file__).parents[2]
 BEGIN: Final = "<!-- figures -->"
@@ -60,7 +61,7 @@ def figures(source: Path) -> str:
     parts = [lead, table(columns, runs)]
     if "latency" in results:
         parts.append(_latency(results["latency"]))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *watcher_figures(results)])
 
 
 def _throughput(scenario: str, result: Mapping[str, Any]) -> tuple[str, ...]:
