@@ -134,7 +134,8 @@ def _refresh_waiting(rows: Sequence[NewRow]) -> set[str]:
             change["cascade"] = False
         if priority < new.priority:
             change["priority"] = new.priority
-        if backfill and not new.backfill:
+        if backfill and backfill != new.backfill:
+            # Somebody else wants it too, so the end of that backfill must not take it away.
             change["backfill"] = ""
         if change:
             changes[tuple(change.items())].append(id_)

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='execution',
             name='backfill',
-            field=models.CharField(blank=True, help_text='The backfill that asked for it, until a change does.', max_length=32),
+            field=models.CharField(blank=True, help_text='The backfill that asked for it, until something else does too.', max_length=32),
         ),
         migrations.CreateModel(
             name='Backfill',

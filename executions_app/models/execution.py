@@ -28,7 +28,7 @@ class Execution(models.Model):
     operation = models.CharField(max_length=16)
     cascade = models.BooleanField(default=False, help_text="Caused by an agent's write, not by a user's.")
     backfill = models.CharField(
-        max_length=32, blank=True, help_text="The backfill that asked for it, until a change does."
+        max_length=32, blank=True, help_text="The backfill that asked for it, until something else does too."
     )
     event_time = models.CharField(
         max_length=16, help_text="Cluster time of the event: 16 hexadecimal digits."

@@ -54,7 +54,7 @@ def slow_insert(event: NewExecution, *, admitted: bool) -> bool:
         waiting.version_id = event.version_id
         waiting.cascade = waiting.cascade and event.cascade
         waiting.priority = max(waiting.priority, event.priority)
-        waiting.backfill = waiting.backfill if event.backfill else ""
+        waiting.backfill = waiting.backfill if event.backfill == waiting.backfill else ""
         waiting.save()
     if known is not None:
         return admitted and known.status == Status.QUEUED
@@ -95,6 +95,7 @@ def batches(draw: st.DrawFn) -> list[tuple[list[dict[str, Any]], int]]:
             "cascade": st.booleans(),
             "version": st.integers(0, 1),
             "low": st.booleans(),
+            "backfill": st.sampled_from("bc"),
         }
     )
     return draw(st.lists(st.tuples(st.lists(event, max_size=6), st.integers(0, 4)), min_size=1, max_size=4))
@@ -116,7 +117,7 @@ def events_of(batch: list[dict[str, Any]], agent: Agent, versions: list[int]) ->
             sequence=raw["number"],
             priority=-1000 if raw["low"] else 5,
             coalesce=True,
-            backfill="b" * 32 if raw["low"] else "",
+            backfill=raw["backfill"] * 32 if raw["low"] else "",
         )
         for raw in batch
     ]
@@ -152,7 +153,9 @@ def two_versions(agent: Agent) -> list[int]:
 
 def test_a_row_begins_as_the_model_says(agent: Agent) -> None:
     [event] = events_of(
-        [{"number": 1, "key": 0, "cascade": False, "version": 0, "low": False}], agent, two_versions(agent)
+        [{"number": 1, "key": 0, "cascade": False, "version": 0, "low": False, "backfill": ""}],
+        agent,
+        two_versions(agent),
     )
     ledger.record([event], room={}, now=NOW)
     fast = everything()
@@ -165,7 +168,10 @@ def test_a_row_begins_as_the_model_says(agent: Agent) -> None:
 
 @pytest.mark.parametrize("size", [1, 1500])
 def test_what_is_new_is_counted_and_what_was_known_is_not(agent: Agent, size: int) -> None:
-    raw = [{"number": n, "key": 1, "cascade": False, "version": 0, "low": False} for n in range(1, size + 1)]
+    raw = [
+        {"number": n, "key": 1, "cascade": False, "version": 0, "low": False, "backfill": ""}
+        for n in range(1, size + 1)
+    ]
     events = [replace(event, key=event.sequence) for event in events_of(raw, agent, two_versions(agent))]
 
     first = ledger.enter(events, room={agent.pk: 1}, now=NOW)
@@ -173,3 +179,15 @@ def test_what_is_new_is_counted_and_what_was_known_is_not(agent: Agent, size: in
 
     assert (first.queued, first.pending, len(first.to_publish)) == (1, size - 1, 1)
     assert (again.queued, again.pending, again.to_publish) == (0, 0, first.to_publish)
+
+
+def test_a_row_that_two_backfills_ask_for_belongs_to_neither(agent: Agent) -> None:
+    raw = {"number": 1, "key": 1, "cascade": False, "version": 0, "low": True, "backfill": "b"}
+    [first] = events_of([raw], agent, two_versions(agent))
+    ledger.record([first], room={}, now=NOW)
+    ledger.record([replace(first, token="82AA")], room={}, now=NOW)
+    assert Execution.objects.get().backfill == "b" * 32
+
+    ledger.record([replace(first, token="82BB", backfill="c" * 32)], room={}, now=NOW)
+
+    assert Execution.objects.get().backfill == ""
