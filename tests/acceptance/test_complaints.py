@@ -129,7 +129,7 @@ def test_3_another_filter_and_other_collections_leave_the_position_good(fleet: F
 
 
 def test_4_a_snapshot_that_is_interrupted_goes_on_and_does_not_begin_again(fleet: Fleet) -> None:
-    fleet.insert(400)
+    fleet.insert(250)
     fleet.publish()
     fleet.start()
     fleet.cli("backfill", "support", "--rate", "100", "--no-wait")
@@ -138,11 +138,11 @@ def test_4_a_snapshot_that_is_interrupted_goes_on_and_does_not_begin_again(fleet
     fleet.kill("watcher")
     fleet.start_watcher("again")
 
-    fleet.wait_for(lambda: fleet.enriched() == 400)
+    fleet.wait_for(lambda: fleet.enriched() == 250)
     fleet.wait_until_idle()
-    assert fleet.model.calls()["total"] == 400
+    assert fleet.model.calls()["total"] == 250
     fleet.wait_for(lambda: fleet.rows("SELECT status FROM executions_app_backfill") == [("completed",)])
-    assert fleet.count("SELECT sum(read) FROM executions_app_backfillrange") < 400 + 2 * 200
+    assert fleet.count("SELECT sum(read) FROM executions_app_backfillrange") == 250
 
 
 def test_5_a_watcher_that_is_cut_off_does_not_look_healthy(fleet: Fleet) -> None:
@@ -255,6 +255,7 @@ def open_streams(fleet: Fleet, databases: list[str]) -> int:
     return len(list(found))
 
 
+@pytest.mark.faults
 def test_9_a_divided_stream_keeps_the_order_of_each_document(fleet: Fleet) -> None:
     fleet.publish(execution={"coalesce": False})
     fleet.cli("streams", "partition", fleet.db.name, "2")
@@ -293,7 +294,7 @@ def test_10_two_watchers_do_not_take_turns_while_both_live(fleet: Fleet) -> None
         assert now is not None
         assert (now["holder"], now["term"]) == (before["holder"], before["term"])
         renewals.add(now["renewed_at"])
-        return len(renewals) >= 8
+        return len(renewals) >= 5
 
     fleet.wait_for(was_renewed_often)
     assert "stream.opened" not in fleet.log("second")
@@ -304,7 +305,7 @@ def test_11_a_position_is_each_databases_own_and_never_goes_back(
 ) -> None:
     publish_all(fleet, [fleet.spec(id=name, watch={"database": name}) for name in three_databases])
     since = now_of(fleet.mongo)
-    for life in range(3):
+    for life in range(2):
         fleet.start_watcher(f"watcher-{life}")
         for number in range(30):
             name = three_databases[number % 3]
