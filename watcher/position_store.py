@@ -55,6 +55,13 @@ class PositionStore:
             return Stored(own.position, generation)
         return Stored(earliest([entry for entry in read if entry.layout < layout]), generation)
 
+    def reached(self, database: str, cluster: Cluster) -> Timestamp | None:
+        """Say how far all of a database is on record; None if nothing is stored. Raises PositionRefused as `load`."""
+        with pymongo.timeout(CALL_SECONDS):
+            found = list(self._collection.find(_of_database(database)))
+        position = earliest([Entry.read(document, cluster) for document in found])
+        return position.time if position else None
+
     def save(self, position: Position, mandate: Mandate, *, with_covers: bool, now: datetime) -> bool:
         """Store a position; false if one further on is stored, and this one is a replay's.
 

@@ -14,7 +14,7 @@ from mongoclaw_project.cli.doctor.finding import Finding, bad, doubtful, good
 from mongoclaw_project.cli.info import place
 from mongoclaw_project.config import current
 from watcher.cluster import look_at
-from watcher.oplog import read_oplog
+from watcher.oplog import Oplog, read_oplog
 
 Document = dict[str, Any]
 
@@ -62,7 +62,8 @@ def examine_access(specs: Iterable[AgentSpec]) -> Iterator[Finding]:
                 yield from _writing(mongo, *namespace)
             yield from _sharding(mongo, sorted({spec.watch_namespace for spec in specs}))
             yield from _identity(mongo)
-            yield from _window(mongo)
+            wanted = timedelta(hours=current().watcher.expected_downtime_hours)
+            yield from judged(read_oplog(mongo), wanted)
     except PyMongoError as error:
         yield unusable(error)
 
@@ -164,9 +165,8 @@ def _refused(error: OperationFailure, what: str, needed: str, place_: str) -> Fi
     return bad(f"{what}: {words(error)}", "mend what the server says")
 
 
-def _window(mongo: MongoClient[Document]) -> Iterator[Finding]:
-    """Tell how long the watchers may be away before changes are lost."""
-    oplog = read_oplog(mongo)
+def judged(oplog: Oplog | None, wanted: timedelta) -> Iterator[Finding]:
+    """Tell how long the watchers may be away before changes are lost, and whether that is as long as is `wanted`."""
     if oplog is None:
         yield doubtful(
             "how far back changes can be read is not known: the user may not read local.oplog.rs, "
@@ -178,7 +178,6 @@ def _window(mongo: MongoClient[Document]) -> Iterator[Finding]:
     if oplog.headroom > 0:
         yield good(f"no change has been dropped from the oplog yet; it reaches back {window}")
         return
-    wanted = timedelta(hours=current().watcher.expected_downtime_hours)
     if window >= wanted:
         yield good(f"the oplog reaches back {window}")
         return

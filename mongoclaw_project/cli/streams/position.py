@@ -23,6 +23,7 @@ from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb, req
 from watcher import cluster
 from watcher.cluster import Cluster
 from watcher.event import time_of_token
+from watcher.position import PositionRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def set_position(
         here = cluster.look_at(server.client)
         target = _target(server, wanted, here)
         _refuse_outside(server, target, here)
-        missed = list(_missed(server, database, target))
+        missed = list(_missed(server, database, target, here))
         _say(database, target, missed, force=force)
         recorded = [gaps.record(gap, now=_now()).id for gap in missed]
         moved = server.positions.place(database, time=target, token=None, cluster=here, now=_now())
@@ -106,15 +107,21 @@ def _refuse_outside(server: Server, target: Timestamp, here: Cluster) -> None:
         )
 
 
-def _missed(server: Server, database: str, target: Timestamp) -> Iterator[NewGap]:
-    """Say what each agent would not see: what lies between where it is and the target."""
-    known = [found for name, found in server.positions.listed().items() if name.partition("#")[0] == database]
-    times = [found.time for found in known if found.readable and found.time is not None]
-    stored = min(times) if times and len(times) == len(known) else None
+def _missed(server: Server, database: str, target: Timestamp, here: Cluster) -> Iterator[NewGap]:
+    """Say what each agent would not see: what lies between where it is and the target.
+
+    An agent that a gap holds is where that gap ends, however far the stream is.
+    """
+    try:
+        stored = server.positions.reached(database, here)
+    except PositionRefused:
+        stored = None  # nobody knows: then since the agent is enabled
+    held = {agent_id: moment.unpacked(until) for agent_id, until in gaps.held_since().items()}
     for agent in agents_of(database):
         enabled = moment.beginning_of(agent.enabled_at)
-        since = enabled if stored is None else max(stored, enabled)
-        if since < target and (stored is None or target > stored):
+        seen = [time for time in (stored, held.get(agent.agent_id)) if time is not None]
+        since = max(enabled, min(seen)) if seen else enabled
+        if since < target:
             yield _gap(agent, since, target)
 
 

@@ -138,6 +138,11 @@ def test_the_doctor_tells_what_an_agents_user_may_and_may_not(
     assert access["shop.tickets can be read"][0] == "ok"
     denied = access["shop.tickets cannot be written: the user lacks the permission"]
     assert denied == ("fail", "grant it update and insert on shop.tickets")
+    remedies = [remedy for level, remedy in access.values() if level == "warn"]
+    assert [remedy.partition(" on ")[0] for remedy in remedies] == [
+        "grant it the role clusterMonitor",
+        "grant it read",
+    ]
 
 
 def test_publishing_without_permission_to_look_warns_and_goes_on(

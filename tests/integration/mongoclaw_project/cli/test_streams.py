@@ -13,8 +13,9 @@ from bson import Timestamp
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from agents_app.spec import HistoryPolicy
 from executions_app import gaps
-from executions_app.models import Backfill, Execution, GapStatus, StreamGap
+from executions_app.models import Backfill, Execution, GapKind, GapStatus, StreamGap
 from mongoclaw_project.cli.moment import as_json, parse
 from tests.integration.mongoclaw_project.cli.conftest import Run
 from watcher import cluster
@@ -149,6 +150,13 @@ class TestSteering:
         assert run("streams", "resume", support).code == 0
         assert not Controls(mongo_db["streams"]).read()[support].paused
 
+    def test_a_pause_tells_how_long_the_oplog_holds_the_position_and_not_how_long_it_is(
+        self, run: Run, support: str, mongo: MongoClient[Document], mongo_db: Home
+    ) -> None:
+        assert "drops what follows" not in run("streams", "pause", support).err
+        placed(mongo, mongo_db, Timestamp(1_500_000_000, 1))
+        assert "drops what follows its position: in 0 s" in run("streams", "pause", support).err
+
     def test_a_stream_is_divided(self, run: Run, support: str, mongo_db: Home) -> None:
         divided = run("streams", "partition", support, "3", "--json")
         if divided.code:
@@ -199,6 +207,43 @@ class TestSetPosition:
         done = run("streams", "set-position", support, "--beginning-of-oplog")
         assert done.code == 0, done.err
         assert position(mongo_db) < now
+        assert not StreamGap.objects.exists()
+
+    def test_an_agent_that_a_gap_holds_has_seen_nothing_since_that_gap_ended(
+        self, run: Run, support: str, mongo: MongoClient[Document], mongo_db: Home
+    ) -> None:
+        enable_long_ago()
+        now = time_of(mongo)
+        placed(mongo, mongo_db, now)
+        held_at = now.time - 1_000
+        gap = gaps.NewGap(
+            agent_id="support",
+            database=support,
+            collection="tickets",
+            kind=GapKind.HISTORY_LOST,
+            since=f"{held_at - 50:08x}00000001",
+            until=f"{held_at:08x}00000001",
+            policy=HistoryPolicy.FAIL,
+        )
+        gaps.record(gap, now=NOW)
+        assert run("streams", "set-position", support, "--now", "--force").code == 0
+        new = StreamGap.objects.get(kind="position_set")
+        assert new.since == f"{held_at:08x}00000001"
+
+    def test_positions_of_parts_that_are_not_read_any_more_make_no_gap(
+        self, run: Run, support: str, mongo: MongoClient[Document], mongo_db: Home
+    ) -> None:
+        enable_long_ago()
+        now = time_of(mongo)
+        placed(mongo, mongo_db, now)
+        positions = mongo_db["resume_tokens"]
+        whole = positions.find_one({"_id": support}) or {}
+        positions.update_one({"_id": support}, {"$set": {"layout": 2}})
+        old = {**whole, "cluster_time": Timestamp(now.time - 500, 1), "layout": 1}
+        positions.insert_many([{**old, "_id": f"{support}#{part}/2"} for part in range(2)])
+        back = run("streams", "set-position", support, "--at", f"{now.time - 5}:1")
+        if "The oplog reaches back" not in back.err:
+            assert back.code == 0, back.err
         assert not StreamGap.objects.exists()
 
     def test_a_damaged_position_is_set_and_what_is_unknown_is_a_gap(
