@@ -153,3 +153,28 @@ def test_nonsense_as_a_position_is_an_error_and_not_a_silent_start_at_now(
 ) -> None:
     with pytest.raises(OperationFailure):
         ChangeStream(mongo, mongo_db.name, max_await_ms=200).open(PIPELINE, StartPoint(token="82FF"))
+
+
+def test_what_is_read_ahead_comes_in_order_and_without_a_gap(
+    stream: ChangeStream, mongo_db: Database[Document]
+) -> None:
+    mongo_db.tickets.insert_many([{"_id": number} for number in range(3500)])
+
+    seen: list[object] = []
+    while len(seen) < 3500:
+        seen += [event.key for event in stream.next_batch().events]
+
+    assert seen == list(range(3500))
+
+
+def test_a_stream_that_is_closed_while_it_reads_ahead_leaves_no_cursor(
+    mongo: MongoClient[Document], mongo_db: Database[Document], stream: ChangeStream
+) -> None:
+    mongo_db.tickets.insert_many([{"_id": number} for number in range(2500)])
+    while not stream.next_batch().events:
+        pass
+
+    stream.close()
+
+    open_cursors = mongo.admin.aggregate([{"$currentOp": {"idleCursors": True}}])
+    assert mongo_db.name not in {operation.get("ns", "").partition(".")[0] for operation in open_cursors}
