@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 LEAVING_PATIENCE: Final = 2.0
 """Seconds that a reader which makes room for another one may take to store its position."""
 
+SLOW_ANSWER: Final = 5.0
+"""Seconds after which an answer that has not come yet is worth a word."""
+
 POLLING: Final = frozenset({StreamState.STARTING, StreamState.LIVE, StreamState.CATCHING_UP})
 """What a reader is in while it must hear from the server time and again."""
 
@@ -45,12 +48,14 @@ class Assignment:
     def run(self, agents: Sequence[ActiveAgent], control: Control) -> None:
         """Have a reader at work for these agents, begun under these controls.
 
-        Raises SideTaskDied if the reader failed for good.
+        Under others the unit is let go, and whoever takes it begins a reader anew under another term: so none that
+        is slow to end is in the way. Raises SideTaskDied if the reader failed for good.
         """
         reader = self._reader
         if reader is not None and (control.layout, control.generation) != self._begun_under():
-            self.stop()
-        elif reader is not None and agents is not self._agents:
+            self.leave()
+            return
+        if reader is not None and agents is not self._agents:
             reader.watch(agents)
             self._agents = agents
         if self._has_ended():
@@ -98,17 +103,31 @@ class Assignment:
 
     @property
     def is_hung(self) -> bool:
-        """Whether the reader has not heard from the server for long, although it does not wait for anybody."""
-        if self._reader is None:
+        """Whether the reader has been busy with something else than MongoDB for long, and does not wait for it.
+
+        While MongoDB has a question of it, it does not hang: a first answer takes as long as the oplog that MongoDB
+        has to look through, and the driver cuts a dead line.
+        """
+        if self._reader is None or self._reader.status().state not in POLLING:
             return False
-        status = self._reader.status()
-        heard_at = max(self._started_at, status.polled_at or self._started_at)
-        return status.state in POLLING and self._monotonic() - heard_at > HUNG_SECONDS
+        asked_at, answered_at = self._reader.contact()
+        if asked_at is not None and answered_at is None:
+            return False
+        return self._monotonic() - max(self._started_at, answered_at or self._started_at) > HUNG_SECONDS
 
     def status(self) -> StreamStatus:
         """Say how the stream is; safe from any thread."""
         reader = self._reader
-        return self._still if reader is None else reader.status()
+        if reader is None:
+            return self._still
+        status = reader.status()
+        asked_at, answered_at = reader.contact()
+        if status.detail or asked_at is None or answered_at is not None:
+            return status
+        asked_for = self._monotonic() - asked_at
+        if asked_for < SLOW_ANSWER:
+            return status
+        return replace(status, detail=f"MongoDB has been looking through its oplog for {asked_for:.0f} s")
 
     def led(self) -> Led:
         """Say since when and under which term it is read, and how it is."""
@@ -117,10 +136,10 @@ class Assignment:
     def state(self) -> dict[str, Any]:
         """Say the same for the lease's document, where other processes read it."""
         status = self.status()
-        polled = status.polled_at
+        polled_at = self._started_at if status.polled_at is None else status.polled_at
         return {
             "state": status.state.value,
-            "polled_ago": None if polled is None else self._monotonic() - polled,
+            "polled_ago": self._monotonic() - polled_at,
             "cluster_time": status.time,
             "lag_seconds": status.lag_seconds,
             "busy": status.busy,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -28,17 +29,27 @@ class Condition:
         self._unhealthy = unhealthy
         self._log = log
         self.status = StreamStatus(state=StreamState.STARTING)
+        self.asked_at: float | None = None
+        self.answered_at: float | None = None
+
+    @contextmanager
+    def asking(self, monotonic: Callable[[], float]) -> Iterator[None]:
+        """Note that the server is asked, and when it has answered: that may take as long as its oplog is."""
+        self.asked_at, self.answered_at = monotonic(), None
+        try:
+            yield
+        finally:
+            self.answered_at = monotonic()
 
     @property
     def is_broken(self) -> bool:
         """Tell whether recoveries were fruitless and the stream has not moved on since."""
         return self.status.state is StreamState.BROKEN
 
-    def is_read(self, batch: Batch, *, moved: bool, monotonic: float, waited: float, worked: float) -> None:
-        """Note a batch that is on record. A stream that was broken is so until it has `moved` on.
-
-        `waited` is how long the server kept it, `worked` how long it took to be put on record, in seconds.
-        """
+    def is_read(self, batch: Batch, *, moved: bool, monotonic: float) -> None:
+        """Note a batch that is on record now. A stream that was broken is so until it has `moved` on."""
+        answered_at = self.answered_at or monotonic
+        waited, worked = answered_at - (self.asked_at or answered_at), monotonic - answered_at
         is_full = len(batch.events) >= BATCH
         state = StreamState.CATCHING_UP if is_full else StreamState.LIVE
         detail = ""

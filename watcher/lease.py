@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 import pymongo
-from pymongo import ReturnDocument, WriteConcern
+from pymongo import ReturnDocument, UpdateOne, WriteConcern
 from pymongo.collection import Collection
 
 from watcher.connection import CALL_SECONDS
 
 Document = dict[str, Any]
+Renewal = UpdateOne
 
 _FREE: Final = {
     "$or": [{"$eq": [{"$ifNull": ["$holder", None]}, None]}, {"$lt": ["$expires_at", "$$NOW"]}],
@@ -70,19 +71,15 @@ class Lease:
             )
         return int(held["term"]) if held is not None and held["holder"] == self._holder else None
 
-    def renew(self, term: int, state: Mapping[str, Any] | None = None) -> bool:
-        """Keep the lease for another duration, and say how what it is for is doing.
-
-        False: it is no longer held under this term. Raises pymongo's errors.
-        """
+    def renewal(self, term: int, state: Mapping[str, Any] | None = None) -> Renewal:
+        """Build the write that keeps the lease for another duration and says how what it is for is doing."""
         change = {
             "expires_at": {"$add": ["$$NOW", self._milliseconds]},
             "renewed_at": "$$NOW",
             "state": {"$literal": state},
         }
         mine = {"_id": self._name, "holder": self._holder, "term": term}
-        with pymongo.timeout(CALL_SECONDS):
-            return bool(self._collection.update_one(mine, [{"$set": change}]).matched_count)
+        return UpdateOne(mine, [{"$set": change}])
 
     def release(self, term: int) -> None:
         """Give the lease up at once, so that a successor need not wait for its end. The term stays."""
@@ -91,6 +88,18 @@ class Lease:
                 {"_id": self._name, "holder": self._holder, "term": term},
                 {"$set": {"holder": None, "state": None}, "$unset": {"expires_at": ""}},
             )
+
+
+def renew(collection: Collection[Document], renewals: Sequence[Renewal]) -> list[bool]:
+    """Renew leases in one write; says of each whether it is still held under its term. Raises pymongo's errors."""
+    if not renewals:
+        return []
+    collection = collection.with_options(write_concern=WriteConcern("majority"))
+    with pymongo.timeout(CALL_SECONDS):
+        kept = collection.bulk_write(renewals, ordered=False).matched_count
+        if kept == len(renewals):
+            return [True] * kept
+        return [bool(collection.bulk_write([renewal]).matched_count) for renewal in renewals]
 
 
 def leases_of(collection: Collection[Document], prefix: str) -> list[Held]:

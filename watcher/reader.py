@@ -103,6 +103,10 @@ class Reader(threading.Thread):
         """Say what the stream is doing; safe from any thread."""
         return self._condition.status
 
+    def contact(self) -> tuple[float | None, float | None]:
+        """Say when the server was asked last and when it answered; None if not yet. On the monotonic clock."""
+        return self._condition.asked_at, self._condition.answered_at
+
     def stop(self) -> None:
         """Ask the reader to end after the batch in hand; returns at once."""
         self._stop_asked.set()
@@ -180,15 +184,16 @@ class Reader(threading.Thread):
     def _open(self, stream: ChangeStream, progress: Progress, lineup: Lineup) -> None:
         """Open where no agent misses an event, or else as early as the server can; losses go on record first."""
         wanted = start_point(progress.position, lineup.reading, lineup.fingerprint(self._unit))
-        start, code = open_stream(
-            stream,
-            self._asking.pipeline(lineup.reading, self._unit),
-            wanted,
-            self._asking,
-            client=self._shared.client,
-            position=progress.position,
-            is_certain=self._troubles.fruitless >= PATIENCE,
-        )
+        with self._condition.asking(self._shared.monotonic):
+            start, code = open_stream(
+                stream,
+                self._asking.pipeline(lineup.reading, self._unit),
+                wanted,
+                self._asking,
+                client=self._shared.client,
+                position=progress.position,
+                is_certain=self._troubles.fruitless >= PATIENCE,
+            )
         self._log.info("stream.opened", agents=len(lineup.reading), start=str(start), wanted=str(wanted))
         if code is not None and start.time is not None:
             self._begin_later(progress, lineup, start.time, code)
@@ -218,30 +223,23 @@ class Reader(threading.Thread):
         while stream.alive and not self._stop_asked.is_set():
             if self._lineup() != lineup or self._asking.detail is not asking.detail:
                 return
-            asked_at = shared.monotonic()
-            batch = stream.next_batch()
-            answered_at = shared.monotonic()
+            with self._condition.asking(shared.monotonic):
+                batch = stream.next_batch()
             self._take(batch, matcher, lineup)
             self._asking = self._asking.after(len(batch.events))
             position = Position(batch.token, batch.time, fingerprint, covers)
             progress.advance(position, with_events=bool(batch.events or batch.collection_events))
-            self._note(batch, progress, asked_at, answered_at)
+            self._note(batch, progress)
             if not is_announced and not self._condition.is_broken:
                 announce(shared.client[self._unit.database], lineup.reading, shared.watched, shared.unhealthy)
                 is_announced = True
 
-    def _note(self, batch: Batch, progress: Progress, asked_at: float, answered_at: float) -> None:
+    def _note(self, batch: Batch, progress: Progress) -> None:
         best, now = self._troubles.best, self._shared.monotonic()
         # The first reply to an opening always moves the position a little, even on a stream that is broken.
         if batch.events or not batch.is_first:
             self._mark = progress.reached
-        self._condition.is_read(
-            batch,
-            moved=best is None or self._mark > best,
-            monotonic=now,
-            waited=answered_at - asked_at,
-            worked=now - answered_at,
-        )
+        self._condition.is_read(batch, moved=best is None or self._mark > best, monotonic=now)
 
     def _take(self, batch: Batch, matcher: Matcher, lineup: Lineup) -> None:
         """Put a batch on record: its events, and what it tells of losses."""

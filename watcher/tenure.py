@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 
 from executions_app import fence
 from executions_app.fence import Fenced, Term
-from watcher.lease import Held, Lease, leases_of, retire
+from watcher.lease import Held, Lease, Renewal, leases_of, renew, retire
 from watcher.members import Members
 
 log = structlog.get_logger(__name__)
@@ -54,9 +54,9 @@ class Tenure:
         self._on_lost = on_lost
         self._state = state
 
-    def renew(self) -> bool:
-        """Renew the lease; False when another holds it. Raises pymongo's errors."""
-        return self._lease.renew(self.term.number, self._state())
+    def renewal(self) -> Renewal:
+        """Build the write that renews the lease."""
+        return self._lease.renewal(self.term.number, self._state())
 
     def release(self) -> None:
         """Release the lease; its successor need not wait. Raises pymongo's errors."""
@@ -221,18 +221,19 @@ class Tenures(threading.Thread):
         try:
             with pymongo.timeout(min(left, self._seconds / RENEWALS)):
                 self.members.beat(role for role, at in self.steps().items() if at >= alive_since)
-                for tenure in list(self._held.values()):
-                    self._renew(tenure)
+                self._renew()
         except PyMongoError as error:
             log.warning("lease.not_renewed", error=type(error).__name__, detail=str(error)[:200])
 
-    def _renew(self, tenure: Tenure) -> None:
-        asked = self._monotonic()
-        if tenure.renew():
-            tenure.until = asked + self._seconds * (1 - 1 / GUARD)
-        elif self._forget(tenure):
-            log.warning("lease.lost", lease=tenure.term.name, term=tenure.term.number)
-            tenure.lose()
+    def _renew(self) -> None:
+        asked, tenures = self._monotonic(), list(self._held.values())
+        kept = renew(self._collection, [tenure.renewal() for tenure in tenures])
+        for tenure, is_kept in zip(tenures, kept, strict=True):
+            if is_kept:
+                tenure.until = asked + self._seconds * (1 - 1 / GUARD)
+            elif self._forget(tenure):
+                log.warning("lease.lost", lease=tenure.term.name, term=tenure.term.number)
+                tenure.lose()
 
     def _lose_what_runs_out(self) -> None:
         for tenure in list(self._held.values()):

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.database import Database
 
 from tests.conditions import eventually
-from watcher.lease import Lease, leases_of, retire
+from watcher.lease import Lease, leases_of, renew, retire
 
 Document = dict[str, Any]
 LONG = timedelta(minutes=1)
@@ -20,20 +20,24 @@ def lease(db: Database[Document], holder: str, *, duration: timedelta = LONG) ->
     return Lease(db.leases, "stream:shop", holder, duration=duration)
 
 
+def is_renewed(db: Database[Document], held: Lease, term: int, state: Document | None = None) -> bool:
+    return renew(db.leases, [held.renewal(term, state)]) == [True]
+
+
 def test_the_second_comer_waits_and_the_holder_renews(mongo_db: Database[Document]) -> None:
     first, second = lease(mongo_db, "a"), lease(mongo_db, "b")
 
     assert [first.acquire(), second.acquire()] == [1, None]
-    assert first.renew(1)
-    assert not second.renew(1)
+    assert is_renewed(mongo_db, first, 1)
+    assert not is_renewed(mongo_db, second, 1)
 
 
 def test_each_acquisition_is_a_new_term_also_for_the_same_holder(mongo_db: Database[Document]) -> None:
     first = lease(mongo_db, "a")
 
     assert [first.acquire(), first.acquire()] == [1, 2]
-    assert not first.renew(1)
-    assert first.renew(2)
+    assert not is_renewed(mongo_db, first, 1)
+    assert is_renewed(mongo_db, first, 2)
 
 
 def test_a_released_lease_is_free_at_once_and_its_term_grows(mongo_db: Database[Document]) -> None:
@@ -41,7 +45,7 @@ def test_a_released_lease_is_free_at_once_and_its_term_grows(mongo_db: Database[
     first.acquire()
     first.release(1)
 
-    assert not first.renew(1)
+    assert not is_renewed(mongo_db, first, 1)
     assert second.acquire() == 2
 
 
@@ -60,7 +64,7 @@ def test_the_lease_of_a_holder_that_is_gone_runs_out(mongo_db: Database[Document
     gone.acquire()
 
     assert eventually(lease(mongo_db, "b").acquire) == 2
-    assert not gone.renew(1)
+    assert not is_renewed(mongo_db, gone, 1)
 
 
 def test_of_many_racing_for_a_new_lease_one_gets_it(mongo_db: Database[Document]) -> None:
@@ -104,7 +108,7 @@ def test_only_a_free_lease_can_be_retired(mongo_db: Database[Document]) -> None:
     first.acquire()
     [held] = leases_of(mongo_db.leases, "stream:")
     retire(mongo_db.leases, held)
-    assert first.renew(1)
+    assert is_renewed(mongo_db, first, 1)
 
     first.release(1)
     retire(mongo_db.leases, held)
@@ -115,9 +119,21 @@ def test_only_a_free_lease_can_be_retired(mongo_db: Database[Document]) -> None:
 def test_what_a_stream_says_of_itself_is_kept_with_its_lease(mongo_db: Database[Document]) -> None:
     first = lease(mongo_db, "a")
     first.acquire()
-    first.renew(1, {"state": "live", "detail": "$not an expression"})
+    is_renewed(mongo_db, first, 1, {"state": "live", "detail": "$not an expression"})
 
     found = mongo_db.leases.find_one({"_id": "stream:shop"}) or {}
 
     assert found["state"] == {"state": "live", "detail": "$not an expression"}
     assert found["pid"]
+
+
+def test_of_many_leases_that_are_renewed_together_those_that_are_lost_are_named(
+    mongo_db: Database[Document],
+) -> None:
+    leases = [Lease(mongo_db.leases, f"stream:{number}", "a", duration=LONG) for number in range(4)]
+    for one in leases:
+        one.acquire()
+    mongo_db.leases.update_one({"_id": "stream:2"}, {"$set": {"holder": "b"}})
+
+    assert renew(mongo_db.leases, [one.renewal(1) for one in leases]) == [True, True, False, True]
+    assert renew(mongo_db.leases, []) == []

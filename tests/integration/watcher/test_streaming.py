@@ -26,6 +26,7 @@ from watcher.event import ChangeEvent
 from watcher.members import Members
 from watcher.process import SideTask
 from watcher.status import StreamState
+from watcher.stream import ChangeStream
 from watcher.streaming import StreamKeeper
 from watcher.tenure import Tenures
 
@@ -84,6 +85,11 @@ class Site:
     def states(self, keeper: StreamKeeper) -> dict[str, StreamState]:
         """What a watcher reads, and how that is."""
         return {name: led.status.state for name, led in keeper.led().items()}
+
+    def said_by_lease(self, word: str) -> Document | None:
+        """What the stream says of itself to other processes, once a word is in its detail."""
+        lease = self.home.leases.find_one({"state.detail": {"$regex": word}})
+        return lease and lease["state"]
 
     def hold_as_straggler(self) -> None:
         """Let somebody hold the lease of the whole database who does nothing any more."""
@@ -332,6 +338,31 @@ def test_a_reader_that_hangs_is_given_up_and_another_watcher_reads_on(
         assert first.led() == {}
     finally:
         go_on.set()
+
+
+def test_a_server_that_has_a_long_oplog_to_look_through_is_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assignment, "HUNG_SECONDS", 0.3)
+    monkeypatch.setattr(assignment, "SLOW_ANSWER", 0.3)
+    has_looked = threading.Event()
+
+    class LongOplog(ChangeStream):
+        def open(self, *arguments: Any) -> None:
+            assert has_looked.wait(60)
+            super().open(*arguments)
+
+    monkeypatch.setattr("watcher.reader.ChangeStream", LongOplog)
+    keeper = site.start("a")
+    site.start("b")
+    try:
+        said = eventually(lambda: site.said_by_lease("oplog"))
+        site.let_steps_pass(keeper)
+        assert site.home.leases.distinct("term") == [1]
+        assert said["state"] == "starting"
+        assert said["polled_ago"] > 0
+    finally:
+        has_looked.set()
 
 
 def test_a_database_that_nobody_watches_any_more_is_let_go(site: Site, make_agent: MakeAgent) -> None:
