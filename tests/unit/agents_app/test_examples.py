@@ -15,9 +15,9 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "agents").glob("*.ya
 each_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 
 
-def test_there_are_ten_of_them_each_with_an_id_of_its_own() -> None:
+def test_there_are_twelve_of_them_each_with_an_id_of_its_own() -> None:
     ids = {load_spec(path.read_text()).spec.id for path in EXAMPLES}
-    assert len(EXAMPLES) == len(ids) == 10
+    assert len(EXAMPLES) == len(ids) == 12
 
 
 @each_example
@@ -58,7 +58,9 @@ def test_the_examples_show_every_strategy_and_every_consistency_mode() -> None:
 # What a document of each example must hold at least; everything else has a default in its prompt.
 DOCUMENTS: dict[str, dict[str, object]] = {
     "catalogue": {"name": "Lamp"},
+    "changes": {"name": "Lamp", "price": "12 €"},
     "contracts": {"text": "This agreement is made between A and B."},
+    "deletions": {"text": "This agreement is made between A and B."},
     "logs": {"service": "web", "time": "2026-01-01T00:00:00Z", "message": "boom"},
     "medical-notes": {"text": "Patient reports a headache."},
     "moderation": {"text": "Nice!"},
