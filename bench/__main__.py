@@ -8,18 +8,18 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench import scenarios
-from bench.watcher import draining
+from bench.watcher import draining, idle, latency, memory
 
 RESULTS = Path(__file__).parent / "results"
 Scenario = Callable[[Path], dict[str, Any]]
 
-SCENARIOS: dict[str, Scenario] = {
+SYSTEM: dict[str, Scenario] = {
     "throughput": lambda directory: scenarios.throughput(directory, documents=2000, workers=2, threads=32),
     "throughput-one-process": lambda directory: scenarios.throughput(
         directory, documents=2000, workers=1, threads=64
@@ -28,6 +28,8 @@ SCENARIOS: dict[str, Scenario] = {
         directory, documents=2000, workers=2, threads=32, through_litellm=True
     ),
     "latency": lambda directory: scenarios.latency(directory, documents=200),
+}
+WATCHER: dict[str, Scenario] = {
     "watcher-published": lambda directory: draining.published(directory, documents=50_000),
     "watcher-deferred": lambda directory: draining.deferred(directory, documents=100_000),
     "watcher-published-postgres": lambda directory: draining.published(
@@ -36,17 +38,30 @@ SCENARIOS: dict[str, Scenario] = {
     "watcher-deferred-postgres": lambda directory: draining.deferred(
         directory, documents=100_000, database="postgres"
     ),
+    "watcher-latency": lambda directory: latency.commit_to_broker(directory, rate=500, seconds=20),
+    "watcher-idle": lambda directory: idle.idle(directory, agents=1000, seconds=20),
+    "watcher-memory": lambda directory: memory.flat(directory, events=100_000),
 }
+LONG: dict[str, Scenario] = {
+    "watcher-memory-million": lambda directory: memory.flat(directory, events=1_000_000)
+}
+SCENARIOS = {**SYSTEM, **WATCHER, **LONG}
+GROUPS = {"system": SYSTEM, "watcher": WATCHER, "long": LONG}
 
 
 def main() -> int:
     """Run what was asked for, or everything."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help="default: all")
+    parser.add_argument(
+        "scenario",
+        nargs="*",
+        choices=[*SCENARIOS, *GROUPS, []],
+        help="a scenario or a group of them; default: system and watcher",
+    )
     parser.add_argument("--no-save", action="store_true", help="print only")
     arguments = parser.parse_args()
     results = {}
-    for name in arguments.scenario or SCENARIOS:
+    for name in _expanded(arguments.scenario or ["system", "watcher"]):
         with tempfile.TemporaryDirectory(prefix="mongoclaw-bench-") as directory:
             results[name] = SCENARIOS[name](Path(directory))
         print(json.dumps({name: results[name]}, indent=2), flush=True)
@@ -55,16 +70,22 @@ def main() -> int:
     return 0
 
 
+def _expanded(names: Iterable[str]) -> list[str]:
+    return [scenario for name in names for scenario in GROUPS.get(name, [name])]
+
+
 def _save(results: dict[str, Any]) -> None:
+    """Write the day's record; what else was measured on the day stays in it."""
     now = datetime.now(UTC)
+    path = RESULTS / f"{now:%Y-%m-%d}.json"
+    earlier = json.loads(path.read_text())["results"] if path.exists() else {}
     record = {
         "at": now.isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "results": results,
+        "results": earlier | results,
     }
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{now:%Y-%m-%d}.json"
     path.write_text(json.dumps(record, indent=2) + "\n")
     print(f"kept in {path.relative_to(Path.cwd())}" if path.is_relative_to(Path.cwd()) else f"kept in {path}")
 
