@@ -344,6 +344,7 @@ def test_a_server_that_has_a_long_oplog_to_look_through_is_waited_for(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(assignment, "HUNG_SECONDS", 0.3)
+    monkeypatch.setattr(assignment, "LEAVING_PATIENCE", 0.1)
     monkeypatch.setattr(assignment, "SLOW_ANSWER", 0.3)
     has_looked = threading.Event()
 
