@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -80,8 +81,9 @@ class Fleet:
         return self._start(name, *words)
 
     def wait_until_dead(self, name: str, child: Child) -> None:
-        """Wait for a process that is to end by itself."""
+        """Wait for a process that is to kill itself; one that ends otherwise did not get so far."""
         eventually(lambda: not child.is_alive(), seconds=40)
+        assert child.process.returncode == -signal.SIGKILL, child.obituary()
         self.children.pop(name).kill()
 
     def kill(self, name: str) -> None:

@@ -16,7 +16,7 @@ WATCHER_STEPS = [
     ("after", "watcher.stream:ChangeStream.open"),
     ("after", "watcher.stream:ChangeStream.next_batch"),
     ("after", "watcher.matching:Matcher.match"),
-    ("after", "executions_app.ledger:record"),
+    ("after", "executions_app.ledger:enter"),
     ("after", "watcher.publisher:Publisher.publish"),
     ("before", "watcher.position_store:PositionStore.save"),
     ("after", "watcher.position_store:PositionStore.save"),
