@@ -8,17 +8,13 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from agents_app import registry
 from executions_app import transitions
-from executions_app.models import Attempt, Execution
+from executions_app.models import Execution
 from executions_app.states import Reason, Status
 from tasks.enrich import run_execution
 from tests.integration.tasks.conftest import Bench
+from tests.integration.tasks.line import Line
 from watcher.event import ChangeEvent
-from watcher.ingest import Ingest
-from watcher.matching import Matcher
-from watcher.pipeline import build_pipeline
-from watcher.stream import ChangeStream, StartPoint
 
 Document = dict[str, Any]
 DIFF = "{{ operation }}: {{ before.text if before else 'nothing' }} → {{ document.text }}"
@@ -26,61 +22,6 @@ BEFORE: Document = {"full_document_before_change": "required"}
 AFTER: Document = {"full_document": "required", "operations": ["insert", "update", "replace"]}
 DELETES: Document = {"operations": ["delete"], **BEFORE}
 ELSEWHERE: Document = {"target_field": "ai", "target_collection": "audit"}
-
-
-class Outbox:
-    """Takes the place of the broker's connection: the test runs what is sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-
-    def publish(self, ids: Sequence[str]) -> None:
-        self.sent += ids
-
-
-class Line:
-    """An agent's way from the stream to its runs, in the test's hand."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.outbox = Outbox()
-        self.unhealthy: dict[str, str] = {}
-        self.agents = registry.active_agents()
-        runtime = bench.runtime
-        self.stream = ChangeStream(runtime.mongo, bench.db.name, max_await_ms=200)
-        self.stream.open(build_pipeline(self.agents), StartPoint())
-        self.matcher = Matcher(
-            runtime.mongo, self.agents, self.unhealthy.__setitem__, monotonic=runtime.monotonic
-        )
-        self.ingest = Ingest(
-            self.outbox,  # type: ignore[arg-type]
-            window=10_000,
-            unhealthy=self.unhealthy.__setitem__,
-            now=runtime.now,
-            monotonic=runtime.monotonic,
-        )
-
-    def take(self, wanted: int) -> list[ChangeEvent]:
-        """Put this many events on record, all in one go."""
-        events: list[ChangeEvent] = []
-        for _ in range(100):
-            events += self.stream.next_batch().events
-            if len(events) >= wanted:
-                break
-        assert len(events) == wanted, events
-        self.ingest.ingest(self.matcher, events)
-        return events
-
-    def run(self) -> list[Execution]:
-        """Run once each of what was sent, in order."""
-        ids, self.outbox.sent = self.outbox.sent, []
-        for id_ in ids:
-            run_execution(self.bench.runtime, id_)
-        return [Execution.objects.get(id=id_) for id_ in ids]
-
-    def prompts(self) -> list[str]:
-        """What the model was asked, in order."""
-        return list(Attempt.objects.order_by("id").values_list("prompt", flat=True))
 
 
 @pytest.fixture
