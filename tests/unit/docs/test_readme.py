@@ -107,8 +107,8 @@ def test_a_page_names_no_place_of_somebodys_machine(page: Path) -> None:
 
 
 def test_the_readme_shows_every_example_and_every_mode() -> None:
-    assert len(list((ROOT / "examples/agents").glob("*.yaml"))) == 10
-    assert "[ten examples](examples/agents/)" in README
+    assert len(list((ROOT / "examples/agents").glob("*.yaml"))) == 12
+    assert "[twelve examples](examples/agents/)" in README
     assert all(f"| `{mode}`" in README for mode in ("eventual", "strict_post_commit", "shadow"))
 
 
