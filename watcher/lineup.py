@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from agents_app.registry import ActiveAgent
 from watcher.detail import FULL
 from watcher.pipeline import fingerprint_of
+from watcher.position import Position
 from watcher.starting import coverage_of
 from watcher.unit import Unit
 
@@ -24,9 +25,14 @@ class Lineup:
         """The agents that events are put on record for."""
         return tuple(agent for agent in self.agents if agent.agent_id not in self.held)
 
-    def coverage(self) -> dict[str, str]:
-        """Say what a position covers that was reached by reading for them."""
-        return coverage_of(self.agents, self.held)
+    def coverage(self, position: Position | None, held: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Say what a position covers that is reached from `position` by reading for them.
+
+        `held` names who is held by now, if that has changed since.
+        """
+        known = position.covers if position else {}
+        out = {agent_id: covered for agent_id, covered in known.items() if agent_id in self.held}
+        return coverage_of(self.agents, self.held if held is None else held, out)
 
     def fingerprint(self, unit: Unit) -> str:
         """Name the pipeline whose tokens are good, however much is asked of each event at the moment."""

@@ -35,7 +35,7 @@ from watcher.position import Mandate, Position, PositionMoved, PositionRefused
 from watcher.position_store import PositionStore
 from watcher.progress import Pace, Progress
 from watcher.recovery import FIRST_PAUSE, HOPELESS, ORIGIN, PATIENCE, Action, Phase, Troubles
-from watcher.starting import coverage_of, losers, start_point
+from watcher.starting import losers, start_point
 from watcher.status import StreamState, StreamStatus
 from watcher.stream import Batch, ChangeStream
 from watcher.unit import Unit
@@ -204,7 +204,7 @@ class Reader(threading.Thread):
         progress.save()
         lost = losers(progress.position, lineup.reading, start)
         self._lose(losses.history_lost(lost, until=start, code=code))
-        covers = coverage_of(lineup.agents, self._held)
+        covers = lineup.coverage(progress.position, self._held)
         progress.advance(Position(None, start, "", covers), with_events=True)
         progress.save()
 
@@ -217,7 +217,7 @@ class Reader(threading.Thread):
     def _follow(self, stream: ChangeStream, progress: Progress, lineup: Lineup) -> None:
         """Read batches until the stream ends, who is read for or what is asked for changes, or it is to stop."""
         shared, asking = self._shared, self._asking
-        fingerprint, covers = lineup.fingerprint(self._unit), lineup.coverage()
+        fingerprint, covers = lineup.fingerprint(self._unit), lineup.coverage(progress.position)
         matcher = Matcher(shared.client, lineup.reading, shared.unhealthy, monotonic=shared.monotonic)
         is_announced = False
         while stream.alive and not self._stop_asked.is_set():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 from bson import Timestamp
@@ -14,20 +16,27 @@ from watcher.matching import ENABLING_SLACK_SECONDS
 from watcher.position import EVERYBODY, Position
 from watcher.stream import StartPoint
 
-_FROM: Final = " @"
+_FROM: Final = "@"
 """Stands in a coverage before the cluster time from which a held agent has to go on."""
 
 
-def coverage_of(agents: Sequence[ActiveAgent], held: Mapping[str, str] | None = None) -> dict[str, str]:
+def coverage_of(
+    agents: Sequence[ActiveAgent],
+    held: Mapping[str, str] | None = None,
+    before: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Say what a position covers: per agent, since when it is enabled and what it watches.
 
     `held` names the agents that are out of the stream although they are at work, each with the time from which
-    it has to go on (`executions_app.gaps.held_since`).
+    it has to go on (`executions_app.gaps.held_since`). `before` is what the position covered: an agent that two
+    gaps hold goes on at the end of the first, also when that is decided about first.
     """
-    out = held or {}
     return {
-        agent.agent_id: f"{_enabled(agent)} {_watched(agent)}"
-        + (f"{_FROM}{out[agent.agent_id]}" if agent.agent_id in out else "")
+        agent.agent_id: " ".join(
+            part
+            for part in (_enabled(agent), _watched(agent), _mark(agent, held or {}, before or {}))
+            if part
+        )
         for agent in agents
     }
 
@@ -88,8 +97,8 @@ def needed_by(agent: ActiveAgent, position: Position | None) -> Timestamp:
     covered = position.covers.get(agent.agent_id)
     if covered is None or not covered.startswith(f"{_enabled(agent)} "):
         return position.time if _is_placed_for(agent, position) else enabled_since(agent)
-    watched, _, held_until = covered.removeprefix(f"{_enabled(agent)} ").partition(_FROM)
-    since = _timestamp(held_until) if held_until else position.time
+    _, watched, *mark = covered.split(" ")
+    since = max(_timestamp(mark[0]), enabled_since(agent)) if mark else position.time
     return since if watched == _watched(agent) else min(since, _moment(agent.current_since))
 
 
@@ -108,7 +117,16 @@ def _is_placed_for(agent: ActiveAgent, position: Position) -> bool:
     return placed_at is not None and agent.enabled_at <= datetime.fromisoformat(placed_at)
 
 
-def _timestamp(digits: str) -> Timestamp:
+def _mark(agent: ActiveAgent, held: Mapping[str, str], before: Mapping[str, str]) -> str:
+    if agent.agent_id not in held:
+        return ""
+    mark = _FROM + held[agent.agent_id]
+    enabled, _, *known = before.get(agent.agent_id, " ").split(" ")
+    return min(mark, *known) if known and enabled == _enabled(agent) else mark
+
+
+def _timestamp(mark: str) -> Timestamp:
+    digits = mark.removeprefix(_FROM)
     return Timestamp(int(digits[:8], 16), int(digits[8:], 16))
 
 
@@ -121,5 +139,8 @@ def _enabled(agent: ActiveAgent) -> str:
 
 
 def _watched(agent: ActiveAgent) -> str:
-    watch = agent.spec.watch
-    return f"{watch.collection} {','.join(sorted(str(operation) for operation in watch.operations))}"
+    """Name everything that decides which events are the agent's: a change of it begins at its publication."""
+    deciding = {"collection", "operations", "filter", "fields"}
+    watch = agent.spec.watch.model_dump(mode="json", include=deciding)
+    watch["operations"] = sorted(watch["operations"])
+    return sha256(json.dumps(watch, sort_keys=True).encode()).hexdigest()[:16]

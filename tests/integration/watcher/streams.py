@@ -121,7 +121,7 @@ def here(mongo: MongoClient[Document], *agents: ActiveAgent) -> Position:
     batch = stream.next_batch()
     stream.close()
     lineup = Lineup(agents, {})
-    return Position(batch.token, batch.time, lineup.fingerprint(unit), lineup.coverage())
+    return Position(batch.token, batch.time, lineup.fingerprint(unit), lineup.coverage(None))
 
 
 def cluster_time(mongo: MongoClient[Document]) -> Timestamp:
@@ -197,7 +197,7 @@ class Station:
         self._terms += 1
         term = Term(f"stream:{self.unit.name}", self._terms)
         begin(term)
-        reader = Reader(replace(self.reading_with, **changes), self.unit, registry.active_agents(), term=term)
+        reader = Reader(replace(self.reading_with, **changes), self.unit, self.agents(), term=term)
         reader.start()
         try:
             yield reader

@@ -185,6 +185,25 @@ def test_another_filter_other_agents_and_other_operations_between_two_runs_lose_
     assert (station.documents_of("leaving"), StreamGap.objects.count()) == (["one"], 0)
 
 
+def test_a_wider_filter_holds_from_its_publication_on_and_not_from_when_the_watcher_has_it(
+    station: Station,
+) -> None:
+    station.agent("triage", filter={"text": "y"})
+    with station.reading() as reader:
+        station.db.tickets.insert_one({"_id": "one", "text": "y"})
+        station.wait_for("triage", "one")
+        station.agent("triage")
+        insert(station, "between")
+        station.db.tickets.insert_one({"_id": "two", "text": "y"})
+        station.wait_for("triage", "two")
+        assert "between" not in station.documents_of("triage"), "the watcher does not know the new filter yet"
+
+        reader.watch(station.agents())
+        station.wait_for("triage", "between")
+
+    assert sorted(station.documents_of("triage")) == ["between", "one", "two"]
+
+
 def test_an_agent_that_comes_back_while_the_stream_runs_gets_what_comes_from_then_on(
     station: Station,
 ) -> None:

@@ -262,7 +262,7 @@ def test_a_refused_position_stops_its_own_database_alone_and_says_why_until_it_i
     good.agent("running")
     with bad.reading(), good.reading():
         eventually(lambda: health("stopped")[0] == "healthy")
-        eventually(lambda: good.position() is not None)
+        eventually(lambda: bad.position() is not None and good.position() is not None)
     bad.home.positions.update_one({}, {"$set": {"cluster": "another"}})
     bad.db.tickets.insert_one({"_id": "waiting"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from bson import Timestamp
 
 from agents_app.registry import ActiveAgent
@@ -156,6 +157,33 @@ def test_an_agent_that_a_gap_held_goes_on_at_the_end_of_its_gap() -> None:
     assert needed_by(agent(), held) == at(LATER)
     assert start_point(held, [agent()], "p") == StartPoint(time=at(LATER))
     assert needed_by(agent(enabled=NOW), held) == before(NOW), "switched off and on again"
+
+
+def test_an_agent_that_was_enabled_anew_while_it_was_held_needs_nothing_from_before() -> None:
+    again = agent(enabled=NOW)
+    held = Position("82AA", at(NOW), "p", coverage_of([again], {"a": hexadecimal(at(OLD))}))
+
+    assert needed_by(again, held) == before(NOW)
+
+
+def test_an_agent_that_two_gaps_hold_goes_on_at_the_end_of_the_first_whichever_is_closed_first() -> None:
+    first = coverage_of([agent()], {"a": hexadecimal(at(OLD))})
+
+    second = coverage_of([agent()], {"a": hexadecimal(at(LATER))}, first)
+
+    assert needed_by(agent(), Position(None, at(NOW), "", second)) == at(OLD)
+    assert coverage_of([agent()], {}, first) == coverage_of([agent()]), "let go"
+
+
+@pytest.mark.parametrize(
+    "change", [{"filter": {"text": "x"}}, {"fields": ["text"]}, {"operations": ["delete"]}], ids=str
+)
+def test_a_version_that_matches_other_events_needs_the_stream_since_it_became_current(
+    change: dict[str, Any],
+) -> None:
+    changed = agent(published=LATER, **change)
+
+    assert needed_by(changed, reached(NOW, agent())) == before(LATER)
 
 
 def test_a_position_that_an_operator_has_set_covers_whoever_was_enabled_by_then() -> None:
