@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -131,7 +132,9 @@ def complete(backfill_id: str, *, now: datetime, term: Term | None = None) -> No
     with held(term):
         _move(backfill_id, FROM[BackfillStatus.COMPLETED], BackfillStatus.COMPLETED, ended_at=now)
         for gap_id in gaps.waiting_for(backfill_id):
-            gaps.close(gap_id, by=f"backfill {backfill_id}", resolution="worked through again", now=now)
+            # Somebody may have closed it by hand just now.
+            with suppress(gaps.GapNotOpen):
+                gaps.close(gap_id, by=f"backfill {backfill_id}", resolution="worked through again", now=now)
     log.info("backfill.completed", backfill=backfill_id)
 
 

@@ -174,9 +174,14 @@ def plan(
 
 def plan_for_gap(agent_id: str, gap_id: str, *, now: datetime) -> Backfill:
     """Plan a backfill of everything, or return the one that waits already: it will see what this gap has hidden."""
-    waiting = Backfill.objects.filter(
-        agent_id=agent_id, status=BackfillStatus.PLANNED, filter="", limit=None, origin__startswith="gap "
-    ).first()
+    # Kept from starting or being cancelled before the gap is on record with it.
+    waiting = (
+        Backfill.objects.select_for_update()
+        .filter(
+            agent_id=agent_id, status=BackfillStatus.PLANNED, filter="", limit=None, origin__startswith="gap "
+        )
+        .first()
+    )
     return waiting or plan(agent_id, origin=f"gap {gap_id}", now=now)
 
 

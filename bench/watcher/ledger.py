@@ -20,6 +20,15 @@ class Ledger:
 
     connection: Any
 
+    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        return self._all(statement)
+
+    def seconds_between(self, statement: str) -> float:
+        """Return the seconds from the first to the second moment of a query's only row."""
+        [(begun, ended)] = self._all(statement)
+        return _seconds(ended) - _seconds(begun)
+
     def _all(self, statement: str) -> list[tuple[Any, ...]]:
         return list(self.connection.execute(statement).fetchall())
 

@@ -57,7 +57,7 @@ def test_patience_ends_with_its_block() -> None:
 
 def _waiting(turns: Turns) -> int:
     with turns._changed:
-        return len(turns._changed._waiters)  # type: ignore[attr-defined]
+        return len(turns._changed._waiters) + len(turns._left_over._waiters)  # type: ignore[attr-defined]
 
 
 def _is_free(turns: Turns) -> bool:
