@@ -23,8 +23,8 @@ from executions_app.identity import execution_id, unpack_key
 from executions_app.transitions import Claimed
 from tasks.runtime import Document, Runtime
 
-SEARCH_SECONDS: Final = 10.0
-"""How long one image may be looked for; the change is the first that the stream comes to."""
+OPENING_SECONDS: Final = 10.0
+"""How long MongoDB may take to begin; the change is the first that the stream comes to."""
 
 REPLY_MS: Final = 1000
 """How long the server may wait for an event before it replies with none; routers wait for all their shards."""
@@ -55,17 +55,22 @@ def read_change(runtime: Runtime, run: Claimed, image: Image, *, joined: bool) -
     """Read the change that made this run, or None if the oplog no longer has it.
 
     Of several changes of the document at the same time, in a transaction, it is the first where edits are `joined`
-    into one run, and else the one that gave the run its id.
+    into one run, and else the one that gave the run its id. A replay's run has an id of its own and gets the first.
 
     Raises the mapped error of an unreachable MongoDB.
     """
-    with closing(_changes(runtime, run, image, {})) as changes:
+    # Any later change of the database ends the search: the rest of the oplog may be long.
+    is_later = {"clusterTime": {"$gt": run.event_time}}
+    shown = {"$cond": [{"$gt": ["$clusterTime", run.event_time]}, "$$REMOVE", f"${image.value}"]}
+    first = None
+    with closing(_changes(runtime, run, image, {"$or": [_of_document(run), is_later]}, shown)) as changes:
         for token, change in changes:
             if change.time > run.event_time:
                 break
             if joined or execution_id(run.agent_id, token) == run.id:
                 return change
-    return None
+            first = first or change
+    return first
 
 
 def read_deletion(runtime: Runtime, run: Claimed) -> Change | None:
@@ -73,18 +78,23 @@ def read_deletion(runtime: Runtime, run: Claimed) -> Change | None:
 
     Raises the mapped error of an unreachable MongoDB.
     """
-    with closing(_changes(runtime, run, Image.BEFORE, {"operationType": "delete"})) as changes:
+    deletions = {**_of_document(run), "operationType": "delete"}
+    with closing(_changes(runtime, run, Image.BEFORE, deletions, f"${Image.BEFORE.value}")) as changes:
         return next((change for _, change in changes), None)
 
 
-def _changes(runtime: Runtime, run: Claimed, image: Image, which: Document) -> Generator[tuple[str, Change]]:
-    """Yield the changes of the run's document since its event, with their tokens."""
-    key = unpack_key(run.document_key)
-    match = {"ns.coll": run.collection, "documentKey._id": {"$eq": key}, **which}
+def _of_document(run: Claimed) -> Document:
+    return {"ns.coll": run.collection, "documentKey._id": {"$eq": unpack_key(run.document_key)}}
+
+
+def _changes(
+    runtime: Runtime, run: Claimed, image: Image, match: Document, shown: object
+) -> Generator[tuple[str, Change]]:
+    """Yield the changes that match since the run's event, with their tokens."""
     pipeline = [
         {"$changeStream": {"startAtOperationTime": run.event_time, image.value: "whenAvailable"}},
         {"$match": match},
-        {"$project": {"operationType": 1, "clusterTime": 1, "image": f"${image.value}"}},
+        {"$project": {"operationType": 1, "clusterTime": 1, "image": shown}},
     ]
     # Nothing yet: an opening that asks for one event reads on to the end of the oplog before it replies, a getMore
     # does not. With 300,000 changes behind the event: 4.7 s against 0.04 s.
@@ -92,7 +102,7 @@ def _changes(runtime: Runtime, run: Claimed, image: Image, which: Document) -> G
     # The server ties a cursor to the session that opened it.
     with (
         mongo_errors(f"read an image of {run.database}.{run.collection}"),
-        pymongo.timeout(SEARCH_SECONDS),
+        pymongo.timeout(OPENING_SECONDS),
         runtime.mongo.start_session(causal_consistency=False) as session,
     ):
         command = _Commands(runtime, run.database, session)
@@ -113,7 +123,10 @@ def _read(command: _Commands, cursor: int) -> Generator[tuple[str, Change]]:
     empty = 0
     while empty < EMPTY_REPLIES:
         try:
-            reply = command.run(more)["cursor"]
+            # A timeout of the driver's would take the place of maxTimeMS: what is not there would be waited for until
+            # that, and count as a server that is away. A dead line is cut by the driver's monitor.
+            with pymongo.timeout(None):
+                reply = command.run(more)["cursor"]
         except OperationFailure as error:
             if error.code == _HISTORY_LOST:
                 return

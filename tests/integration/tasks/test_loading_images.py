@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -374,3 +375,34 @@ def test_a_run_that_is_tried_again_reads_the_same_image(open_line: Any, bench: B
 
     assert Execution.objects.get(id=row.id).status == Status.COMPLETED
     assert line.prompts()[-1] == "update: first → second"
+
+
+@pytest.mark.usefixtures("keep_images")
+def test_documents_that_are_gone_without_a_delete_do_not_look_like_a_server_that_is_away(
+    open_line: Any, bench: Bench
+) -> None:
+    line = open_line(
+        watch={"operations": ["insert", "delete"], "full_document_before_change": "whenAvailable"},
+        write=ELSEWHERE,
+        ai={"prompt": "Gone: {{ document._id }}"},
+    )
+    bench.insert(text="first")
+    line.take(1)
+    bench.db.tickets.drop()
+    [row] = line.run()
+
+    assert (row.status, row.error_type) == (Status.COMPLETED, "")
+
+
+@pytest.mark.usefixtures("keep_images")
+def test_a_change_that_is_replayed_has_the_state_that_it_left(open_line: Any, bench: Bench) -> None:
+    line = open_line(watch=AFTER)
+    bench.insert(text="first")
+    [event] = line.take(1)
+    line.run()
+    bench.db.tickets.update_one({"_id": 1}, {"$set": {"text": "second"}})
+    line.ingest.ingest(line.matcher, [replace(event, token=f"replay:again:{event.token}")])
+    line.run()
+
+    assert line.prompts() == ["insert: nothing → first"] * 2
+    assert not Execution.objects.filter(status=Status.FAILED).exists()
