@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -44,23 +45,32 @@ _TABLE: Final = _META.db_table
 _INCOMING: Final = "executions_app_incoming"
 
 
-def insert(rows: Sequence[NewRow]) -> int:
-    """Insert the rows that no row stands in the way of, in the open transaction; returns how many.
+def insert(rows: Sequence[NewRow]) -> Counter[str]:
+    """Insert the rows that no row stands in the way of, in the open transaction; returns how many by their status.
 
     Raises Django's database errors.
     """
     if not rows:
-        return 0
+        return Counter()
     if connection.vendor == "postgresql":
         return _copy(rows)
+    inserted: Counter[str] = Counter()
     with connection.cursor() as cursor:
-        cursor.executemany(_statement(f"VALUES ({_marks()}, {_defaults()})"), rows)
-        return int(cursor.rowcount)
+        for status in {row.status for row in rows}:
+            alike = [row for row in rows if row.status == status]
+            cursor.executemany(_statement(f"VALUES ({_marks()}, {_defaults()})"), alike)
+            inserted[status] = int(cursor.rowcount)
+    return inserted
 
 
-def _copy(rows: Sequence[NewRow]) -> int:
-    """COPY cannot skip what conflicts, so the rows pass through a temporary table: a third of an INSERT's time."""
+def _copy(rows: Sequence[NewRow]) -> Counter[str]:
+    """COPY cannot skip what conflicts, so the rows pass through a temporary table: a third of an INSERT's time.
+
+    They go on in the order of their subjects, so that two transactions with the same documents wait for each
+    other in one direction only.
+    """
     incoming = ", ".join(NewRow._fields)
+    source = f"SELECT {incoming}, {_defaults()} FROM {_INCOMING} ORDER BY subject, sequence"  # noqa: S608 - names
     with connection.cursor() as cursor:
         cursor.execute(_incoming_table())
         with (
@@ -69,11 +79,11 @@ def _copy(rows: Sequence[NewRow]) -> int:
         ):
             for row in rows:
                 copy.write_row(row)
-        cursor.execute(_statement(f"SELECT {incoming}, {_defaults()} FROM {_INCOMING}"))  # noqa: S608 - names
-        inserted = int(cursor.rowcount)
+        cursor.execute(f"{_statement(source)} RETURNING status")
+        inserted = Counter(status for (status,) in cursor.fetchall())
         # For a transaction that inserts twice; the end of the transaction empties it too.
         cursor.execute(f"DELETE FROM {_INCOMING}")  # noqa: S608 - a constant
-        return inserted
+    return inserted
 
 
 @lru_cache

@@ -87,19 +87,17 @@ def enter(
     Raises Django's database errors, and Fenced if the term is over; then nothing was inserted.
     """
     rows = _rows(events, dict(room), now)
-    queued = [row for row in rows if row.status == _QUEUED]
-    pending = [row for row in rows if row.status == _PENDING]
     with held(term):
-        new_queued, new_pending = insert(queued), insert(pending)
-        if new_queued + new_pending < len(rows):
+        new = insert(rows)
+        if new.total() < len(rows):
             waiting = _refresh_waiting(rows)
             # A row that stood in the way and was claimed since does so no longer; that is news only on PostgreSQL.
-            new_queued += insert(_without(waiting, queued))
-            new_pending += insert(_without(waiting, pending))
+            new += insert(_without(waiting, rows))
         if along is not None:
-            along(new_queued + new_pending)
-    ids = [row.id for row in queued]
-    return Recorded(ids if new_queued == len(ids) else _still_queued(ids), new_queued, new_pending)
+            along(new.total())
+    queued = [row.id for row in rows if row.status == _QUEUED]
+    to_publish = queued if new[_QUEUED] == len(queued) else _still_queued(queued)
+    return Recorded(to_publish, new[_QUEUED], new[_PENDING])
 
 
 def _without(waiting: Collection[str], rows: Iterable[NewRow]) -> list[NewRow]:
