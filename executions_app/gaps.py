@@ -78,24 +78,7 @@ def record(gap: NewGap, *, now: datetime) -> StreamGap:
         known = StreamGap.objects.filter(id=gap.id).first()
         if known is not None:
             return known
-        backfill = None
-        if gap.policy is HistoryPolicy.BACKFILL:
-            backfill = backfills.plan_for_gap(gap.agent_id, gap.id, now=now)
-        row = StreamGap.objects.create(
-            id=gap.id,
-            agent_id=gap.agent_id,
-            database=gap.database,
-            collection=gap.collection,
-            kind=gap.kind,
-            code=gap.code,
-            detail=gap.detail,
-            since=gap.since,
-            until=gap.until,
-            policy=gap.policy,
-            status=GapStatus.BACKFILLING if backfill else GapStatus.OPEN,
-            backfill=backfill,
-            detected_at=now,
-        )
+        row = _create(gap, now)
         if gap.policy is HistoryPolicy.FAIL:
             mark_health(gap.agent_id, "unhealthy", f"held: {gap.detail}; see `mongoclaw streams gaps`")
     log.error(
@@ -109,6 +92,27 @@ def record(gap: NewGap, *, now: datetime) -> StreamGap:
         code=gap.code,
     )
     return row
+
+
+def _create(gap: NewGap, now: datetime) -> StreamGap:
+    backfill = None
+    if gap.policy is HistoryPolicy.BACKFILL:
+        backfill = backfills.plan_for_gap(gap.agent_id, gap.id, now=now)
+    return StreamGap.objects.create(
+        id=gap.id,
+        agent_id=gap.agent_id,
+        database=gap.database,
+        collection=gap.collection,
+        kind=gap.kind,
+        code=gap.code,
+        detail=gap.detail,
+        since=gap.since,
+        until=gap.until,
+        policy=gap.policy,
+        status=GapStatus.BACKFILLING if backfill else GapStatus.OPEN,
+        backfill=backfill,
+        detected_at=now,
+    )
 
 
 def close(gap_id: str, *, by: str, resolution: str, now: datetime) -> StreamGap:

@@ -47,7 +47,11 @@ COMMIT_TO_BROKER_SECONDS: Final = Histogram(
     "From an event's wall time at the server to its message in the broker; of each publication's oldest event.",
     buckets=(0.002, 0.005, 0.01, 0.015, 0.025, 0.06, 0.1, 0.25, 1, 5, 30, 120),
 )
-GAPS: Final = Counter("mongoclaw_stream_gaps_total", "Gaps put on record.", ["kind", "policy"])
+GAPS: Final = Counter(
+    "mongoclaw_stream_gaps_total",
+    "Gaps that watchers put on record; those of `streams set-position` are not among them.",
+    ["kind", "policy"],
+)
 LEASE_TERM: Final = Gauge("mongoclaw_lease_term", "Term of each lease that this process holds.", ["name"])
 REOPENS: Final = Counter(
     "mongoclaw_stream_reopens_total", "Streams opened again, by the server's error code.", ["stream", "code"]

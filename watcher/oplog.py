@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import pymongo
 from bson import Timestamp
-from pymongo import MongoClient, ReadPreference
+from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
+from watcher.cluster import oldest_entry
 from watcher.connection import CALL_SECONDS
 
 Document = dict[str, Any]
@@ -75,10 +76,10 @@ def read_oplog(client: MongoClient[Document]) -> Oplog | None:
 
     Raises pymongo's errors for anything else.
     """
-    local = client.get_database("local", read_preference=ReadPreference.PRIMARY)
+    first = oldest_entry(client)
+    local = client.get_database("local")
     try:
         with pymongo.timeout(CALL_SECONDS):
-            first = local["oplog.rs"].find_one({}, {"ts": 1}, sort=[("$natural", 1)])
             last = local["oplog.rs"].find_one({}, {"ts": 1}, sort=[("$natural", -1)])
             size = local.command("collStats", "oplog.rs", scale=1)
     except OperationFailure:
@@ -86,7 +87,7 @@ def read_oplog(client: MongoClient[Document]) -> Oplog | None:
     if first is None or last is None:
         return None
     return Oplog(
-        first=first["ts"], last=last["ts"], size=int(size.get("size", 0)), limit=int(size.get("maxSize", 0))
+        first=first, last=last["ts"], size=int(size.get("size", 0)), limit=int(size.get("maxSize", 0))
     )
 
 
