@@ -116,7 +116,8 @@ class StreamKeeper:
     def _let_go_of_what_is_over(self, wanted: Mapping[str, Unit]) -> None:
         for name, assignment in list(self._assignments.items()):
             if not self.tenures.holds(assignment.tenure):
-                assignment.stop()
+                # Not merely forgotten: a renewal under way would keep the lease, and nobody would use it.
+                self.tenures.give_up(assignment.tenure)
                 del self._assignments[name]
             elif name not in wanted or assignment.is_over:
                 self._let_go(name, assignment)

@@ -96,6 +96,7 @@ class Tenures(threading.Thread):
         self._held: dict[str, Tenure] = {}
         self._steps = dict.fromkeys(roles, monotonic())
         self._shunned: dict[str, float] = {}
+        self._known: dict[str, int] = {}
         self._closing = threading.Event()
 
     def stepped(self, role: str) -> None:
@@ -122,14 +123,15 @@ class Tenures(threading.Thread):
     ) -> Tenure | None:
         """Take a lease and make the ledger know its term; None while another watcher holds it.
 
-        Rises above `above`, and above any term that the ledger knows. Raises pymongo's and Django's errors.
+        The term rises above `above`. If the ledger knows a later one, this try fails and the next rises above that.
+        Raises pymongo's and Django's errors.
         """
         if self._closing.is_set() or self._monotonic() < self._shunned.get(name, float("-inf")):
             return None
         lease = Lease(self._collection, name, self.holder, duration=self._duration)
+        asked = self._monotonic()
         with pymongo.timeout(self._seconds / RENEWALS):
-            asked = self._monotonic()
-            number = lease.acquire(above=max(above, fence.highest(name)), about=about)
+            number = lease.acquire(above=max(above, self._known.get(name, 0)), about=about)
         if number is None:
             return None
         tenure = Tenure(Term(name, number), lease, role, on_lost, state)
@@ -138,15 +140,25 @@ class Tenures(threading.Thread):
         self._held[name] = tenure
         begun = False
         try:
-            with suppress(Fenced):
-                fence.begin(tenure.term)
-                begun = not self._closing.is_set()
+            begun = self._begin(tenure.term)
         finally:
             if not begun:
                 self.give_up(tenure)
-        if begun:
-            log.info("lease.taken", lease=name, term=number)
-        return tenure if begun else None
+        if not begun:
+            return None
+        log.info("lease.taken", lease=name, term=number)
+        return tenure
+
+    def _begin(self, term: Term) -> bool:
+        """Make the ledger know a term; False if it knows a later one, or the very same: that of somebody who sleeps."""
+        known = self._known[term.name] = fence.highest(term.name)
+        if known >= term.number:
+            return False
+        try:
+            fence.begin(term)
+        except Fenced:
+            return False
+        return not self._closing.is_set()
 
     def holds(self, tenure: Tenure) -> bool:
         """Whether it may still be used, by this process's own clock."""
@@ -189,10 +201,10 @@ class Tenures(threading.Thread):
     def close(self) -> None:
         """Release what is still held and leave; safe to call twice."""
         self._closing.set()
-        for tenure in list(self._held.values()):
-            self.give_up(tenure)
         try:
             with pymongo.timeout(self._seconds / RENEWALS):
+                for tenure in list(self._held.values()):
+                    self.give_up(tenure)
                 self.members.leave()
         except PyMongoError as error:
             log.warning("watcher.not_left", error=type(error).__name__)

@@ -45,20 +45,25 @@ class Site:
         self.controls = Controls(home.streams)
         self._ends: list[Callable[[], None]] = []
 
-    def start(self, holder: str, *, can_divide: bool = True, seconds: float = 2.0) -> StreamKeeper:
-        """Start a watcher's streams; they end with the test or by `kill`."""
+    def make(self, holder: str, *, can_divide: bool = True, seconds: float = 2.0) -> StreamKeeper:
+        """Make a watcher's streams, for the test to step."""
         duration = timedelta(seconds=seconds)
         members = Members(self.home.watchers, holder, duration=duration)
         tenures = Tenures(
             self.home.leases, members, holder, roles=["stream"], duration=duration, monotonic=time.monotonic
         )
-        keeper = StreamKeeper(
+        return StreamKeeper(
             tenures,
             self.controls,
             self.watched.surroundings,
             can_divide=lambda: can_divide,
             monotonic=time.monotonic,
         )
+
+    def start(self, holder: str, *, can_divide: bool = True) -> StreamKeeper:
+        """Start a watcher's streams; they end with the test or by `stop`."""
+        keeper = self.make(holder, can_divide=can_divide)
+        tenures = keeper.tenures
         stopping = threading.Event()
         task = SideTask("stream", keeper, stopping)
 
@@ -364,6 +369,21 @@ def test_a_server_that_has_a_long_oplog_to_look_through_is_waited_for(
         assert said["polled_ago"] > 0
     finally:
         has_looked.set()
+
+
+def test_a_lease_that_is_too_old_to_be_used_is_released_and_not_renewed_for_nobody(site: Site) -> None:
+    keeper = site.make("a", seconds=60)
+    keeper.step()
+    keeper.step()
+    [held] = keeper.tenures._held.values()
+    held.until = float("-inf")
+
+    keeper.step()
+
+    assert site.home.leases.distinct("holder") == [None]
+    keeper.step()
+    assert keeper.led()[site.db.name].term > held.term.number
+    keeper.stop()
 
 
 def test_a_database_that_nobody_watches_any_more_is_let_go(site: Site, make_agent: MakeAgent) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -67,10 +68,36 @@ def test_the_ledger_knows_the_term_before_anybody_leads(make: Make) -> None:
 def test_leases_that_were_lost_rise_above_what_the_ledger_knows(make: Make) -> None:
     fence.begin(Term("stream:shop", 41))
 
-    held = make().take("stream:shop", role="stream")
+    tenures = make()
 
-    assert held is not None
-    assert held.term.number == 42
+    assert eventually(lambda: tenures.take("stream:shop", role="stream")).term.number == 42
+
+
+def test_the_term_of_a_sleeper_is_not_used_again(make: Make, mongo_db: Database[Document]) -> None:
+    first, second = make("a"), make("b")
+    sleeping = first.take("stream:shop", role="stream")
+    assert sleeping is not None
+    mongo_db.leases.delete_many({})
+
+    successor = eventually(lambda: second.take("stream:shop", role="stream"))
+
+    assert successor.term.number > sleeping.term.number
+
+
+def test_a_watcher_whose_ledger_is_away_keeps_the_lease_from_nobody(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off, other = make("a"), make("b")
+
+    def away(_name: str) -> int:
+        raise DatabaseError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fence, "highest", away)
+        with pytest.raises(DatabaseError):
+            cut_off.take("dispatch", role="stream")
+
+    assert other.take("dispatch", role="stream") is not None
 
 
 def test_a_lease_that_is_renewed_is_kept_for_longer_than_it_lasts(
@@ -182,6 +209,5 @@ def test_a_retired_lease_is_fenced_and_its_name_begins_above_it(make: Make) -> N
     assert new.leases("stream:") == []
     with pytest.raises(Fenced), fence.held(held.term):
         pass
-    again = new.take("stream:shop", role="stream")
-    assert again is not None
+    again = eventually(lambda: new.take("stream:shop", role="stream"))
     assert again.term.number > held.term.number + 1
