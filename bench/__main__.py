@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import scenarios
-from bench.watcher import draining, idle, latency, memory
+from bench.watcher import backfill, draining, idle, latency, memory
 
 RESULTS = Path(__file__).parent / "results"
 Scenario = Callable[[Path], dict[str, Any]]
@@ -41,6 +41,10 @@ WATCHER: dict[str, Scenario] = {
     "watcher-latency": lambda directory: latency.commit_to_broker(directory, rate=500, seconds=20),
     "watcher-idle": lambda directory: idle.idle(directory, agents=1000, seconds=20),
     "watcher-memory": lambda directory: memory.flat(directory, events=100_000),
+    "backfill": lambda directory: backfill.beside_live(directory, documents=200_000),
+    "backfill-postgres": lambda directory: backfill.beside_live(
+        directory, documents=200_000, database="postgres"
+    ),
 }
 LONG: dict[str, Scenario] = {
     "watcher-memory-million": lambda directory: memory.flat(directory, events=1_000_000)
