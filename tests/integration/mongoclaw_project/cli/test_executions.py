@@ -23,7 +23,7 @@ def runs(run: Run, agent_file: Path) -> list[str]:
     run("agents", "create", "-f", str(agent_file))
     agent = Agent.objects.get()
     assert agent.current_version_id is not None
-    ids = []
+    ids: list[str] = []
     for number in range(3):
         event = ledger.NewExecution(
             agent_id=agent.pk,

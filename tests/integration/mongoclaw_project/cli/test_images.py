@@ -115,7 +115,7 @@ def publish(run: Run, verb: str, folder: Path, database: str, mode: str) -> Outc
     return run("agents", verb, "-f", str(path))
 
 
-def collections(run: Run) -> list[tuple[str, str, str]]:
+def collections(run: Run) -> list[tuple[str, str, str | None]]:
     return [
         (finding["level"], finding["message"], finding["remedy"])
         for finding in run("doctor", "--json").data["findings"]

@@ -13,13 +13,14 @@ from pymongo.errors import AutoReconnect
 from agents_app import publish as publishing
 from agents_app import registry
 from agents_app.models import Agent
+from agents_app.spec import HistoryPolicy
 from executions_app import backfill_transitions, backfills, fence, gaps, ledger
 from executions_app.backfill_transitions import NewRange
 from executions_app.backfills import Wish
 from executions_app.fence import Fenced, Term
 from executions_app.identity import pack_key
 from executions_app.ledger import NewExecution
-from executions_app.models import Backfill, Execution, StreamGap
+from executions_app.models import Backfill, Execution, GapKind, StreamGap
 from tests.conditions import eventually
 from tests.integration.watcher.backfill.conftest import NOW, TERM, Finish, Publish
 from watcher.backfill import crew, job, ranges, recording
@@ -404,10 +405,10 @@ def _gap(database: str, since: str = "0" * 15 + "1") -> StreamGap:
             agent_id="triage",
             database=database,
             collection="tickets",
-            kind=gaps.GapKind.HISTORY_LOST,
+            kind=GapKind.HISTORY_LOST,
             since=since,
             until="f" * 16,
-            policy=gaps.HistoryPolicy.BACKFILL,
+            policy=HistoryPolicy.BACKFILL,
         ),
         now=NOW,
     )
