@@ -160,4 +160,4 @@ def test_what_cannot_be_watched_is_refused_and_later_found_by_the_doctor(
     assert refused.code == 1
     assert f"watch.collection: 'tickets' is {kind}" in refused.err
     assert (found[0], kind in found[1]) == ("fail", True)
-    assert "support" in found[2]
+    assert "support" in str(found[2])
