@@ -16,7 +16,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from executions_app import backfill_transitions
 from executions_app.backfill_transitions import BackfillStateWrong, NewRange
 from executions_app.database import drop_broken_connection
-from executions_app.fence import Term
+from executions_app.fence import Fenced, Term
 from watcher import metrics
 from watcher.backfill.job import after, look, spans_of
 from watcher.backfill.key import to_text
@@ -91,20 +91,36 @@ class Crew:
 
     def _do(self, turn: Turn) -> None:
         """Do a round. What a server refuses for the moment is tried again; what is wrong for good is put on record."""
-        backfill_id = turn.job.backfill.id
+        try:
+            reason = self._never(turn)
+            if reason:
+                self._fail(turn.job.backfill.id, reason)
+        except (NotRunning, BackfillStateWrong):
+            self._schedule.drop(turn.job.backfill.id)
+        except (PyMongoError, DatabaseError) as error:
+            self._rest(turn, error)
+
+    def _never(self, turn: Turn) -> str:
+        """Do a round; returns why it can never be done, or nothing.
+
+        Raises what passes, Fenced, NotRunning and BackfillStateWrong. Anything else ends this backfill alone: it would
+        end the watcher, and each one after it.
+        """
         try:
             self._begin(turn) if turn.span is None else self._round(turn)
         except FilterRefused as error:
-            self._fail(backfill_id, f"MongoDB cannot evaluate the filter: {error}")
-        except (NotRunning, BackfillStateWrong):
-            self._schedule.drop(backfill_id)
+            return f"MongoDB cannot evaluate the filter: {error}"
         except OperationFailure as error:
-            if error.code == _DENIED:
-                self._fail(backfill_id, str((error.details or {}).get("errmsg") or error))
-            else:
-                self._rest(turn, error)
-        except (PyMongoError, DatabaseError) as error:
-            self._rest(turn, error)
+            if error.code != _DENIED:
+                raise
+            return str((error.details or {}).get("errmsg") or error)
+        except (NotRunning, BackfillStateWrong, Fenced, PyMongoError, DatabaseError):
+            raise
+        except Exception as error:
+            # The name alone in the ledger: the text may quote the document.
+            log.exception("backfill.broken", backfill=turn.job.backfill.id)
+            return f"{type(error).__name__} came up, which no second try mends; the watcher's log has it"
+        return ""
 
     def _begin(self, turn: Turn) -> None:
         """Make the ranges. Nothing is on record before all of them are."""
@@ -141,8 +157,8 @@ class Crew:
         )
 
     def _fail(self, backfill_id: str, reason: str) -> None:
-        self._schedule.drop(backfill_id)
         backfill_transitions.fail(backfill_id, reason, now=self._now(), term=self._term)
+        self._schedule.drop(backfill_id)
 
     def _rest(self, turn: Turn, error: Exception) -> None:
         log.warning(

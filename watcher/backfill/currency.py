@@ -8,12 +8,15 @@ from typing import Any
 
 import bson
 from bson import Timestamp
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, ReadPreference
+from pymongo.collection import Collection
 
 from agents_app.errors import MongoClawError
 from enrichment.standing import Standing
 from enrichment.writeback import DOCUMENT_CODEC
-from watcher.backfill.key import Key, among, key_of
+from watcher.backfill.key import RAW, Key, among, key_of
 from watcher.backfill.query import find_all
 from watcher.backfill.reading import Found
 from watcher.backfill.recording import OPERATION
@@ -58,13 +61,18 @@ class Currency:
 
     def _compared(self, stored: Mapping[Key, str], time: Timestamp) -> frozenset[Key]:
         database, name = self._standing.spec.watch_namespace
-        collection = self._client.get_database(database).get_collection(
-            name, codec_options=DOCUMENT_CODEC, read_preference=ReadPreference.PRIMARY
+        plain = self._client.get_database(database).get_collection(name)
+        collection: Collection[RawBSONDocument] = plain.with_options(
+            codec_options=RAW, read_preference=ReadPreference.PRIMARY
         )
         current: set[Key] = set()
         # One reply at a time: documents may be large.
         with collection.find(among(list(stored)), max_time_ms=READ_MS) as documents:
-            for document in documents:
+            for raw in documents:
+                try:
+                    document = bson.decode(raw.raw, DOCUMENT_CODEC)
+                except BSONError:  # text that is no UTF-8: the run of the document says so
+                    continue
                 key = Key(bson.encode({"_id": document["_id"]}))
                 if key in stored and self._hash(document, time) == stored[key]:
                     current.add(key)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import bson
 import pytest
 from bson import Timestamp
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
@@ -26,6 +28,7 @@ from tests.integration.watcher.backfill.conftest import NOW, TERM, Finish, Publi
 from watcher.backfill import crew, job, ranges, recording
 from watcher.backfill.keeper import Backfilling
 from watcher.backfill.pacing import Pace
+from watcher.backfill.selecting import FilterRefused
 
 Document = dict[str, Any]
 
@@ -419,3 +422,63 @@ def test_a_wish_is_checked_field_by_field() -> None:
         "at": datetime(2026, 1, 1, tzinfo=UTC)
     }
     assert backfills.wish("a") == Wish("a")
+
+
+def test_a_refusal_at_the_moment_of_a_pause_ends_no_watcher(
+    publish_agent: Publish,
+    mongo_db: Database[Document],
+    backfilling: Backfilling,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mongo_db.tickets.insert_one({"_id": 1})
+    publish_agent()
+    backfill = ask("triage")
+
+    def refused(*_: Any) -> None:
+        backfill_transitions.pause(backfill.id, by="tests")
+        raise FilterRefused("unknown operator")
+
+    monkeypatch.setattr(crew, "look", refused)
+
+    def paused() -> bool:
+        backfilling.step(TERM)
+        backfill.refresh_from_db()
+        return backfill.status == "paused"
+
+    eventually(paused, seconds=30, every=0.02)
+    crew_at_work = backfilling._crew
+    assert crew_at_work is not None
+    eventually(lambda: not backfilling._schedule.jobs(), seconds=30, every=0.02)
+    assert crew_at_work.failure is None
+
+
+def test_a_round_that_nothing_mends_ends_its_backfill_and_no_watcher(
+    publish_agent: Publish,
+    mongo_db: Database[Document],
+    finish: Finish,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mongo_db.tickets.insert_one({"_id": 1})
+    publish_agent()
+
+    def broken(*_: Any) -> None:
+        raise ValueError("the document's secret")
+
+    monkeypatch.setattr(crew, "look", broken)
+    failed = finish(ask("triage"))
+
+    assert failed.status == "failed"
+    assert failed.error.startswith("ValueError")
+    assert "secret" not in failed.error
+
+
+def test_a_document_that_is_no_utf_8_is_put_on_record_like_the_others(
+    publish_agent: Publish, mongo_db: Database[Document], finish: Finish
+) -> None:
+    publish_agent()
+    answered = {"_ai_metadata": {"agents": {"triage": {"input_hash": "earlier"}}}}
+    raw = bson.encode({"_id": "a", "text": "hello", **answered}).replace(b"hello", b"he\xfflo")
+    mongo_db.tickets.insert_many([RawBSONDocument(raw), {"_id": "b", **answered}])
+
+    assert finish(ask("triage")).status == "completed"
+    assert recorded_keys() == packed(["a", "b"])
