@@ -96,7 +96,6 @@ class Tenures(threading.Thread):
         self._held: dict[str, Tenure] = {}
         self._steps = dict.fromkeys(roles, monotonic())
         self._shunned: dict[str, float] = {}
-        self._known: dict[str, int] = {}
         self._closing = threading.Event()
 
     def stepped(self, role: str) -> None:
@@ -123,15 +122,17 @@ class Tenures(threading.Thread):
     ) -> Tenure | None:
         """Take a lease and make the ledger know its term; None while another watcher holds it.
 
-        The term rises above `above`. If the ledger knows a later one, this try fails and the next rises above that.
+        Rises above `above`, and above any term that the ledger knows; None too if that has grown in between.
         Raises pymongo's and Django's errors.
         """
         if self._closing.is_set() or self._monotonic() < self._shunned.get(name, float("-inf")):
             return None
         lease = Lease(self._collection, name, self.holder, duration=self._duration)
+        # First: whose ledger hangs must not keep the lease from others while it waits.
+        known = fence.highest(name)
         asked = self._monotonic()
         with pymongo.timeout(self._seconds / RENEWALS):
-            number = lease.acquire(above=max(above, self._known.get(name, 0)), about=about)
+            number = lease.acquire(above=max(above, known), about=about)
         if number is None:
             return None
         tenure = Tenure(Term(name, number), lease, role, on_lost, state)
@@ -151,8 +152,7 @@ class Tenures(threading.Thread):
 
     def _begin(self, term: Term) -> bool:
         """Make the ledger know a term; False if it knows a later one, or the very same: that of somebody who sleeps."""
-        known = self._known[term.name] = fence.highest(term.name)
-        if known >= term.number:
+        if fence.highest(term.name) >= term.number:
             return False
         try:
             fence.begin(term)

@@ -100,6 +100,19 @@ def test_a_watcher_whose_ledger_is_away_keeps_the_lease_from_nobody(
     assert other.take("dispatch", role="stream") is not None
 
 
+def test_no_lease_is_held_while_a_ledger_that_hangs_is_asked(
+    make: Make, mongo_db: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hanging(name: str) -> int:
+        assert not mongo_db.leases.count_documents({"_id": name})
+        raise DatabaseError
+
+    monkeypatch.setattr(fence, "highest", hanging)
+
+    with pytest.raises(DatabaseError):
+        make("a").take("dispatch", role="stream")
+
+
 def test_a_lease_that_is_renewed_is_kept_for_longer_than_it_lasts(
     make: Make, mongo_db: Database[Document]
 ) -> None:
