@@ -15,7 +15,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.spec import AgentSpec
 from mongoclaw_project.config import current
-from watcher.collection import collections_of
+from watcher.reading.collection import collections_of
 
 Document = dict[str, Any]
 

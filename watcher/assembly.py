@@ -18,22 +18,22 @@ from executions_app.fence import Term
 from executions_app.heartbeat import Heartbeat
 from watcher.backfill.keeper import Backfilling
 from watcher.connection import connect
-from watcher.control import Controls, can_divide
-from watcher.dispatch import Dispatch
-from watcher.endpoint import Endpoint, open_endpoint
-from watcher.gauges import Gauges
-from watcher.ingest import Ingest
-from watcher.members import Members
-from watcher.observing import Observer
-from watcher.position_store import PositionStore
+from watcher.leading.control import Controls, can_divide
+from watcher.leading.members import Members
+from watcher.leading.streaming import ROLE as STREAM
+from watcher.leading.streaming import StreamKeeper
+from watcher.leading.tenure import Tenures
+from watcher.observing.endpoint import Endpoint, open_endpoint
+from watcher.observing.gauges import Gauges
+from watcher.observing.observer import Observer
+from watcher.observing.readiness import Vital, judge
 from watcher.process import Keeper, LeaderKeeper, SideTask, Work
-from watcher.publisher import Publisher
-from watcher.reader import Reading
-from watcher.readiness import Vital, judge
-from watcher.streaming import ROLE as STREAM
-from watcher.streaming import StreamKeeper
-from watcher.tenure import Tenures
-from watcher.vitality import Vitality
+from watcher.reading.position_store import PositionStore
+from watcher.reading.reader import Reading
+from watcher.recording.ingest import Ingest
+from watcher.sending.dispatch import Dispatch
+from watcher.sending.publisher import Publisher
+from watcher.sending.vitality import Vitality
 
 if TYPE_CHECKING:
     from mongoclaw_project.config import Settings

@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 
 from executions_app.database import drop_broken_connection
 from executions_app.fence import Fenced, Term
-from watcher.tenure import Tenure, Tenures
+from watcher.leading.tenure import Tenure, Tenures
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client.metrics import MetricWrapperBase
 
 from docs.generate.markdown import page, table
-from watcher import metrics
+from watcher.observing import metrics
 
 _LEAD: Final = """\
 Each watcher answers at `MONGOCLAW_WATCHER__METRICS_HOST` and `MONGOCLAW_WATCHER__METRICS_PORT` (127.0.0.1:9464; 0 turns

@@ -13,7 +13,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from mongoclaw_project.cli.command import Command, Group
 from mongoclaw_project.cli.doctor import mongodb
 from mongoclaw_project.cli.output import done, fail, note, show
-from watcher.collection import CollectionFacts, collections_of
+from watcher.reading.collection import CollectionFacts, collections_of
 
 Document = dict[str, Any]
 

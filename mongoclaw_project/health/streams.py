@@ -23,7 +23,7 @@ def ask_streams() -> dict[str, Any]:
 
     Raises Unhealthy with what is wrong with each. Whoever asks may read that, so it holds no detail of an error.
     """
-    from watcher.survey import survey
+    from watcher.observing.survey import survey
 
     databases, held, open_gaps = _ledger()
     settings = current()

@@ -11,31 +11,31 @@ from tests.acceptance.conftest import Fleet
 pytestmark = pytest.mark.timeout(400)  # each walks over all boundaries, one fleet for all
 
 WATCHER_STEPS = [
-    ("after", "watcher.lease:Lease.acquire"),
+    ("after", "watcher.leading.lease:Lease.acquire"),
     ("after", "executions_app.fence:begin"),
-    ("after", "watcher.stream:ChangeStream.open"),
-    ("after", "watcher.stream:ChangeStream.next_batch"),
-    ("after", "watcher.matching:Matcher.match"),
+    ("after", "watcher.reading.stream:ChangeStream.open"),
+    ("after", "watcher.reading.stream:ChangeStream.next_batch"),
+    ("after", "watcher.matching.matcher:Matcher.match"),
     ("after", "executions_app.ledger:enter"),
-    ("after", "watcher.publisher:Publisher.publish"),
-    ("before", "watcher.position_store:PositionStore.save"),
-    ("after", "watcher.position_store:PositionStore.save"),
+    ("after", "watcher.sending.publisher:Publisher.publish"),
+    ("before", "watcher.reading.position_store:PositionStore.save"),
+    ("after", "watcher.reading.position_store:PositionStore.save"),
     ("before", "executions_app.transitions:enqueue"),
     ("after", "executions_app.transitions:enqueue"),
 ]
 """Lease → term → open → read → match → insert → publish → position; and dispatch's own two steps."""
 
 LAYOUT_STEPS = [
-    ("before", "watcher.stream:ChangeStream.open"),
-    ("before", "watcher.position_store:PositionStore.save"),
-    ("after", "watcher.position_store:PositionStore.save"),
+    ("before", "watcher.reading.stream:ChangeStream.open"),
+    ("before", "watcher.reading.position_store:PositionStore.save"),
+    ("after", "watcher.reading.position_store:PositionStore.save"),
 ]
 """Between a new division of a stream and the first position under it."""
 
 GAP_STEPS = [
     ("before", "executions_app.gaps:record"),
     ("after", "executions_app.gaps:record"),
-    ("after", "watcher.losses:record"),
+    ("after", "watcher.reading.losses:record"),
 ]
 """Between a loss and the position behind it."""
 

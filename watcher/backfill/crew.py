@@ -17,13 +17,13 @@ from executions_app import backfill_transitions
 from executions_app.backfill_transitions import BackfillStateWrong, NewRange
 from executions_app.database import drop_broken_connection
 from executions_app.fence import Fenced, Term
-from watcher import metrics
 from watcher.backfill.job import after, look, spans_of
 from watcher.backfill.key import to_text
 from watcher.backfill.ranges import divide, how_many
 from watcher.backfill.recording import NotRunning, record
 from watcher.backfill.schedule import Schedule, Turn
 from watcher.backfill.selecting import FilterRefused
+from watcher.observing import metrics
 
 log = structlog.get_logger(__name__)
 

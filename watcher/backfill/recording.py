@@ -20,7 +20,7 @@ from executions_app.fence import Term, held
 from executions_app.ledger import NewExecution
 from executions_app.models import Backfill, BackfillRange, BackfillStatus
 from watcher.backfill.key import Key, to_text, value_of
-from watcher.ingest import ROW_AT_FAULT
+from watcher.recording.ingest import ROW_AT_FAULT
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from agents_app.spec import AgentSpec
 from mongoclaw_project.cli import sql
 from mongoclaw_project.cli.doctor import agents, mongodb
 from mongoclaw_project.cli.doctor.finding import Finding, bad, doubtful, good
-from watcher.collection import CollectionFacts, collections_of
+from watcher.reading.collection import CollectionFacts, collections_of
 
 
 def examine_collections() -> Iterator[Finding]:

@@ -13,8 +13,8 @@ from agents_app.spec import AgentSpec
 from mongoclaw_project.cli.doctor.finding import Finding, bad, doubtful, good
 from mongoclaw_project.cli.info import place
 from mongoclaw_project.config import current
-from watcher.cluster import look_at
-from watcher.oplog import Oplog, read_oplog
+from watcher.observing.oplog import Oplog, read_oplog
+from watcher.reading.cluster import look_at
 
 Document = dict[str, Any]
 

@@ -15,9 +15,9 @@ from mongoclaw_project.cli import moment, sql
 from mongoclaw_project.cli.doctor import mongodb
 from mongoclaw_project.cli.doctor.finding import Finding, bad, doubtful, good
 from mongoclaw_project.config import current
-from watcher.oplog import Oplog, read_oplog, seconds_to_loss
-from watcher.status import StreamState
-from watcher.survey import UNWATCHED, StreamView, Survey, survey
+from watcher.observing.oplog import Oplog, read_oplog, seconds_to_loss
+from watcher.observing.survey import UNWATCHED, StreamView, Survey, survey
+from watcher.reading.status import StreamState
 
 START_WATCHER: Final = "start one: `python -m watcher`, or `mongoclaw dev` for everything"
 SHORT_SECONDS: Final = 3_600.0

@@ -15,8 +15,8 @@ from mongoclaw_project.cli.output import note, show, table
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb, require_known, watched
 from mongoclaw_project.config import current
-from watcher.oplog import Oplog, read_oplog, seconds_to_loss
-from watcher.survey import StreamView, Survey, survey
+from watcher.observing.oplog import Oplog, read_oplog, seconds_to_loss
+from watcher.observing.survey import StreamView, Survey, survey
 
 HEADERS = ("Stream", "State", "Watcher", "Term", "Lag", "Position (UTC)", "Age", "Lost in", "Agents", "Gaps")
 ELASTIC = (0, 2)

@@ -20,10 +20,10 @@ from mongoclaw_project.cli.output import done, fail, note
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb, require_known
-from watcher import cluster
-from watcher.cluster import Cluster
-from watcher.event import time_of_token
-from watcher.position import PositionRefused
+from watcher.reading import cluster
+from watcher.reading.cluster import Cluster
+from watcher.reading.event import time_of_token
+from watcher.reading.position import PositionRefused
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, fail
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb
-from watcher import cluster
-from watcher.ingest import Ingest
-from watcher.publisher import Publisher
-from watcher.replay import Range, Replayed
-from watcher.replay import replay as read_again
+from watcher.reading import cluster
+from watcher.reading.replay import Range, Replayed
+from watcher.reading.replay import replay as read_again
+from watcher.recording.ingest import Ingest
+from watcher.sending.publisher import Publisher
 
 
 @click.command(cls=SqlCommand)

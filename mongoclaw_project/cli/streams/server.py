@@ -18,9 +18,9 @@ from agents_app.registry import ActiveAgent
 from mongoclaw_project.cli.doctor.mongodb import client, unusable
 from mongoclaw_project.cli.output import fail
 from mongoclaw_project.config import current
-from watcher.control import Controls
-from watcher.oplog import read_clock
-from watcher.position_store import PositionStore
+from watcher.leading.control import Controls
+from watcher.observing.oplog import read_clock
+from watcher.reading.position_store import PositionStore
 
 Document = dict[str, Any]
 

@@ -8,10 +8,10 @@ from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, note
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import Server, mongodb, require_known
-from watcher.cluster import look_at
-from watcher.control import MOST_PARTS
-from watcher.oplog import read_oplog, seconds_to_loss
-from watcher.position import PositionRefused
+from watcher.leading.control import MOST_PARTS
+from watcher.observing.oplog import read_oplog, seconds_to_loss
+from watcher.reading.cluster import look_at
+from watcher.reading.position import PositionRefused
 
 _DATABASE = click.argument("database", metavar="DATABASE")
 

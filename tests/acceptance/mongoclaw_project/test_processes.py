@@ -78,7 +78,7 @@ def imported(code: str, environ: dict[str, str]) -> set[str]:
         "import mongoclaw_project.wsgi",
         "import mongoclaw_project.wsgi; from django.urls import get_resolver; get_resolver().url_patterns",
         "import mongoclaw_project.celery",
-        "import watcher.__main__, mongoclaw_project.wsgi, watcher.process, watcher.reader, watcher.dispatch",
+        "import watcher.__main__, mongoclaw_project.wsgi, watcher.assembly, watcher.reading.reader",
         "import mongoclaw_project.cli.main as cli; [later.load() for later in cli.COMMANDS]",
     ],
     ids=["web", "web-and-urls", "celery-app", "watcher", "cli"],

@@ -18,7 +18,7 @@ from mongoclaw_project.config import load_settings
 from mongoclaw_project.health import servers, streams, views
 from mongoclaw_project.health.component import Unhealthy
 from tests.conditions import eventually
-from watcher.control import Controls
+from watcher.leading.control import Controls
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

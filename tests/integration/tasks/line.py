@@ -8,11 +8,11 @@ from agents_app import registry
 from executions_app.models import Attempt, Execution
 from tasks.enrich import run_execution
 from tests.integration.tasks.conftest import Bench
-from watcher.event import ChangeEvent
-from watcher.ingest import Ingest
-from watcher.matching import Matcher
-from watcher.pipeline import build_pipeline
-from watcher.stream import ChangeStream, StartPoint
+from watcher.matching.matcher import Matcher
+from watcher.reading.event import ChangeEvent
+from watcher.reading.pipeline import build_pipeline
+from watcher.reading.stream import ChangeStream, StartPoint
+from watcher.recording.ingest import Ingest
 
 
 class Outbox:

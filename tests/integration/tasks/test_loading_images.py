@@ -15,7 +15,7 @@ from executions_app.states import Reason, Status
 from tasks.enrich import run_execution
 from tests.integration.tasks.conftest import Bench
 from tests.integration.tasks.line import Line
-from watcher.event import ChangeEvent
+from watcher.reading.event import ChangeEvent
 
 Document = dict[str, Any]
 DIFF = "{{ operation }}: {{ before.text if before else 'nothing' }} → {{ document.text }}"

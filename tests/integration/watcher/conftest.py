@@ -16,7 +16,7 @@ from agents_app.spec import parse_spec
 from sandbox.embedded import start_mongod
 from sandbox.embedded.server import RunningServer
 from sandbox.errors import BinaryMissing
-from watcher.event import ChangeEvent
+from watcher.reading.event import ChangeEvent
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -21,16 +21,16 @@ from executions_app.fence import Term, begin
 from executions_app.gaps import NewGap
 from executions_app.models import Execution
 from tests.conditions import eventually
-from watcher.cluster import look_at
-from watcher.event import ChangeEvent
-from watcher.ingest import Ingest
-from watcher.lineup import Lineup
-from watcher.matching import Matcher
-from watcher.pipeline import build_pipeline
-from watcher.position import Mandate, Position
-from watcher.position_store import PositionStore
-from watcher.reader import Reader, Reading
-from watcher.stream import ChangeStream, StartPoint
+from watcher.matching.matcher import Matcher
+from watcher.reading.cluster import look_at
+from watcher.reading.event import ChangeEvent
+from watcher.reading.lineup import Lineup
+from watcher.reading.pipeline import build_pipeline
+from watcher.reading.position import Mandate, Position
+from watcher.reading.position_store import PositionStore
+from watcher.reading.reader import Reader, Reading
+from watcher.reading.stream import ChangeStream, StartPoint
+from watcher.recording.ingest import Ingest
 from watcher.unit import Unit
 
 Document = dict[str, Any]

@@ -16,7 +16,7 @@ from executions_app import gaps
 from executions_app.models import Backfill, GapKind, GapStatus, StreamGap
 from tests.conditions import eventually
 from tests.integration.watcher.streams import Station
-from watcher.metrics import COLLECTION_EVENTS
+from watcher.observing.metrics import COLLECTION_EVENTS
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
 Document = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from watcher.control import Control, Controls, PartsInvalid, can_divide, units_of
+from watcher.leading.control import Control, Controls, PartsInvalid, can_divide, units_of
 from watcher.unit import Unit
 
 Document = dict[str, Any]

@@ -20,9 +20,9 @@ from executions_app.heartbeat import Heartbeat
 from executions_app.ledger import NewExecution
 from executions_app.models import Execution, WorkerProcess
 from executions_app.states import Reason, Status
-from watcher.dispatch import Dispatch
-from watcher.publisher import BrokerUnavailable
-from watcher.vitality import Vitality
+from watcher.sending.dispatch import Dispatch
+from watcher.sending.publisher import BrokerUnavailable
+from watcher.sending.vitality import Vitality
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -16,12 +16,12 @@ from pymongo import MongoClient
 from structlog.testing import capture_logs
 
 from tests.conditions import eventually
-from watcher.endpoint import Endpoint, open_endpoint
-from watcher.gauges import Gauges
-from watcher.observing import Observation, Observer
-from watcher.oplog import ServerClock, read_clock, read_oplog
-from watcher.readiness import Led, Readiness, Standing, Vital
-from watcher.status import StreamState, StreamStatus
+from watcher.observing.endpoint import Endpoint, open_endpoint
+from watcher.observing.gauges import Gauges
+from watcher.observing.observer import Observation, Observer
+from watcher.observing.oplog import ServerClock, read_clock, read_oplog
+from watcher.observing.readiness import Led, Readiness, Standing, Vital
+from watcher.reading.status import StreamState, StreamStatus
 
 LOOPBACK = "127.0.0.1"
 

@@ -13,9 +13,9 @@ from pymongo.errors import PyMongoError
 
 from sandbox.embedded.server import RunningServer
 from tests.conditions import eventually
-from watcher.cluster import look_at
-from watcher.lease import Lease
-from watcher.position_store import PositionStore
+from watcher.leading.lease import Lease
+from watcher.reading.cluster import look_at
+from watcher.reading.position_store import PositionStore
 
 Document = dict[str, Any]
 

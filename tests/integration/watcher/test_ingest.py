@@ -20,9 +20,9 @@ from executions_app.fence import Term
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
 from tests.integration.watcher.conftest import LONG_AGO, MakeEvent
-from watcher.ingest import Ingest
-from watcher.matching import Matcher
-from watcher.publisher import BrokerUnavailable
+from watcher.matching.matcher import Matcher
+from watcher.recording.ingest import Ingest
+from watcher.sending.publisher import BrokerUnavailable
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
 Document = dict[str, Any]

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.database import Database
 
 from tests.conditions import eventually
-from watcher.lease import Lease, leases_of, renew, retire
+from watcher.leading.lease import Lease, leases_of, renew, retire
 
 Document = dict[str, Any]
 LONG = timedelta(minutes=1)

@@ -12,8 +12,8 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from tests.integration.watcher.conftest import MakeAgent
-from watcher.event import ChangeEvent, read_event
-from watcher.pipeline import build_pipeline
+from watcher.reading.event import ChangeEvent, read_event
+from watcher.reading.pipeline import build_pipeline
 
 Document = dict[str, Any]
 NEARLY_16_MB = int(15.9 * 1024 * 1024)

@@ -22,10 +22,10 @@ from sandbox.embedded import start_mongod
 from sandbox.errors import BinaryMissing
 from tests.conditions import eventually
 from tests.integration.watcher.streams import READER, Station
-from watcher import losses
-from watcher.cluster import oldest_entry
-from watcher.starting import hexadecimal
-from watcher.status import StreamState
+from watcher.reading import losses
+from watcher.reading.cluster import oldest_entry
+from watcher.reading.starting import hexadecimal
+from watcher.reading.status import StreamState
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
 Document = dict[str, Any]

@@ -15,8 +15,8 @@ from pymongo.errors import ExecutionTimeout
 
 from agents_app.registry import ActiveAgent
 from tests.integration.watcher.conftest import LONG_AGO, MakeAgent, MakeEvent
-from watcher.event import ChangeEvent
-from watcher.matching import Matcher
+from watcher.matching.matcher import Matcher
+from watcher.reading.event import ChangeEvent
 
 Document = dict[str, Any]
 
@@ -242,7 +242,7 @@ def test_a_filter_that_takes_too_long_is_tried_again_and_then_left_to_the_worker
     make_change: MakeEvent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("watcher.filtering.QUERY_SECONDS", 0.02)
+    monkeypatch.setattr("watcher.matching.filtering.QUERY_SECONDS", 0.02)
     long = {"$map": {"input": {"$range": [0, "$n"]}, "in": {"$multiply": ["$$this", 2]}}}
     mongo_db.tickets.insert_one({"_id": 1, "n": 1_500_000})
     agents = [

@@ -8,7 +8,7 @@ from typing import Any
 from pymongo.database import Database
 
 from tests.conditions import eventually
-from watcher.members import Member, Members
+from watcher.leading.members import Member, Members
 
 Document = dict[str, Any]
 LONG = timedelta(minutes=1)

@@ -11,8 +11,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.integration.watcher.conftest import MakeAgent
-from watcher.pipeline import build_pipeline
-from watcher.stream import Batch, ChangeStream, StartPoint
+from watcher.reading.pipeline import build_pipeline
+from watcher.reading.stream import Batch, ChangeStream, StartPoint
 from watcher.unit import Unit
 
 Document = dict[str, Any]

@@ -17,8 +17,8 @@ from executions_app.fence import Fenced, Term
 from tests.conditions import eventually
 from tests.integration.watcher.conftest import MakeAgent
 from tests.integration.watcher.streams import Station, Watched, cluster_time, here
-from watcher.cluster import Cluster, look_at
-from watcher.position import (
+from watcher.reading.cluster import Cluster, look_at
+from watcher.reading.position import (
     Mandate,
     Position,
     PositionAhead,
@@ -27,9 +27,9 @@ from watcher.position import (
     PositionMoved,
     PositionRefused,
 )
-from watcher.position_store import PositionStore
-from watcher.progress import Pace, Progress
-from watcher.status import StreamState
+from watcher.reading.position_store import PositionStore
+from watcher.reading.progress import Pace, Progress
+from watcher.reading.status import StreamState
 from watcher.unit import Unit
 
 Document = dict[str, Any]

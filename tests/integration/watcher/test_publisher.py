@@ -19,8 +19,8 @@ from redis import Redis
 from mongoclaw_project.celery_settings import celery_settings
 from mongoclaw_project.config import load_settings
 from sandbox.embedded import start_valkey
-from watcher.message import TASK
-from watcher.publisher import BrokerUnavailable, Publisher
+from watcher.sending.message import TASK
+from watcher.sending.publisher import BrokerUnavailable, Publisher
 
 
 def app_at(url: str) -> Celery:

@@ -15,9 +15,9 @@ from executions_app.models import GapKind
 from tests.conditions import eventually
 from tests.integration.watcher.conftest import MakeAgent
 from tests.integration.watcher.streams import Watched, cluster_time, here
-from watcher.detail import FULL, Asking
-from watcher.starting import hexadecimal
-from watcher.stream import ChangeStream, StartPoint
+from watcher.reading.detail import FULL, Asking
+from watcher.reading.starting import hexadecimal
+from watcher.reading.stream import ChangeStream, StartPoint
 
 Document = dict[str, Any]
 
@@ -37,8 +37,8 @@ class ShortMemory(ChangeStream):
 def short_memory(mongo: MongoClient[Document], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the oplog begin here."""
     ShortMemory.begins = cluster_time(mongo)
-    monkeypatch.setattr("watcher.reader.ChangeStream", ShortMemory)
-    monkeypatch.setattr("watcher.opening.oldest_entry", lambda _client: ShortMemory.begins)
+    monkeypatch.setattr("watcher.reading.reader.ChangeStream", ShortMemory)
+    monkeypatch.setattr("watcher.reading.opening.oldest_entry", lambda _client: ShortMemory.begins)
 
 
 def test_an_agent_whose_beginning_is_gone_from_the_oplog_costs_the_others_nothing(

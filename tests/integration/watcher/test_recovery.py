@@ -15,7 +15,7 @@ from sandbox.embedded import start_mongod
 from sandbox.errors import BinaryMissing
 from tests.conditions import eventually
 from tests.integration.watcher.streams import READER, Station
-from watcher.status import StreamState
+from watcher.reading.status import StreamState
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
 Document = dict[str, Any]
@@ -120,7 +120,7 @@ def test_an_error_that_comes_again_and_again_is_broken_and_no_hot_loop(station: 
 def test_a_stream_that_was_broken_goes_on_where_it_was(
     station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("watcher.recovery.BROKEN_PAUSE", 0.3)
+    monkeypatch.setattr("watcher.reading.recovery.BROKEN_PAUSE", 0.3)
     station.agent("triage")
     with station.reading() as reader:
         insert(station, "before")

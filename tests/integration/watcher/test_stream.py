@@ -12,8 +12,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from watcher.event import ChangeEvent
-from watcher.stream import ChangeStream, StartPoint
+from watcher.reading.event import ChangeEvent
+from watcher.reading.stream import ChangeStream, StartPoint
 
 Document = dict[str, Any]
 PIPELINE: list[Document] = [

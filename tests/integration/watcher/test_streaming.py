@@ -20,15 +20,15 @@ from executions_app import fence
 from tests.conditions import eventually
 from tests.integration.watcher.conftest import MakeAgent
 from tests.integration.watcher.streams import Watched, here
-from watcher import assignment
-from watcher.control import Controls
-from watcher.event import ChangeEvent
-from watcher.members import Members
+from watcher.leading import assignment
+from watcher.leading.control import Controls
+from watcher.leading.members import Members
+from watcher.leading.streaming import StreamKeeper
+from watcher.leading.tenure import Tenures
 from watcher.process import SideTask
-from watcher.status import StreamState
-from watcher.stream import ChangeStream
-from watcher.streaming import StreamKeeper
-from watcher.tenure import Tenures
+from watcher.reading.event import ChangeEvent
+from watcher.reading.status import StreamState
+from watcher.reading.stream import ChangeStream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -358,7 +358,7 @@ def test_a_server_that_has_a_long_oplog_to_look_through_is_waited_for(
             assert has_looked.wait(60)
             super().open(*arguments)
 
-    monkeypatch.setattr("watcher.reader.ChangeStream", LongOplog)
+    monkeypatch.setattr("watcher.reading.reader.ChangeStream", LongOplog)
     keeper = site.start("a")
     site.start("b")
     try:

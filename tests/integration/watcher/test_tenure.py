@@ -19,9 +19,9 @@ from executions_app import fence
 from executions_app.fence import Fenced, Term
 from sandbox.embedded.server import RunningServer
 from tests.conditions import eventually
-from watcher import tenure
-from watcher.members import Member, Members
-from watcher.tenure import Tenures
+from watcher.leading import tenure
+from watcher.leading.members import Member, Members
+from watcher.leading.tenure import Tenures
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

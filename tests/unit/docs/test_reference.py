@@ -62,7 +62,7 @@ def test_a_setting_with_an_effect_is_read_by_something(path: str, code: str) -> 
 
 @pytest.mark.parametrize("name", declared())
 def test_a_metric_is_measured_by_something(name: str, code: str) -> None:
-    declaration = (ROOT / "watcher/metrics.py").read_text(encoding="utf-8")
+    declaration = (ROOT / "watcher/observing/metrics.py").read_text(encoding="utf-8")
     assert re.search(rf"\b{name}\b", code.replace(declaration, "")), f"nothing sets {name}"
 
 

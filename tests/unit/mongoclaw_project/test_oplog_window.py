@@ -6,7 +6,7 @@ import pytest
 from bson import Timestamp
 
 from mongoclaw_project.cli.doctor.mongodb import judged
-from watcher.oplog import Oplog
+from watcher.observing.oplog import Oplog
 
 DAY = timedelta(hours=24)
 

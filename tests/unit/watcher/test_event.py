@@ -7,7 +7,7 @@ from bson import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.event import ChangeEvent, CollectionEvent, read_event, time_of_token
+from watcher.reading.event import ChangeEvent, CollectionEvent, read_event, time_of_token
 
 
 @given(seconds=st.integers(0, 2**32 - 1), increment=st.integers(0, 2**32 - 1))

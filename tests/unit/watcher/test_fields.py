@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from bson import Timestamp
 
-from watcher.event import ChangeEvent
-from watcher.fields import concerns
+from watcher.matching.fields import concerns
+from watcher.reading.event import ChangeEvent
 
 
 def event(operation: str, *changed: str, known: bool = True) -> ChangeEvent:

@@ -7,11 +7,11 @@ import pytest
 from bson import Timestamp
 from prometheus_client.parser import text_string_to_metric_families
 
-from watcher.gauges import Gauges
-from watcher.observing import Observation
-from watcher.oplog import Oplog, ServerClock
-from watcher.readiness import Led, Vital
-from watcher.status import StreamState, StreamStatus
+from watcher.observing.gauges import Gauges
+from watcher.observing.observer import Observation
+from watcher.observing.oplog import Oplog, ServerClock
+from watcher.observing.readiness import Led, Vital
+from watcher.reading.status import StreamState, StreamStatus
 
 NOW = 1_000.0
 WALL = 50_000.0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from bson import Timestamp
 
-from watcher.oplog import Oplog, ServerClock, seconds_to_loss
+from watcher.observing.oplog import Oplog, ServerClock, seconds_to_loss
 
 FULL = Oplog(first=Timestamp(10_000, 1), last=Timestamp(13_600, 1), size=1_000, limit=1_000)
 

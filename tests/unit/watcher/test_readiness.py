@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from watcher.readiness import Led, Standing, Vital, judge
-from watcher.status import StreamState, StreamStatus
+from watcher.observing.readiness import Led, Standing, Vital, judge
+from watcher.reading.status import StreamState, StreamStatus
 
 NOW = 1_000.0
 PATIENCE = 15.0

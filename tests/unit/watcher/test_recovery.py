@@ -6,7 +6,7 @@ import pytest
 from bson import Timestamp
 from pymongo.errors import AutoReconnect, CursorNotFound, OperationFailure
 
-from watcher.recovery import (
+from watcher.reading.recovery import (
     BROKEN_PAUSE,
     HISTORY_LOST,
     HOPELESS,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.shares import Share, share_of
+from watcher.leading.shares import Share, share_of
 
 Holders = dict[str, str | None]
 

@@ -10,10 +10,18 @@ from bson import Timestamp
 
 from agents_app.registry import ActiveAgent
 from agents_app.spec import parse_spec
-from watcher.matching import ENABLING_SLACK_SECONDS
-from watcher.position import Position
-from watcher.starting import Reach, coverage_of, hexadecimal, later_start, losers, needed_by, start_point
-from watcher.stream import StartPoint
+from watcher.matching.matcher import ENABLING_SLACK_SECONDS
+from watcher.reading.position import Position
+from watcher.reading.starting import (
+    Reach,
+    coverage_of,
+    hexadecimal,
+    later_start,
+    losers,
+    needed_by,
+    start_point,
+)
+from watcher.reading.stream import StartPoint
 
 OLD = datetime(2026, 11, 1, tzinfo=UTC)
 LATER = OLD + timedelta(hours=1)

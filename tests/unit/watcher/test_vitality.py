@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watcher.vitality import Vitality
+from watcher.sending.vitality import Vitality
 
 
 def test_a_worker_whose_beat_stands_still_is_dead_after_the_patience() -> None:

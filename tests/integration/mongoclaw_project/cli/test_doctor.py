@@ -18,9 +18,9 @@ from executions_app import gaps
 from executions_app.models import GapKind, WorkerProcess
 from mongoclaw_project.cli.doctor.finding import Level, bad, examine, good
 from tests.integration.mongoclaw_project.cli.conftest import Outcome, Point, Run
-from watcher.cluster import look_at
-from watcher.control import Controls
-from watcher.position_store import PositionStore
+from watcher.leading.control import Controls
+from watcher.reading.cluster import look_at
+from watcher.reading.position_store import PositionStore
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 

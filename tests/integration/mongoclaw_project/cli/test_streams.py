@@ -18,9 +18,9 @@ from executions_app import gaps
 from executions_app.models import Backfill, Execution, GapKind, GapStatus, StreamGap
 from mongoclaw_project.cli.moment import as_json, parse
 from tests.integration.mongoclaw_project.cli.conftest import Run
-from watcher import cluster
-from watcher.control import Control, Controls
-from watcher.position_store import PositionStore
+from watcher.leading.control import Control, Controls
+from watcher.reading import cluster
+from watcher.reading.position_store import PositionStore
 
 Document = dict[str, Any]
 Home = Database[Document]

@@ -1,0 +1,1 @@
+"""Which agents an event is for."""

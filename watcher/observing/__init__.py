@@ -1,0 +1,1 @@
+"""What the watcher says of itself: metrics, readiness, and all streams at a glance."""

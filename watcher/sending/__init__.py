@@ -1,0 +1,1 @@
+"""From rows to messages in the broker, and back where one is lost."""
