@@ -76,11 +76,17 @@ def read_change(runtime: Runtime, run: Claimed, image: Image, *, joined: bool) -
 def read_deletion(runtime: Runtime, run: Claimed) -> Change | None:
     """Read the first deletion of the run's document since the change that made it, with the state before it.
 
+    A document that went with its collection has none, and what came into its place later is another one. Without
+    that end the search would go through the rest of the oplog, once for each document.
+
     Raises the mapped error of an unreachable MongoDB.
     """
     deletions = {**_of_document(run), "operationType": "delete"}
-    with closing(_changes(runtime, run, Image.BEFORE, deletions, f"${Image.BEFORE.value}")) as changes:
-        return next((change for _, change in changes), None)
+    ends = {"ns.coll": run.collection, "operationType": {"$in": ["drop", "rename"]}}
+    match = {"$or": [deletions, ends]}
+    with closing(_changes(runtime, run, Image.BEFORE, match, f"${Image.BEFORE.value}")) as changes:
+        first = next((change for _, change in changes), None)
+    return first if first is not None and first.operation == "delete" else None
 
 
 def _of_document(run: Claimed) -> Document:

@@ -395,6 +395,26 @@ def test_documents_that_are_gone_without_a_delete_do_not_look_like_a_server_that
 
 
 @pytest.mark.usefixtures("keep_images")
+def test_a_document_that_went_with_its_collection_is_not_taken_for_its_successor(
+    open_line: Any, bench: Bench
+) -> None:
+    line = open_line(
+        watch={"operations": ["insert", "delete"], "full_document_before_change": "whenAvailable"},
+        write=ELSEWHERE,
+        ai={"prompt": "Gone: {{ before.text if before else 'unknown' }}"},
+    )
+    bench.insert(text="first")
+    line.take(1)
+    bench.db.tickets.drop()
+    bench.db.create_collection("tickets", changeStreamPreAndPostImages={"enabled": True})
+    bench.insert(text="another")
+    bench.db.tickets.delete_one({"_id": 1})
+
+    assert results(line.run()) == [WRITTEN]
+    assert line.prompts() == ["Gone: unknown"]
+
+
+@pytest.mark.usefixtures("keep_images")
 def test_a_change_that_is_replayed_has_the_state_that_it_left(open_line: Any, bench: Bench) -> None:
     line = open_line(watch=AFTER)
     bench.insert(text="first")
