@@ -22,7 +22,7 @@ from watcher.backfill.key import to_text
 from watcher.backfill.ranges import divide, how_many
 from watcher.backfill.recording import NotRunning, record
 from watcher.backfill.schedule import Schedule, Turn
-from watcher.backfill.selecting import FilterRefused
+from watcher.matching.search import FilterUnusable
 from watcher.observing import metrics
 
 log = structlog.get_logger(__name__)
@@ -108,7 +108,7 @@ class Crew:
         """
         try:
             self._begin(turn) if turn.span is None else self._round(turn)
-        except FilterRefused as error:
+        except FilterUnusable as error:
             return f"MongoDB cannot evaluate the filter: {error}"
         except OperationFailure as error:
             if error.code != _DENIED:

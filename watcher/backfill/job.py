@@ -114,7 +114,7 @@ def _span(row: BackfillRange) -> Span:
 def look(job: Job, tools: Tools, span: Span) -> Round:
     """Read the next chunk of a span and find out what of it is to be put on record. Writes nothing.
 
-    Raises FilterRefused, and pymongo's errors.
+    Raises FilterUnusable, and pymongo's errors.
     """
     most = job.pace.portion(CHUNK)
     chunk = tools.reader.read(span.bounds, span.cursor, max(most, LEAST_CHUNK))

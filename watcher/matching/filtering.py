@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import bson
@@ -14,8 +13,8 @@ from pymongo.errors import OperationFailure
 
 from agents_app.registry import ActiveAgent
 from agents_app.spec import Operation
-from executions_app.filter_fault import is_filter_fault
 from executions_app.identity import CODEC
+from watcher.matching.search import matching_keys
 from watcher.reading.event import ChangeEvent
 
 log = structlog.get_logger(__name__)
@@ -27,22 +26,6 @@ QUERY_SECONDS: Final = 10.0
 
 PATIENCE_SECONDS: Final = 30.0
 """How long one agent's refused query may hold up the events of its database's other agents."""
-
-MOST_QUERIES: Final = 64
-"""Per agent and chunk of events: enough to find a few documents that break a filter among hundreds."""
-
-
-class FilterUnusable(Exception):
-    """The server refuses the filter itself, whatever the documents are."""
-
-
-@dataclass(slots=True)
-class _Search:
-    """One agent's question about one chunk of events: which of these keys match."""
-
-    agent: ActiveAgent
-    not_before: Timestamp
-    queries_left: int = MOST_QUERIES
 
 
 class Filtering:
@@ -68,10 +51,12 @@ class Filtering:
         asked = [event for event in events if not _matches_an_image(agent, event)]
         if not asked:
             return events
-        keys = list({_identity(event.key): event.key for event in asked}.values())
-        search = _Search(agent, max(event.cluster_time for event in asked))
+        keys = {_identity(event.key): event.key for event in asked}
+        not_before = max(event.cluster_time for event in asked)
         try:
-            found = self._search(search, keys)
+            found = matching_keys(
+                lambda some: self._ask(agent, [keys[one] for one in some], not_before), list(keys)
+            )
         except OperationFailure as error:
             if not self._leave_to_workers(agent):
                 raise
@@ -92,42 +77,9 @@ class Filtering:
         self._unasked_until[agent.agent_id] = now + PATIENCE_SECONDS
         return True
 
-    def _search(self, search: _Search, keys: list[object]) -> set[bytes]:
-        try:
-            return self._ask(search, keys)
-        except OperationFailure as error:
-            if not is_filter_fault(error):
-                raise
-        try:
-            self._ask(search, [])
-        except OperationFailure as error:
-            if is_filter_fault(error):
-                # Asked about no document, so the server's text quotes none.
-                raise FilterUnusable(_message(error)) from None
-            raise
-        return self._around_fault(search, keys)
-
-    def _around_fault(self, search: _Search, keys: list[object]) -> set[bytes]:
-        """Halve the keys until each that breaks the filter stands alone; those count as matching."""
-        if len(keys) == 1:
-            return {_identity(keys[0])}
-        middle = len(keys) // 2
-        return self._half(search, keys[:middle]) | self._half(search, keys[middle:])
-
-    def _half(self, search: _Search, keys: list[object]) -> set[bytes]:
-        if search.queries_left <= 0:
-            return {_identity(key) for key in keys}
-        search.queries_left -= 1
-        try:
-            return self._ask(search, keys)
-        except OperationFailure as error:
-            if not is_filter_fault(error):
-                raise
-        return self._around_fault(search, keys)
-
-    def _ask(self, search: _Search, keys: list[object]) -> set[bytes]:
+    def _ask(self, agent: ActiveAgent, keys: Sequence[object], not_before: Timestamp) -> frozenset[bytes]:
         """Ask the primary which of the documents match, not earlier than the newest of the events."""
-        watch = search.agent.spec.watch
+        watch = agent.spec.watch
         command = {
             "find": watch.collection,
             "filter": {"$and": [{"_id": {"$in": keys}}, watch.filter]},
@@ -135,12 +87,12 @@ class Filtering:
             "batchSize": len(keys) + 1,
             "singleBatch": True,
             "maxTimeMS": int(QUERY_SECONDS * 1000),
-            "readConcern": {"level": "local", "afterClusterTime": search.not_before},
+            "readConcern": {"level": "local", "afterClusterTime": not_before},
         }
         reply = self._client.get_database(watch.database).command(
             command, codec_options=CODEC, read_preference=ReadPreference.PRIMARY
         )
-        return {_identity(found["_id"]) for found in reply["cursor"]["firstBatch"]}
+        return frozenset(_identity(found["_id"]) for found in reply["cursor"]["firstBatch"])
 
 
 def _matches_an_image(agent: ActiveAgent, event: ChangeEvent) -> bool:
@@ -150,8 +102,3 @@ def _matches_an_image(agent: ActiveAgent, event: ChangeEvent) -> bool:
 
 def _identity(key: object) -> bytes:
     return bson.encode({"_id": key})
-
-
-def _message(error: OperationFailure) -> str:
-    details = error.details or {}
-    return str(details.get("errmsg") or error)

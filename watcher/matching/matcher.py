@@ -11,8 +11,9 @@ from pymongo import MongoClient
 
 from agents_app.registry import ActiveAgent
 from watcher.matching import fields
-from watcher.matching.filtering import Filtering, FilterUnusable
+from watcher.matching.filtering import Filtering
 from watcher.matching.origin import Outputs, is_cascade, is_self_write, outputs_of
+from watcher.matching.search import FilterUnusable
 from watcher.reading.event import ChangeEvent
 
 Document = dict[str, Any]

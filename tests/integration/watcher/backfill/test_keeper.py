@@ -28,7 +28,7 @@ from tests.integration.watcher.backfill.conftest import NOW, TERM, Finish, Publi
 from watcher.backfill import crew, job, ranges, recording
 from watcher.backfill.keeper import Backfilling
 from watcher.backfill.pacing import Pace
-from watcher.backfill.selecting import FilterRefused
+from watcher.matching.search import FilterUnusable
 
 Document = dict[str, Any]
 
@@ -436,7 +436,7 @@ def test_a_refusal_at_the_moment_of_a_pause_ends_no_watcher(
 
     def refused(*_: Any) -> None:
         backfill_transitions.pause(backfill.id, by="tests")
-        raise FilterRefused("unknown operator")
+        raise FilterUnusable("unknown operator")
 
     monkeypatch.setattr(crew, "look", refused)
 
