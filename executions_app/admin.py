@@ -75,19 +75,9 @@ class ExecutionAdmin(ReadOnlyAdmin):
         text = search_term.strip()
         return (queries.search(queryset, text) if text else queryset), False
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def context_of(self, request: HttpRequest, row: Execution) -> dict[str, Any]:
         """Show the trace instead of a form."""
-        execution = self.get_object(request, object_id) if object_id else None
-        context = dict(extra_context or {})
-        if execution is not None:
-            context |= self._trace_context(request, execution)
-        return super().changeform_view(request, object_id, form_url, context)
+        return self._trace_context(request, row)
 
     def has_requeue_permission(self, request: HttpRequest) -> bool:
         """Whether the user may run dead letters again."""

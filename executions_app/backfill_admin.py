@@ -120,23 +120,15 @@ class BackfillAdmin(ReadOnlyAdmin):
         obj.pk = planned.pk
         obj.refresh_from_db()
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def context_of(self, request: HttpRequest, row: Backfill) -> dict[str, Any]:
         """Offer what may be done."""
-        row = self.get_object(request, object_id) if object_id else None
-        context = dict(extra_context or {})
-        if row is not None and self.has_steer_permission(request):
-            context |= {
-                "may_pause": row.status in FROM[BackfillStatus.PAUSED],
-                "may_resume": row.status == BackfillStatus.PAUSED,
-                "may_cancel": row.status in FROM[BackfillStatus.CANCELLED],
-            }
-        return super().changeform_view(request, object_id, form_url, context)
+        if not self.has_steer_permission(request):
+            return {}
+        return {
+            "may_pause": row.status in FROM[BackfillStatus.PAUSED],
+            "may_resume": row.status == BackfillStatus.PAUSED,
+            "may_cancel": row.status in FROM[BackfillStatus.CANCELLED],
+        }
 
     @admin.action(description="Pause", permissions=["steer"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Backfill]) -> None:

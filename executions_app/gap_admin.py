@@ -85,25 +85,15 @@ class StreamGapAdmin(ReadOnlyAdmin):
         """Whether the user may decide about gaps."""
         return bool(request.user.has_perm("executions_app.change_streamgap"))
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def context_of(self, request: HttpRequest, row: StreamGap) -> dict[str, Any]:
         """Offer to decide about a gap that is open."""
-        gap = self.get_object(request, object_id) if object_id else None
-        context = dict(extra_context or {})
-        if gap is not None:
-            may = self.has_settle_permission(request)
-            context |= {
-                "may_close": may and gap.status != GapStatus.CLOSED,
-                "may_backfill": may and gap.status == GapStatus.OPEN,
-                "subtitle": None,
-                "title": f"What {gap.agent_id} has not seen",
-            }
-        return super().changeform_view(request, object_id, form_url, context)
+        may = self.has_settle_permission(request)
+        return {
+            "may_close": may and row.status != GapStatus.CLOSED,
+            "may_backfill": may and row.status == GapStatus.OPEN,
+            "subtitle": None,
+            "title": f"What {row.agent_id} has not seen",
+        }
 
     @admin.action(description="Close: leave out what was not seen", permissions=["settle"])
     def close(self, request: HttpRequest, queryset: QuerySet[StreamGap]) -> HttpResponse | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
@@ -23,3 +23,19 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         """Nobody deletes a row by hand."""
         return False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show a row, with what its kind adds to the page."""
+        row = self.get_object(request, object_id) if object_id else None
+        added = {} if row is None else self.context_of(request, row)
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **added})
+
+    def context_of(self, request: HttpRequest, row: Any) -> dict[str, Any]:  # noqa: ARG002
+        """Return what the template of a row's page needs beside the row."""
+        return {}
