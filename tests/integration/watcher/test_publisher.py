@@ -81,6 +81,8 @@ def test_each_message_has_its_own_id_wherever_celery_looks_for_it(redis_url: str
 def test_a_worker_runs_what_was_published(redis_url: str) -> None:
     app, ran, done = app_at(redis_url), list[str](), threading.Event()
     app.conf.update(imports=(), worker_pool="solo")
+    app.finalize()
+    app.tasks.pop(TASK, None)  # the project's own, where another test of this process has imported it
 
     @app.task(name=TASK)
     def enrich(execution_id: str) -> None:
