@@ -17,7 +17,7 @@ BACKFILLED_TWICE = """
 SELECT count(*) FROM executions_app_execution WHERE operation = 'backfill' GROUP BY subject HAVING count(*) > 1
 """
 KILLS = (
-    ("before", "watcher.backfill.recording:_advance"),
+    ("after", "watcher.backfill.recording:_advance"),
     ("after", "watcher.backfill.crew:record"),
     ("before", "executions_app.backfill_transitions:complete"),
 )
