@@ -1,6 +1,6 @@
 """Run a real watcher or worker that kills itself with SIGKILL just before or after one of its own steps.
 
-`python -m tests.acceptance.kill_at before|after MODULE:NAME watcher|worker`
+`python -m tests.acceptance.kill_at before|after MODULE:NAME watcher|backfill|worker`
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
     django.setup()
     arm(moment, step)
-    if role == "watcher":
+    if role != "worker":
         from watcher.__main__ import main as watch
 
-        sys.exit(watch([]))
+        sys.exit(watch(["--role", "all" if role == "watcher" else role]))
     from mongoclaw_project.celery import app
 
     flags = [

@@ -17,6 +17,7 @@ BACKFILLED_TWICE = """
 SELECT count(*) FROM executions_app_execution WHERE operation = 'backfill' GROUP BY subject HAVING count(*) > 1
 """
 KILLS = (
+    ("before", "executions_app.ledger:insert"),
     ("after", "watcher.backfill.recording:_advance"),
     ("after", "watcher.backfill.crew:record"),
     ("before", "executions_app.backfill_transitions:complete"),
@@ -65,7 +66,7 @@ def test_sigkill_of_the_watcher_amid_a_backfill_and_live_edits_loses_and_doubles
     try:
         for moment, step in KILLS:
             name = f"{moment}-{step.rpartition(':')[2]}"
-            doomed = fleet.start_module(name, "tests.acceptance.kill_at", moment, step, "watcher")
+            doomed = fleet.start_module(name, "tests.acceptance.kill_at", moment, step, "backfill")
             fleet.wait_until_dead(name, doomed)
         fleet.start_watcher()
         fleet.wait_for(lambda: state_of(fleet) == "completed", seconds=30)
