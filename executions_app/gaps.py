@@ -123,7 +123,7 @@ def close(gap_id: str, *, by: str, resolution: str, now: datetime) -> StreamGap:
     with write_turn(), transaction.atomic():
         unsettled = StreamGap.objects.filter(id=gap_id, status__in=UNSETTLED)
         if not unsettled.update(status=GapStatus.CLOSED, closed_at=now, closed_by=by, resolution=resolution):
-            raise GapNotOpen(f"gap {gap_id} is not open", gap=gap_id)
+            raise _not_open(gap_id)
         row = StreamGap.objects.get(id=gap_id)
         _let_go(row)
     log.info("stream.gap_closed", gap=gap_id, by=by, resolution=resolution)
@@ -138,7 +138,7 @@ def settle_by_backfill(gap_id: str, *, by: str, now: datetime) -> StreamGap:
     with write_turn(), transaction.atomic():
         row = StreamGap.objects.filter(id=gap_id).select_related("agent").first()
         if row is None or row.status != GapStatus.OPEN:
-            raise GapNotOpen(f"gap {gap_id} is not open", gap=gap_id)
+            raise _not_open(gap_id)
         _refuse_deletes_only(row)
         backfill = backfills.plan_for_gap(row.agent_id, gap_id, now=now)
         decided = StreamGap.objects.filter(id=gap_id, status=GapStatus.OPEN)
@@ -146,7 +146,7 @@ def settle_by_backfill(gap_id: str, *, by: str, now: datetime) -> StreamGap:
         if not decided.update(
             status=GapStatus.BACKFILLING, backfill=backfill, policy=HistoryPolicy.BACKFILL.value
         ):
-            raise GapNotOpen(f"gap {gap_id} is not open", gap=gap_id)
+            raise _not_open(gap_id)
         _let_go(row)
     log.info("stream.gap_backfilling", gap=gap_id, by=by, backfill=backfill.id)
     return StreamGap.objects.get(id=gap_id)
@@ -207,6 +207,18 @@ def _let_go(row: StreamGap) -> None:
     """Let an agent go on that this gap held, unless another one holds it too."""
     if row.policy == HistoryPolicy.FAIL and not _holding().filter(agent_id=row.agent_id).exists():
         mark_health(row.agent_id, "unknown")
+
+
+def _not_open(gap_id: str) -> GapNotOpen:
+    row = StreamGap.objects.filter(id=gap_id).first()
+    if row is None:
+        why = "it does not exist; `mongoclaw streams gaps list` names those that do"
+    elif row.status == GapStatus.BACKFILLING:
+        short = str(row.backfill_id)[:8]
+        why = f"backfill {short} is to close it; `mongoclaw backfills show {short}` says how far that is"
+    else:
+        why = f"it was closed by {row.closed_by}; nothing is left to do"
+    return GapNotOpen(f"Gap {gap_id[:8]} is not open: {why}", gap=gap_id)
 
 
 def _refuse_deletes_only(row: StreamGap) -> None:

@@ -117,17 +117,19 @@ def _view(
     said: Document = lease.get("state") or {} if live else {}
     state = str(said.get("state", StreamState.STARTING)) if live else UNWATCHED
     silent = said.get("polled_ago")
+    position_age = _age(stored.time, now) if stored and stored.time else None
     return StreamView(
         unit=unit,
         state=StreamState.PAUSED.value if control.paused else state,
         watcher=_holder(lease) if live else "",
         term=lease.get("term"),
-        lag_seconds=said.get("lag_seconds"),
+        # A stream that is not read falls behind, second by second, whatever its reader said last.
+        lag_seconds=said.get("lag_seconds") if live and not control.paused else position_age,
         # What the watcher said has aged since it renewed its lease.
         polled_ago=None if silent is None else float(silent) + (now - lease["renewed_at"]).total_seconds(),
         detail=str(said.get("detail", "")),
         position=stored.time if stored else None,
-        position_age=_age(stored.time, now) if stored and stored.time else None,
+        position_age=position_age,
         position_readable=stored is None or stored.readable,
         paused=control.paused,
     )

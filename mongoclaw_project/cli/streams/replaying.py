@@ -64,9 +64,14 @@ def replay(database: str, since: str, until: str | None, agent_id: str | None) -
 def _chosen(database: str, agent_id: str | None) -> list[ActiveAgent]:
     here = agents_of(database)
     if agent_id is not None and agent_id not in {agent.agent_id for agent in here}:
-        fail(f"No agent '{agent_id}' at work watches database '{database}'")
+        fail(
+            f"No agent '{agent_id}' at work watches database '{database}'; "
+            f"`mongoclaw streams show {database}` names those that do"
+        )
     if not here:
-        fail(f"No agent at work watches database '{database}'")
+        fail(
+            f"No agent at work watches database '{database}'; `mongoclaw streams list` shows those that are watched"
+        )
     return [agent for agent in here if agent_id in (None, agent.agent_id)]
 
 

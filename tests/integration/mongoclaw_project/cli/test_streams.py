@@ -150,6 +150,15 @@ class TestSteering:
         assert run("streams", "resume", support).code == 0
         assert not Controls(mongo_db["streams"]).read()[support].paused
 
+    def test_a_paused_stream_falls_behind_whatever_its_watcher_said_last(
+        self, run: Run, support: str, led: Callable[..., None], mongo: MongoClient[Document], mongo_db: Home
+    ) -> None:
+        led(lag_seconds=0.0)
+        placed(mongo, mongo_db, Timestamp(time_of(mongo).time - 100, 1))
+        assert run("streams", "list", "--json").data["streams"][0]["lag_seconds"] == 0.0
+        assert run("streams", "pause", support).code == 0
+        assert run("streams", "list", "--json").data["streams"][0]["lag_seconds"] >= 100
+
     def test_a_pause_tells_how_long_the_oplog_holds_the_position_and_not_how_long_it_is(
         self, run: Run, support: str, mongo: MongoClient[Document], mongo_db: Home
     ) -> None:
@@ -377,10 +386,12 @@ class TestGaps:
         backfilled = run("streams", "gaps", "close", gap.id[:8], "--backfill", "--json")
         assert backfilled.data["status"] == "backfilling"
         assert backfilled.data["backfill_id"] == Backfill.objects.get().id
+        twice = run("streams", "gaps", "close", gap.id[:8], "--backfill")
+        assert f"`mongoclaw backfills show {Backfill.objects.get().id[:8]}`" in twice.err
         closed = run("streams", "gaps", "close", gap.id[:8], "--skip", "--json")
         assert closed.data["closed_by"].startswith("cli")
         again = run("streams", "gaps", "close", gap.id[:8], "--skip")
         assert again.code == 1
-        assert "is not open" in again.err
+        assert f"Gap {gap.id[:8]} is not open: it was closed by cli" in again.err
         assert run("streams", "gaps", "list").out == "No gaps.\n"
         assert gap.id[:8] in run("streams", "gaps", "list", "--all").out
