@@ -129,7 +129,9 @@ def _filter_faults() -> Iterator[None]:
             raise
         # The name alone: the text may quote a document.
         name = (error.details or {}).get("codeName", "unknown reason")
-        problem = f"MongoDB cannot evaluate it on every document: {name}"
+        problem = (
+            f"MongoDB refuses it ({name}): an operator is unknown or wrongly used, or fails on some document"
+        )
         raise SpecInvalid(errors=[SpecProblem("filter", problem)]) from None
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from agents_app.errors import MongoClawError
+from agents_app.errors import AgentNotFound, MongoClawError
 from mongoclaw_project.cli.command import is_set
 
 SUCCESS: Final = "✓"
@@ -105,7 +105,10 @@ def _explained(error: BaseException) -> tuple[str, str, int]:
         case KeyboardInterrupt():
             return "interrupted", "Interrupted", _EXIT_INTERRUPTED
         case MongoClawError():
-            return error.code, str(error), _EXIT_FAILURE
+            remedy = (
+                "; `mongoclaw agents list` names those there are" if isinstance(error, AgentNotFound) else ""
+            )
+            return error.code, f"{error}{remedy}", _EXIT_FAILURE
         case _:
             text = " ".join(str(error).split()) or "no message"
             return "unexpected", f"{type(error).__name__}: {text} (--debug shows where)", _EXIT_FAILURE

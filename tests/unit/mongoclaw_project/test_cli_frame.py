@@ -98,7 +98,11 @@ def test_a_table_aligns_its_columns_and_keeps_a_row_on_one_line() -> None:
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (AgentNotFound(agent_id="x"), 1, "✗ Agent 'x' not found"),
+        (
+            AgentNotFound(agent_id="x"),
+            1,
+            "✗ Agent 'x' not found; `mongoclaw agents list` names those there are",
+        ),
         (CommandFailed("no\nway"), 1, "✗ no\n✗ way"),
         (ValueError("odd\n thing"), 1, "✗ ValueError: odd thing (--debug shows where)"),
         (KeyboardInterrupt(), 130, "✗ Interrupted"),
@@ -122,7 +126,10 @@ def test_wrong_usage_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_error_is_json_when_json_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     report(AgentNotFound(agent_id="x"), as_json=True, debug=False)
     assert json.loads(capsys.readouterr().err) == {
-        "error": {"code": "agent_not_found", "message": "Agent 'x' not found"}
+        "error": {
+            "code": "agent_not_found",
+            "message": "Agent 'x' not found; `mongoclaw agents list` names those there are",
+        }
     }
 
 

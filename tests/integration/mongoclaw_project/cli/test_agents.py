@@ -217,7 +217,8 @@ def test_a_deleted_agent_is_gone(run: Run, agent_file: Path, words: tuple[str, .
 def test_an_agent_that_does_not_exist_exits_with_1_and_one_line(run: Run, words: tuple[str, ...]) -> None:
     missing = run("agents", *words, "ghost")
 
-    assert (missing.code, missing.err) == (1, "✗ Agent 'ghost' not found\n")
+    line = "✗ Agent 'ghost' not found; `mongoclaw agents list` names those there are\n"
+    assert (missing.code, missing.err) == (1, line)
 
 
 def test_errors_are_json_where_json_is_asked_for(run: Run) -> None:
@@ -225,7 +226,7 @@ def test_errors_are_json_where_json_is_asked_for(run: Run) -> None:
 
     assert json.loads(missing.err)["error"] == {
         "code": "agent_not_found",
-        "message": "Agent 'ghost' not found",
+        "message": "Agent 'ghost' not found; `mongoclaw agents list` names those there are",
     }
     assert missing.out == ""
 
