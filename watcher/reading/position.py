@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import NoneType
 from typing import Any, ClassVar, Final
 
@@ -18,6 +19,9 @@ from watcher.unit import Unit
 
 EVERYBODY: Final = "*"
 """The name in `covers` under which an operator's position covers whoever was enabled when it was set."""
+
+HELD_FROM: Final = "@"
+"""Stands in a coverage before the cluster time from which a held agent has to go on."""
 
 AHEAD_SECONDS: Final = 5
 """A position may be so much ahead of the time that a primary gives; more is another history."""
@@ -128,6 +132,9 @@ class Entry:
 _UNIT: Final = re.compile(r"(?P<database>.+?)(?:#(?P<part>\d+)/(?P<of>\d+))?")
 
 
+_TIME: Final = re.compile(r"[0-9a-f]{16}")
+
+
 def _unit_of(name: str) -> Unit:
     parts = _UNIT.fullmatch(name)
     if parts is None:
@@ -151,7 +158,7 @@ def is_readable(found: Mapping[str, Any]) -> bool:
     """Tell whether every field of a stored document is there and what it has to be."""
     if not all(name in found and isinstance(found[name], wanted) for name, wanted in _TYPES.items()):
         return False
-    if not all(isinstance(covered, str) for covered in found["covers"].values()):
+    if not all(_is_coverage(*covered) for covered in found["covers"].items()):
         return False
     if found["token"] is None:
         return True
@@ -159,6 +166,20 @@ def is_readable(found: Mapping[str, Any]) -> bool:
         return bool(time_of_token(found["token"]["_data"]) == found["cluster_time"])
     except (KeyError, TypeError, ValueError):
         return False
+
+
+def _is_coverage(of: str, said: object) -> bool:
+    """Tell whether the times in it can be read: an operator's, or the one from which a held agent goes on."""
+    if not isinstance(said, str):
+        return False
+    if of != EVERYBODY:
+        held_until = said.partition(HELD_FROM)[2]
+        return not held_until or _TIME.fullmatch(held_until) is not None
+    try:
+        datetime.fromisoformat(said)
+    except ValueError:
+        return False
+    return True
 
 
 def earliest(entries: Sequence[Entry]) -> Position | None:

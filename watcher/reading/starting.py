@@ -7,17 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
 
 from bson import Timestamp
 
 from agents_app.registry import ActiveAgent
 from watcher.matching.matcher import ENABLING_SLACK_SECONDS
-from watcher.reading.position import EVERYBODY, Position
+from watcher.reading.position import EVERYBODY, HELD_FROM, Position
 from watcher.reading.stream import StartPoint
-
-_FROM: Final = "@"
-"""Stands in a coverage before the cluster time from which a held agent has to go on."""
 
 
 def coverage_of(
@@ -120,13 +116,13 @@ def _is_placed_for(agent: ActiveAgent, position: Position) -> bool:
 def _mark(agent: ActiveAgent, held: Mapping[str, str], before: Mapping[str, str]) -> str:
     if agent.agent_id not in held:
         return ""
-    mark = _FROM + held[agent.agent_id]
+    mark = HELD_FROM + held[agent.agent_id]
     enabled, _, *known = before.get(agent.agent_id, " ").split(" ")
     return min(mark, *known) if known and enabled == _enabled(agent) else mark
 
 
 def _timestamp(mark: str) -> Timestamp:
-    digits = mark.removeprefix(_FROM)
+    digits = mark.removeprefix(HELD_FROM)
     return Timestamp(int(digits[:8], 16), int(digits[8:], 16))
 
 

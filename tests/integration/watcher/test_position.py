@@ -138,6 +138,8 @@ DAMAGE: dict[str, Document] = {
     "no layout": {"$unset": {"layout": ""}},
     "covers that are a list": {"$set": {"covers": []}},
     "covers that are numbers": {"$set": {"covers": {"a": 1}}},
+    "a hold until no time": {"$set": {"covers": {"a": "2026-01-01T00:00:00+00:00 digest @tomorrow"}}},
+    "an operator's moment that is none": {"$set": {"covers": {"*": "noon"}}},
     "no pipeline": {"$unset": {"pipeline": ""}},
     "no cluster": {"$unset": {"cluster": ""}},
 }
