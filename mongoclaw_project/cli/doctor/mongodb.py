@@ -81,7 +81,10 @@ def unusable(error: PyMongoError) -> Finding:
         return bad(f"MONGOCLAW_MONGODB__URI cannot be used: {error}", "correct the address")
     if "not primary" in str(error) or "Primary()" in str(error):
         return bad(f"the replica set at {where} has no primary", "look at rs.status() in mongosh")
-    return bad(f"{where} cannot be reached", "start MongoDB there, or correct MONGOCLAW_MONGODB__URI")
+    return bad(
+        f"{where} cannot be reached",
+        "start MongoDB there, or everything by `mongoclaw dev`, or correct MONGOCLAW_MONGODB__URI",
+    )
 
 
 def words(error: OperationFailure) -> str:
