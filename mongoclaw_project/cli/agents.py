@@ -101,7 +101,7 @@ def disable(agent_id: str) -> None:
 
 @agents.command()
 @click.argument("agent_id", metavar="ID")
-@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option("-f", "--force", "-y", "--yes", "force", is_flag=True, help="Do not ask.")
 def delete(agent_id: str, *, force: bool) -> None:
     """Delete an agent. Its versions and executions stay on record."""
     agent = publishing.get(agent_id)

@@ -18,7 +18,7 @@ from watcher.reading.collection import CollectionFacts, collections_of
 Document = dict[str, Any]
 
 _PLACE = click.argument("place", metavar="DATABASE.COLLECTION")
-_YES = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+_YES = click.option("-y", "--yes", "-f", "--force", "yes", is_flag=True, help="Do not ask.")
 _COST: Final = """\
 MongoDB will store, for each update, replace and delete in {place}, the document as it was before, in the
 collection config.system.preimages: each such write then writes that document once more, and the disk holds it until

@@ -44,7 +44,7 @@ class Wanted:
 @click.option("--token", metavar="TOKEN", help="Begin at the time of this resume token.")
 @click.option("--now", "to_now", is_flag=True, help="Begin at the newest change.")
 @click.option("--beginning-of-oplog", "beginning", is_flag=True, help="Begin at the oldest change there is.")
-@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option("-f", "--force", "-y", "--yes", "force", is_flag=True, help="Do not ask.")
 def set_position(
     database: str, at: str | None, token: str | None, *, to_now: bool, beginning: bool, force: bool
 ) -> None:
