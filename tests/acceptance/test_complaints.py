@@ -145,6 +145,30 @@ def test_4_a_snapshot_that_is_interrupted_goes_on_and_does_not_begin_again(fleet
     assert fleet.count("SELECT sum(read) FROM executions_app_backfillrange") == 250
 
 
+def test_4_a_snapshot_that_outlives_the_oplog_costs_no_change(short_memory: Fleet) -> None:
+    fleet = short_memory
+    fleet.insert(60)
+    fleet.publish(watch={"operations": ["update"]})
+    fleet.start()
+    fleet.cli("backfill", "support", "--rate", "3", "--no-wait")
+    begun: Timestamp = fleet.mongo.admin.command("ping")["operationTime"]
+
+    fleet.wait_for(lambda: is_forgotten(fleet, begun))
+    rolled_over: Timestamp = fleet.mongo.admin.command("ping")["operationTime"]
+    fleet.wait_for(lambda: reached(fleet) > rolled_over)
+    assert fleet.rows("SELECT status FROM executions_app_backfill") == [("running",)]
+    fleet.kill("watcher")
+    fleet.db.tickets.update_one({"_id": 59}, {"$set": {"text": "changed meanwhile"}})
+    fleet.start_watcher("again")
+
+    fleet.wait_for(lambda: fleet.rows("SELECT status FROM executions_app_backfill") == [("completed",)])
+    fleet.wait_for(lambda: fleet.enriched() == 60)
+    fleet.wait_until_idle()
+    assert not fleet.rows(GAPS)
+    asked = [entry["prompt"] for entry in fleet.model.log()]
+    assert sum("changed meanwhile" in prompt for prompt in asked) == 1
+
+
 def test_5_a_watcher_that_is_cut_off_does_not_look_healthy(fleet: Fleet) -> None:
     assert fleet.mongo.primary is not None
     with Blackhole(fleet.mongo.primary[1]) as network, socket.create_server(("127.0.0.1", 0)) as held:
