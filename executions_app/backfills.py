@@ -16,7 +16,6 @@ from django.db.models import Count, Q, QuerySet, Sum
 from agents_app import publish, registry
 from agents_app.errors import Decision, MongoClawError, SpecInvalid, SpecProblem
 from agents_app.models import Agent
-from agents_app.spec import Operation
 from agents_app.spec import filter as watch_filter
 from executions_app.models import Backfill, BackfillRange, BackfillStatus, GapStatus, StreamGap
 
@@ -142,7 +141,7 @@ def refuse_idle(agent_id: str) -> Agent:
             f"Agent '{agent_id}' is held by gap {gap.id[:8]}: close the gap first "
             f"(`mongoclaw streams gaps` lists it), then ask again"
         )
-    if set(registry.spec_of(agent.current_version_id).watch.operations) == {Operation.DELETE}:
+    if registry.spec_of(agent.current_version_id).watch.deletes_only:
         raise BackfillRefused(
             f"Agent '{agent_id}' watches deletes only: no document is there to be worked on"
         )

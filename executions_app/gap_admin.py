@@ -19,6 +19,7 @@ from agents_app.errors import MongoClawError
 from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.admin_filters import AgentFilter
+from executions_app.identity import unpack_time
 from executions_app.models import GapKind, GapStatus, StreamGap
 from executions_app.read_only_admin import ReadOnlyAdmin
 
@@ -223,4 +224,4 @@ def _effect(gap: StreamGap) -> str:
 
 
 def _time(packed: str) -> str:
-    return f"{datetime.fromtimestamp(int(packed[:8], 16), UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{unpack_time(packed).as_datetime():%Y-%m-%d %H:%M:%S}"

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from agents_app import registry
 from agents_app.errors import Decision, MongoClawError
 from agents_app.publish import mark_health
-from agents_app.spec import HistoryPolicy, Operation
+from agents_app.spec import HistoryPolicy
 from executions_app import backfills
 from executions_app.database import write_turn
 from executions_app.models import GapKind, GapStatus, StreamGap
@@ -223,9 +223,5 @@ def _not_open(gap_id: str) -> GapNotOpen:
 
 def _refuse_deletes_only(row: StreamGap) -> None:
     version = row.agent.current_version_id
-    if version is not None and _watches(version) == {Operation.DELETE}:
+    if version is not None and registry.spec_of(version).watch.deletes_only:
         raise GapNotBackfillable
-
-
-def _watches(version_id: int) -> frozenset[Operation]:
-    return frozenset(registry.spec_of(version_id).watch.operations)

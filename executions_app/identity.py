@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 import bson
-from bson import ObjectId, json_util
+from bson import ObjectId, Timestamp, json_util
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.json_util import DatetimeRepresentation, JSONMode, JSONOptions
 
@@ -87,3 +87,13 @@ def display_key(key: object) -> str:
     if type(key) is int:
         return str(key)
     return json_util.dumps(key, json_options=_TEXT_JSON)
+
+
+def pack_time(time: Timestamp) -> str:
+    """Write a cluster time as 16 hexadecimal digits, which sort as the times do."""
+    return f"{time.time:08x}{time.inc:08x}"
+
+
+def unpack_time(packed: str) -> Timestamp:
+    """Read back what `pack_time` wrote."""
+    return Timestamp(int(packed[:8], 16), int(packed[8:], 16))

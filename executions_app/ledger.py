@@ -13,7 +13,7 @@ from django.db import connection
 
 from executions_app.due import in_flight
 from executions_app.fence import Term, held
-from executions_app.identity import display_key, execution_id, pack_key, subject_of
+from executions_app.identity import display_key, execution_id, pack_key, pack_time, subject_of
 from executions_app.insert import NewRow, insert
 from executions_app.models import Execution
 from executions_app.states import UNSTARTED, Reason, Status
@@ -47,11 +47,6 @@ class NewExecution:
     coalesce: bool
     backfill: str = ""
     since_first: bool = False
-
-
-def pack_time(time: Timestamp) -> str:
-    """Write a cluster time as 16 hexadecimal digits, which sort as the times do."""
-    return f"{time.time:08x}{time.inc:08x}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from agents_app.models import Agent
 from executions_app.database import write_turn
 from executions_app.fence import Term, held
+from executions_app.identity import unpack_time
 from executions_app.models import Attempt, Execution
 from executions_app.states import TRANSITIONS, UNSTARTED, Reason, Status
 from executions_app.text import storable
@@ -120,7 +121,6 @@ def claim(execution_id: str, *, worker: str, now: datetime) -> Claimed | None:
 
 
 def _claimed(row: Sequence[Any], now: datetime) -> Claimed:
-    time = str(row[8])
     created: datetime = row[14]
     if created.tzinfo is None:  # SQLite keeps UTC without saying so
         created = created.replace(tzinfo=UTC)
@@ -129,7 +129,7 @@ def _claimed(row: Sequence[Any], now: datetime) -> Claimed:
         **{
             **named,
             "cascade": bool(named["cascade"]),
-            "event_time": Timestamp(int(time[:8], 16), int(time[8:], 16)),
+            "event_time": unpack_time(named["event_time"]),
             "created_at": created,
         },
         started_at=now,

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+STREAM_LEASE: Final = "stream:"
+"""What the names of streams' leases, and so of their terms, begin with."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -18,5 +22,10 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """The name of its lease and of its position: the database's name where it is not divided."""
+        """The name of its stream and of its position: the database's name where it is not divided."""
         return self.database if self.of == 1 else f"{self.database}#{self.part}/{self.of}"
+
+    @property
+    def lease(self) -> str:
+        """The name of its lease."""
+        return STREAM_LEASE + self.name

@@ -59,6 +59,11 @@ class WatchSpec(Section):
     on_history_lost: HistoryPolicy | None = None
 
     @property
+    def deletes_only(self) -> bool:
+        """Whether no document is there any more when the agent is to work on it."""
+        return set(self.operations) == {Operation.DELETE}
+
+    @property
     def history_policy(self) -> HistoryPolicy:
         """The policy for lost history. By default what is still there is worked through again.
 
@@ -66,7 +71,7 @@ class WatchSpec(Section):
         """
         if self.on_history_lost is not None:
             return self.on_history_lost
-        return HistoryPolicy.FAIL if set(self.operations) == {Operation.DELETE} else HistoryPolicy.BACKFILL
+        return HistoryPolicy.FAIL if self.deletes_only else HistoryPolicy.BACKFILL
 
     @property
     def wants_state_before(self) -> bool:
@@ -101,7 +106,7 @@ class WatchSpec(Section):
             yield Finding("fields", "has no effect: only updates have changed fields, and none are watched")
         if self.wants_state_before and set(self.operations) == {Operation.INSERT}:
             yield Finding("full_document_before_change", "has no effect: there is nothing before an insert")
-        if self.wants_state_after and set(self.operations) == {Operation.DELETE}:
+        if self.wants_state_after and self.deletes_only:
             yield Finding("full_document", "has no effect: there is nothing after a delete")
         if self.full_document == "default":
             yield Finding("full_document", "means the same as updateLookup: the newest state is read")

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from agents_app.models import Agent, AgentVersion
+from executions_app.identity import unpack_time
 from executions_app.states import UNSTARTED, Status
 
 
@@ -111,7 +112,7 @@ class Execution(models.Model):
     @property
     def cluster_time(self) -> Timestamp:
         """The event's cluster time, the first part of the run's ordering stamp."""
-        return Timestamp(int(self.event_time[:8], 16), int(self.event_time[8:], 16))
+        return unpack_time(self.event_time)
 
     @property
     def lifecycle_state(self) -> str:

@@ -10,6 +10,7 @@ import click
 from bson import Timestamp
 
 from agents_app.errors import Decision, MongoClawError
+from executions_app.identity import unpack_time
 
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _AGO: Final = re.compile(r"-(?:\d+[dhms])+")
@@ -41,7 +42,7 @@ def parse(text: str, *, now: datetime) -> Timestamp:
         except OverflowError:
             raise MomentInvalid(f"'{text}' is before all clusters") from None
     if _PACKED.fullmatch(text):
-        return Timestamp(int(text[:8], 16), int(text[8:], 16))
+        return unpack_time(text)
     pair = _PAIR.fullmatch(text)
     if pair and max(int(pair[1]), int(pair[2])) <= _MOST:
         return Timestamp(int(pair[1]), int(pair[2]))
@@ -68,11 +69,6 @@ def shown(time: Timestamp | None) -> str | None:
 def as_json(time: Timestamp | None) -> str | None:
     """Write a cluster time so that `parse` reads it back exactly."""
     return None if time is None else f"{time.time}:{time.inc}"
-
-
-def unpacked(packed: str) -> Timestamp:
-    """Read the 16 hexadecimal digits of the ledger."""
-    return Timestamp(int(packed[:8], 16), int(packed[8:], 16))
 
 
 def lasting(seconds: float | None) -> str | None:

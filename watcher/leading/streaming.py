@@ -19,12 +19,11 @@ from watcher.leading.tenure import Tenures
 from watcher.observing.readiness import Led
 from watcher.reading.reader import Reading
 from watcher.reading.status import StreamState
-from watcher.unit import Unit
+from watcher.unit import STREAM_LEASE, Unit
 
 log = structlog.get_logger(__name__)
 
 ROLE: Final = "stream"
-PREFIX: Final = "stream:"
 
 PAUSE: Final = 0.25
 """Seconds between two looks at what is to be read, and by whom."""
@@ -67,11 +66,11 @@ class StreamKeeper:
         self._group_agents()
         controls = self.controls.read()
         wanted = {
-            PREFIX + unit.name: unit
+            unit.lease: unit
             for database in self._by_database
             for unit in units_of(database, controls.get(database, Control()))
         }
-        leases = {held.name: held for held in self.tenures.leases(PREFIX)}
+        leases = {held.name: held for held in self.tenures.leases(STREAM_LEASE)}
         self._let_go_of_what_is_over(wanted)
         unwanted = [held for held in leases.values() if held.name not in wanted]
         divided_anew = {held.database for held in unwanted}

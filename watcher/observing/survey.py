@@ -19,7 +19,6 @@ from watcher.unit import Unit
 
 Document = dict[str, Any]
 
-STREAM_LEASE: Final = "stream:"
 UNWATCHED: Final = "unwatched"
 """Nobody leads the stream."""
 
@@ -112,7 +111,7 @@ def survey(home: Database[Document], positions: str, databases: Iterable[str]) -
 def _view(
     unit: Unit, leases: Mapping[str, Document], control: Control, stored: Listed | None, now: datetime
 ) -> StreamView:
-    lease = leases.get(f"{STREAM_LEASE}{unit.name}", {})
+    lease = leases.get(unit.lease, {})
     live = _is_live(lease, now)
     said: Document = lease.get("state") or {} if live else {}
     state = str(said.get("state", StreamState.STARTING)) if live else UNWATCHED

@@ -9,14 +9,14 @@ from datetime import datetime
 from bson import Timestamp
 
 from agents_app.registry import ActiveAgent
-from agents_app.spec.watch import Operation
 from executions_app import gaps
 from executions_app.fence import Term, held
 from executions_app.gaps import NewGap
+from executions_app.identity import pack_time
 from executions_app.models import GapKind
 from watcher.observing.metrics import GAPS
 from watcher.reading.event import ChangeEvent, CollectionEvent
-from watcher.reading.starting import enabled_since, hexadecimal
+from watcher.reading.starting import enabled_since
 
 
 def history_lost(
@@ -42,7 +42,7 @@ def renamed_into(events: Iterable[CollectionEvent], agents: Sequence[ActiveAgent
         for event in events
         for agent in agents
         if event.renamed_to == agent.spec.watch.collection
-        and set(agent.spec.watch.operations) != {Operation.DELETE}
+        and not agent.spec.watch.deletes_only
         and event.cluster_time >= enabled_since(agent)
     ]
 
@@ -104,8 +104,8 @@ def _gap(
         database=watch.database,
         collection=watch.collection,
         kind=kind,
-        since=hexadecimal(since),
-        until=hexadecimal(until),
+        since=pack_time(since),
+        until=pack_time(until),
         policy=watch.history_policy,
         code=code,
         detail=detail,

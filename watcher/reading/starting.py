@@ -11,6 +11,7 @@ from hashlib import sha256
 from bson import Timestamp
 
 from agents_app.registry import ActiveAgent
+from executions_app.identity import unpack_time
 from watcher.matching.matcher import ENABLING_SLACK_SECONDS
 from watcher.reading.position import EVERYBODY, HELD_FROM, Position
 from watcher.reading.stream import StartPoint
@@ -94,18 +95,13 @@ def needed_by(agent: ActiveAgent, position: Position | None) -> Timestamp:
     if covered is None or not covered.startswith(f"{_enabled(agent)} "):
         return position.time if _is_placed_for(agent, position) else enabled_since(agent)
     _, watched, *mark = covered.split(" ")
-    since = max(_timestamp(mark[0]), enabled_since(agent)) if mark else position.time
+    since = max(unpack_time(mark[0].removeprefix(HELD_FROM)), enabled_since(agent)) if mark else position.time
     return since if watched == _watched(agent) else min(since, _moment(agent.current_since))
 
 
 def enabled_since(agent: ActiveAgent) -> Timestamp:
     """Return the cluster time of an agent's enabling, a little earlier because clocks differ."""
     return _moment(agent.enabled_at)
-
-
-def hexadecimal(time: Timestamp) -> str:
-    """Write a cluster time as 16 digits, which sort as the times do."""
-    return f"{time.time:08x}{time.inc:08x}"
 
 
 def _is_placed_for(agent: ActiveAgent, position: Position) -> bool:
@@ -119,11 +115,6 @@ def _mark(agent: ActiveAgent, held: Mapping[str, str], before: Mapping[str, str]
     mark = HELD_FROM + held[agent.agent_id]
     enabled, _, *known = before.get(agent.agent_id, " ").split(" ")
     return min(mark, *known) if known and enabled == _enabled(agent) else mark
-
-
-def _timestamp(mark: str) -> Timestamp:
-    digits = mark.removeprefix(HELD_FROM)
-    return Timestamp(int(digits[:8], 16), int(digits[8:], 16))
 
 
 def _moment(wall: datetime) -> Timestamp:

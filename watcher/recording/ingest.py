@@ -20,14 +20,13 @@ from watcher.observing.metrics import COMMIT_TO_BROKER_SECONDS, EVENTS, ROWS
 from watcher.reading.event import ChangeEvent
 from watcher.sending.publisher import Publisher
 from watcher.sending.sender import Sender
+from watcher.unit import STREAM_LEASE
 
 log = structlog.get_logger(__name__)
 
 CHUNK: Final = 1000
 """Events per transaction: a commit costs as much as a hundred rows, and the write lock is held for 50 ms at most."""
 
-STREAM: Final = "stream:"
-"""What the name of a stream's term begins with."""
 
 ROW_AT_FAULT: Final = (DataError, IntegrityError, BSONError, ValueError, OverflowError)
 """What a database or an encoder says of one row's contents. Anything else is the database's own trouble and passes."""
@@ -57,7 +56,7 @@ class Ingest:
         term is over: then they are another process's.
         """
         matched = 0
-        stream = term.name.removeprefix(STREAM) if term else ""
+        stream = term.name.removeprefix(STREAM_LEASE) if term else ""
         for start in range(0, len(events), CHUNK):
             outcomes: Counter[str] = Counter()
             matches = matcher.match(events[start : start + CHUNK], outcomes)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from executions_app import gaps as ledger
+from executions_app.identity import unpack_time
 from executions_app.models import StreamGap
 from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, show, table
@@ -72,8 +73,8 @@ def _row(gap: StreamGap) -> tuple[object, ...]:
         gap.kind,
         gap.status,
         gap.policy,
-        moment.shown(moment.unpacked(gap.since)),
-        moment.shown(moment.unpacked(gap.until)),
+        moment.shown(unpack_time(gap.since)),
+        moment.shown(unpack_time(gap.until)),
     )
 
 
@@ -86,8 +87,8 @@ def _described(gap: StreamGap) -> dict[str, Any]:
         "kind": gap.kind,
         "status": gap.status,
         "policy": gap.policy,
-        "since": moment.as_json(moment.unpacked(gap.since)),
-        "until": moment.as_json(moment.unpacked(gap.until)),
+        "since": moment.as_json(unpack_time(gap.since)),
+        "until": moment.as_json(unpack_time(gap.until)),
         "code": gap.code,
         "detail": gap.detail,
         "backfill_id": gap.backfill_id,
@@ -105,8 +106,8 @@ def _told(gap: StreamGap) -> Iterator[str]:
     yield f"Kind       {gap.kind}{code}"
     if gap.detail:
         yield f"           {gap.detail}"
-    yield f"From       {moment.shown(moment.unpacked(gap.since))}"
-    yield f"To         {moment.shown(moment.unpacked(gap.until))}"
+    yield f"From       {moment.shown(unpack_time(gap.since))}"
+    yield f"To         {moment.shown(unpack_time(gap.until))}"
     yield f"Status     {gap.status}, policy {gap.policy}"
     yield f"Detected   {gap.detected_at:%Y-%m-%d %H:%M:%S}"
     if gap.backfill_id:

@@ -13,7 +13,7 @@ from agents_app.registry import ActiveAgent
 from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.gaps import NewGap
-from executions_app.ledger import pack_time
+from executions_app.identity import pack_time, unpack_time
 from executions_app.models import GapKind
 from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, fail, note
@@ -116,7 +116,7 @@ def _missed(server: Server, database: str, target: Timestamp, here: Cluster) -> 
         stored = server.positions.reached(database, here)
     except PositionRefused:
         stored = None  # nobody knows: then since the agent is enabled
-    held = {agent_id: moment.unpacked(until) for agent_id, until in gaps.held_since().items()}
+    held = {agent_id: unpack_time(until) for agent_id, until in gaps.held_since().items()}
     for agent in agents_of(database):
         enabled = moment.beginning_of(agent.enabled_at)
         seen = [time for time in (stored, held.get(agent.agent_id)) if time is not None]
@@ -144,7 +144,7 @@ def _say(database: str, target: Timestamp, missed: list[NewGap], *, force: bool)
     if not missed:
         note("Changes that are on record already stay as they are; only what is missing is added.")
         return
-    since = moment.shown(min(moment.unpacked(gap.since) for gap in missed))
+    since = moment.shown(min(unpack_time(gap.since) for gap in missed))
     names = ", ".join(sorted(gap.agent_id for gap in missed))
     note(
         f"Changes of {database} from {since} to {moment.shown(target)} UTC will be left out for: {names}.\n"

@@ -16,8 +16,8 @@ from agents_app.models import Agent
 from agents_app.publish import publish
 from agents_app.spec import declared, parse_spec
 from executions_app import ledger
-from executions_app.identity import display_key, execution_id, pack_key, subject_of
-from executions_app.ledger import NewExecution, pack_time
+from executions_app.identity import display_key, execution_id, pack_key, pack_time, subject_of
+from executions_app.ledger import NewExecution
 from executions_app.models import Execution
 from executions_app.states import UNSTARTED, Reason, Status
 from tests.integration.executions_app.conftest import NOW

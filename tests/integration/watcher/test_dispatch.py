@@ -17,6 +17,7 @@ from agents_app.spec import parse_spec
 from executions_app import fence, ledger, transitions
 from executions_app.fence import Term
 from executions_app.heartbeat import Heartbeat
+from executions_app.identity import pack_time
 from executions_app.ledger import NewExecution
 from executions_app.models import Execution, WorkerProcess
 from executions_app.states import Reason, Status
@@ -477,7 +478,7 @@ def test_without_coalescing_a_change_does_not_wait_for_a_backfill_of_its_documen
     make_dispatch(outbox, Clock(), window=2).tick()
 
     change = Execution.objects.get(id=outbox.sent[0])
-    assert (change.document_id, change.event_time) == ("2", ledger.pack_time(Timestamp(50, 1)))
+    assert (change.document_id, change.event_time) == ("2", pack_time(Timestamp(50, 1)))
     assert transitions.claim(change.id, worker="w" * 32, now=NOW) is not None
-    later = Execution.objects.get(event_time=ledger.pack_time(Timestamp(51, 1)))
+    later = Execution.objects.get(event_time=pack_time(Timestamp(51, 1)))
     assert later.id not in outbox.sent, "changes keep their order"

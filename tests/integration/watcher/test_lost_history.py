@@ -17,6 +17,7 @@ from agents_app.models import Agent
 from executions_app import gaps
 from executions_app.fence import Term
 from executions_app.gaps import NewGap
+from executions_app.identity import pack_time
 from executions_app.models import Backfill, GapStatus, StreamGap
 from sandbox.embedded import start_mongod
 from sandbox.errors import BinaryMissing
@@ -24,7 +25,6 @@ from tests.conditions import eventually
 from tests.integration.watcher.streams import READER, Station
 from watcher.reading import losses
 from watcher.reading.cluster import oldest_entry
-from watcher.reading.starting import hexadecimal
 from watcher.reading.status import StreamState
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
@@ -100,7 +100,7 @@ def test_each_policy_does_what_it_says_and_nobody_loses_more_than_the_oplog_lost
             "backfill": GapStatus.BACKFILLING,
             "skip": GapStatus.OPEN,
         }
-        assert {row.since for row in StreamGap.objects.all()} == {hexadecimal(reached.time)}
+        assert {row.since for row in StreamGap.objects.all()} == {pack_time(reached.time)}
         assert Backfill.objects.get().agent_id == "backfill"
         assert station.documents_of("fail") == ["seen"], "held until somebody has decided"
         assert Agent.objects.get(pk="fail").health == "unhealthy"
@@ -143,7 +143,7 @@ def test_a_crash_between_the_gap_and_the_new_position_finds_the_same_gap_and_wha
         station.wait_for("backfill", "after")
     # What was lost after the crash is a gap behind the first, whose backfill may have read everything before.
     first, second = StreamGap.objects.order_by("since")
-    assert (first.since, second.since) == (hexadecimal(before.time), first.until)
+    assert (first.since, second.since) == (pack_time(before.time), first.until)
     assert {first.status, second.status} == {GapStatus.BACKFILLING}
 
 

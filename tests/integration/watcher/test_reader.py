@@ -11,12 +11,12 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from executions_app.identity import pack_time
 from executions_app.models import GapKind
 from tests.conditions import eventually
 from tests.integration.watcher.conftest import MakeAgent
 from tests.integration.watcher.streams import Watched, cluster_time, here
 from watcher.reading.detail import FULL, Asking
-from watcher.reading.starting import hexadecimal
 from watcher.reading.stream import ChangeStream, StartPoint
 
 Document = dict[str, Any]
@@ -56,7 +56,7 @@ def test_an_agent_whose_beginning_is_gone_from_the_oplog_costs_the_others_nothin
 
     assert watched.lost.keys() == {"newcomer"}
     gap = watched.lost["newcomer"]
-    assert (gap.kind, gap.code, gap.until) == (GapKind.HISTORY_LOST, 286, hexadecimal(ShortMemory.begins))
+    assert (gap.kind, gap.code, gap.until) == (GapKind.HISTORY_LOST, 286, pack_time(ShortMemory.begins))
     assert gap.since < gap.until
 
 

@@ -10,12 +10,12 @@ from bson import Timestamp
 
 from agents_app.registry import ActiveAgent
 from agents_app.spec import parse_spec
+from executions_app.identity import pack_time
 from watcher.matching.matcher import ENABLING_SLACK_SECONDS
 from watcher.reading.position import Position
 from watcher.reading.starting import (
     Reach,
     coverage_of,
-    hexadecimal,
     later_start,
     losers,
     needed_by,
@@ -160,7 +160,7 @@ def test_only_an_agent_that_needed_more_than_the_start_loses_and_from_what_it_ha
 
 
 def test_an_agent_that_a_gap_held_goes_on_at_the_end_of_its_gap() -> None:
-    held = Position("82AA", at(NOW), "p", coverage_of([agent()], {"a": hexadecimal(at(LATER))}))
+    held = Position("82AA", at(NOW), "p", coverage_of([agent()], {"a": pack_time(at(LATER))}))
 
     assert needed_by(agent(), held) == at(LATER)
     assert start_point(held, [agent()], "p") == StartPoint(time=at(LATER))
@@ -169,15 +169,15 @@ def test_an_agent_that_a_gap_held_goes_on_at_the_end_of_its_gap() -> None:
 
 def test_an_agent_that_was_enabled_anew_while_it_was_held_needs_nothing_from_before() -> None:
     again = agent(enabled=NOW)
-    held = Position("82AA", at(NOW), "p", coverage_of([again], {"a": hexadecimal(at(OLD))}))
+    held = Position("82AA", at(NOW), "p", coverage_of([again], {"a": pack_time(at(OLD))}))
 
     assert needed_by(again, held) == before(NOW)
 
 
 def test_an_agent_that_two_gaps_hold_goes_on_at_the_end_of_the_first_whichever_is_closed_first() -> None:
-    first = coverage_of([agent()], {"a": hexadecimal(at(OLD))})
+    first = coverage_of([agent()], {"a": pack_time(at(OLD))})
 
-    second = coverage_of([agent()], {"a": hexadecimal(at(LATER))}, first)
+    second = coverage_of([agent()], {"a": pack_time(at(LATER))}, first)
 
     assert needed_by(agent(), Position(None, at(NOW), "", second)) == at(OLD)
     assert coverage_of([agent()], {}, first) == coverage_of([agent()]), "let go"
