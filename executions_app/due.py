@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from executions_app.models import Execution
-from executions_app.states import UNSTARTED, Status
+from executions_app.states import UNSTARTED, Slot, Status
 
 LOW_SHARE: Final = 4
 """Rows of negative priority (backfills) may take one in so many places of an agent's window, and at least one."""
@@ -121,8 +121,8 @@ def _ids(rows: QuerySet[Execution], in_the_way: Q, most: int) -> list[str]:
 def _unblocked(rows: QuerySet[Execution], in_the_way: Q) -> QuerySet[Execution]:
     """Leave out rows that must wait for an earlier row of the same document (`coalesce: false`) or a running one."""
     same = Execution.objects.filter(subject=OuterRef("subject"))
-    unstarted = same.filter(in_the_way, status__in=UNSTARTED)
+    unstarted = same.filter(in_the_way, slot__isnull=False, status__in=UNSTARTED)
     ahead = unstarted.filter(event_time__lt=OuterRef("event_time"))
     tied = unstarted.filter(event_time=OuterRef("event_time"), sequence__lt=OuterRef("sequence"))
-    running = same.filter(status=Status.RUNNING)
+    running = same.filter(slot=Slot.RUNNING)
     return rows.exclude(Exists(ahead)).exclude(Exists(tied)).exclude(Exists(running))

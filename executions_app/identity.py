@@ -47,9 +47,21 @@ def _hash(framed: bytes) -> str:
     return blake2b(framed, digest_size=16).hexdigest()
 
 
+_TIME: Final = 10
+"""A token begins with its event's time: two digits of the format, eight of the second."""
+
+
+@lru_cache(maxsize=1024)
+def _vicinity(time: str) -> str:
+    return _hash(time.encode())[:2]
+
+
 def execution_id(agent_id: str, token: str) -> str:
-    """Name the run of an agent for the event with this resume token: 32 hexadecimal digits."""
-    return _hash(_framed(agent_id) + _frame(token.encode()))
+    """Name the run of an agent for the event with this resume token: 32 hexadecimal digits.
+
+    Runs for events of the same second begin alike, so that rows which come in together lie together in the index.
+    """
+    return _vicinity(token[:_TIME]) + _hash(_framed(agent_id) + _frame(token.encode()))[2:]
 
 
 def subject_of(agent_id: str, database: str, collection: str, key: object) -> str:

@@ -31,7 +31,7 @@ class NewRow(NamedTuple):
     event_time: str
     sequence: int
     subject: str
-    coalesce_key: str | None
+    coalesces: bool
     status: str
     reason: str
     priority: int
@@ -111,7 +111,11 @@ def _defaults() -> str:
 @lru_cache
 def _fixed() -> dict[str, str]:
     """The columns that are the same in every new row, with their value in SQL."""
-    fields = [field for field in _META.concrete_fields if field.attname not in NewRow._fields]
+    fields = [
+        field
+        for field in _META.concrete_fields
+        if field.attname not in NewRow._fields and not field.generated
+    ]
     return {field.attname: _literal(field.get_default()) for field in fields}
 
 

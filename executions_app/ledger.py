@@ -16,7 +16,7 @@ from executions_app.fence import Term, held
 from executions_app.identity import display_key, execution_id, pack_key, pack_time, subject_of
 from executions_app.insert import NewRow, insert
 from executions_app.models import Execution
-from executions_app.states import UNSTARTED, Reason, Status
+from executions_app.states import Reason, Slot, Status
 
 # Plain text: drivers look up how to write a member of an enumeration, for each row.
 _QUEUED: Final = Status.QUEUED.value
@@ -96,7 +96,7 @@ def enter(
 
 
 def _without(waiting: Collection[str], rows: Iterable[NewRow]) -> list[NewRow]:
-    return [row for row in rows if row.coalesce_key is not None and row.subject not in waiting]
+    return [row for row in rows if row.coalesces and row.subject not in waiting]
 
 
 def _still_queued(ids: Sequence[str]) -> list[str]:
@@ -111,7 +111,7 @@ def _refresh_waiting(rows: Sequence[NewRow]) -> set[str]:
     """
     newest = {row.subject: row for row in rows}
     by_users = {row.subject for row in rows if not row.cascade}
-    unstarted = Execution.objects.filter(subject__in=newest, status__in=UNSTARTED, coalesce_key__isnull=False)
+    unstarted = Execution.objects.filter(subject__in=newest, slot=Slot.WAITING)
     locked = unstarted.order_by("id").select_for_update()
     changes: defaultdict[tuple[tuple[str, object], ...], list[str]] = defaultdict(list)
     waiting = set()
@@ -185,7 +185,7 @@ def _row(event: NewExecution, subject: str, room: dict[str, int], moment: Any) -
         event_time=pack_time(event.event_time),
         sequence=event.sequence,
         subject=subject,
-        coalesce_key=subject if event.coalesce else None,
+        coalesces=event.coalesce,
         status=_QUEUED if admitted else _PENDING,
         reason="" if admitted else _ADMISSION,
         priority=event.priority,

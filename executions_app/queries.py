@@ -15,7 +15,7 @@ from agents_app.errors import Decision, MongoClawError
 from agents_app.models import AgentVersion
 from executions_app.identity import subject_of
 from executions_app.models import Attempt, Execution
-from executions_app.states import Status
+from executions_app.states import Slot, Status
 from executions_app.timeline import Step, timeline
 
 SHORTEST_PREFIX: Final = 6
@@ -87,7 +87,7 @@ def trace(execution: Execution) -> Trace:
     calls = tuple(execution.attempt_set.all())
     holder = None
     if execution.status == Status.PENDING:
-        running = Execution.objects.filter(subject=execution.subject, status=Status.RUNNING)
+        running = Execution.objects.filter(subject=execution.subject, slot=Slot.RUNNING)
         holder = running.values_list("id", flat=True).first()
     return Trace(execution, calls, timeline(execution, calls), holder)
 

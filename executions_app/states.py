@@ -17,6 +17,13 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+class Slot(StrEnum):
+    """What at most one row of a subject can have. A row that waits without coalescing has its own id instead."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+
+
 UNSTARTED: Final = (Status.PENDING, Status.QUEUED)
 TERMINAL: Final = (Status.COMPLETED, Status.SKIPPED, Status.FAILED)
 

@@ -21,7 +21,7 @@ from executions_app.database import write_turn
 from executions_app.fence import Term, held
 from executions_app.identity import unpack_time
 from executions_app.models import Attempt, Execution
-from executions_app.states import TRANSITIONS, UNSTARTED, Reason, Status
+from executions_app.states import TRANSITIONS, Reason, Slot, Status
 from executions_app.text import storable
 
 BUSY_RECHECK: Final = timedelta(seconds=30)
@@ -91,10 +91,10 @@ _CLAIM_SQL: Final = f"""
     UPDATE executions_app_execution
        SET status = 'running', reason = '', claim = claim + 1, worker = %s, started_at = %s
      WHERE id = %s AND status = 'queued'
-       AND (coalesce_key IS NOT NULL OR NOT EXISTS (
+       AND (coalesces OR NOT EXISTS (
             SELECT 1 FROM executions_app_execution AS earlier
              WHERE earlier.subject = executions_app_execution.subject
-               AND earlier.status IN ('pending', 'queued', 'running')
+               AND earlier.slot IS NOT NULL
                AND (earlier.priority >= 0 OR executions_app_execution.priority < 0)
                AND (earlier.event_time < executions_app_execution.event_time
                     OR (earlier.event_time = executions_app_execution.event_time
@@ -145,7 +145,7 @@ def _wait_for_document(execution_id: str, now: datetime) -> None:
     if not parked:
         return
     subject = Execution.objects.filter(id=execution_id).values_list("subject", flat=True)[:1]
-    if not Execution.objects.filter(subject__in=subject, status=Status.RUNNING).exists():
+    if not Execution.objects.filter(subject__in=subject, slot=Slot.RUNNING).exists():
         wake(execution_ids=[execution_id], now=now)
 
 
@@ -279,7 +279,7 @@ def _supersede(
     heirloom = id_ if paid else Execution.objects.filter(id=id_).values_list("predecessor", flat=True).first()
     with held(term):
         # The newer row first: its claim locks it and then waits for the running one.
-        Execution.objects.filter(subject=subject, status__in=UNSTARTED).update(predecessor=heirloom or "")
+        Execution.objects.filter(subject=subject, slot=Slot.WAITING).update(predecessor=heirloom or "")
         ended = run.update(status=Status.SKIPPED, reason=Reason.SUPERSEDED, completed_at=now)
     if ended:
         with write_turn():
@@ -292,7 +292,8 @@ def _held(run: Claimed) -> QuerySet[Execution]:
 
 
 def _waiting_for(subject: str) -> QuerySet[Execution]:
-    return Execution.objects.filter(subject=subject, status=Status.PENDING, reason=Reason.DOCUMENT_BUSY)
+    live = Execution.objects.filter(subject=subject, slot__isnull=False)
+    return live.filter(status=Status.PENDING, reason=Reason.DOCUMENT_BUSY)
 
 
 def _allowed(before: Status, after: Status) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bson import Timestamp
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 
 from agents_app.models import Agent, AgentVersion
 from executions_app.identity import unpack_time
-from executions_app.states import UNSTARTED, Status
+from executions_app.states import UNSTARTED, Slot, Status
+
+# Nulls are never the same, so rows at their end are as many as there are.
+_SLOT: Final = Case(
+    When(status=Status.RUNNING.value, then=Value(Slot.RUNNING.value)),
+    When(status__in=[s.value for s in UNSTARTED], coalesces=True, then=Value(Slot.WAITING.value)),
+    When(status__in=[s.value for s in UNSTARTED], then=F("id")),
+    default=None,
+)
 
 
 class Execution(models.Model):
@@ -39,11 +47,15 @@ class Execution(models.Model):
     subject = models.CharField(
         max_length=32, help_text="Hash of agent and document: what runs one at a time."
     )
-    coalesce_key = models.CharField(
-        max_length=32, null=True, help_text="The subject where edits coalesce, else null."
-    )
+    coalesces = models.BooleanField(default=True, help_text="Whether edits join it while it waits.")
 
     status = models.CharField(max_length=16, choices=[(s.value, s.value) for s in Status])
+    slot = models.GeneratedField(
+        expression=_SLOT,
+        output_field=models.CharField(max_length=32, null=True),
+        db_persist=True,
+        help_text="What the row takes of its subject while it is not at its end; no two rows have the same.",
+    )
     reason = models.CharField(max_length=64, blank=True)
     priority = models.SmallIntegerField(default=0)
     due_at = models.DateTimeField()
@@ -72,18 +84,14 @@ class Execution(models.Model):
     traceback = models.TextField(blank=True)
 
     class Meta:
-        """Two partial unique constraints carry coalescing and order per document (DESIGN §2)."""
+        """One unique constraint carries coalescing and order per document (ADR 0015)."""
 
         default_permissions = ("view",)
         permissions: ClassVar = [("requeue_execution", "Can run a failed execution again")]
         constraints: ClassVar = [
+            # Also the index by which rows of a subject are found: hashes lie anywhere in an index, so each one costs.
             models.UniqueConstraint(
-                fields=["coalesce_key"],
-                condition=Q(status__in=[s.value for s in UNSTARTED]),
-                name="one_unstarted_per_document",
-            ),
-            models.UniqueConstraint(
-                fields=["subject"], condition=Q(status=Status.RUNNING.value), name="one_running_per_document"
+                fields=["subject", "slot"], name="one_waiting_and_one_running_per_document"
             ),
         ]
         indexes: ClassVar = [
@@ -98,7 +106,6 @@ class Execution(models.Model):
                 fields=["agent", "queued_at"], condition=Q(status="queued"), name="execution_queued"
             ),
             models.Index(fields=["agent", "worker"], condition=Q(status="running"), name="execution_running"),
-            models.Index(fields=["subject", "event_time"], name="execution_subject"),
             models.Index(fields=["-created_at"], name="execution_newest"),
             models.Index(fields=["agent", "-created_at"], name="execution_agent_newest"),
             models.Index(

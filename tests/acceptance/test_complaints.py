@@ -24,6 +24,7 @@ from tests.acceptance.blackhole import Blackhole
 from tests.acceptance.conftest import Document, Fleet
 from tests.acceptance.model.witness import now_of, pack, read_history
 from tests.acceptance.publishing import publish_all
+from tests.oplog import forgets
 
 ROWS = "SELECT count(*) FROM executions_app_execution"
 GAPS = "SELECT kind FROM executions_app_streamgap"
@@ -73,7 +74,7 @@ def test_1_a_lost_position_is_no_hot_loop_no_end_and_no_silent_skip(short_memory
     fleet.wait_for(lambda: fleet.enriched() == 5)
     fleet.stop("watcher")
     fleet.insert(5, start=5)
-    fleet.wait_for(lambda: is_forgotten(fleet, reached(fleet)))
+    fleet.wait_for(forgets(fleet.mongo, reached(fleet)))
 
     fleet.start_watcher("again")
 
@@ -82,13 +83,6 @@ def test_1_a_lost_position_is_no_hot_loop_no_end_and_no_silent_skip(short_memory
     fleet.wait_for(lambda: fleet.rows("SELECT status FROM executions_app_streamgap") == [("closed",)])
     assert fleet.log("again").count("reader.waiting") < 5
     assert fleet.model.calls()["total"] == 10
-
-
-def is_forgotten(fleet: Fleet, time: Timestamp) -> bool:
-    """Write a lot; say whether the oplog begins after `time` now."""
-    fleet.mongo.elsewhere.noise.insert_many([{"filling": "x" * 100_000} for _ in range(100)])
-    oldest = fleet.mongo.local["oplog.rs"].find_one(sort=[("$natural", 1)])
-    return oldest is not None and bool(oldest["ts"] > time)
 
 
 def test_2_the_position_moves_on_while_nothing_matches(fleet: Fleet) -> None:
@@ -153,7 +147,7 @@ def test_4_a_snapshot_that_outlives_the_oplog_costs_no_change(short_memory: Flee
     fleet.cli("backfill", "support", "--rate", "3", "--no-wait")
     begun: Timestamp = fleet.mongo.admin.command("ping")["operationTime"]
 
-    fleet.wait_for(lambda: is_forgotten(fleet, begun))
+    fleet.wait_for(forgets(fleet.mongo, begun))
     rolled_over: Timestamp = fleet.mongo.admin.command("ping")["operationTime"]
     fleet.wait_for(lambda: reached(fleet) > rolled_over)
     assert fleet.rows("SELECT status FROM executions_app_backfill") == [("running",)]

@@ -17,6 +17,7 @@ from agents_app.registry import ActiveAgent
 from executions_app import ledger
 from executions_app.database import patiently
 from executions_app.fence import Term, held
+from executions_app.identity import pack_time
 from executions_app.ledger import NewExecution
 from executions_app.models import Backfill, BackfillRange, BackfillStatus
 from watcher.backfill.key import Key, to_text, value_of
@@ -112,7 +113,7 @@ def _row(round_: Round, agent: ActiveAgent, key: Key, sequence: int) -> NewExecu
     return NewExecution(
         agent_id=agent.agent_id,
         version_id=agent.version_id,
-        token=f"backfill:{round_.backfill_id}:{key.hex()}",
+        token=f"{pack_time(round_.time)[:8]}:{round_.backfill_id}:{key.hex()}",
         database=database,
         collection=collection,
         key=value_of(key),

@@ -69,7 +69,7 @@ def replay(
     matcher = Matcher(client, asked, unhealthy, monotonic=monotonic)
     done = Replayed(0, 0, wanted.start)
     for batch_time, events in _batches(client, asked, wanted):
-        salted = [replace(event, token=f"replay:{id_}:{event.token}") for event in events]
+        salted = [replace(event, token=f"{event.token}:replay:{id_}") for event in events]
         matched = ingest.ingest(matcher, salted)
         done = Replayed(done.read + len(events), done.matched + matched, batch_time)
         yield done

@@ -47,9 +47,7 @@ def slow_insert(event: NewExecution, *, admitted: bool) -> bool:
     id_ = execution_id(event.agent_id, event.token)
     subject = subject_of(event.agent_id, event.database, event.collection, event.key)
     known = Execution.objects.filter(id=id_).first()
-    waiting = Execution.objects.filter(
-        subject=subject, status__in=UNSTARTED, coalesce_key__isnull=False
-    ).first()
+    waiting = Execution.objects.filter(subject=subject, status__in=UNSTARTED, coalesces=True).first()
     if waiting is not None and (known is not None or event.coalesce):
         waiting.version_id = event.version_id
         waiting.cascade = waiting.cascade and event.cascade
@@ -74,7 +72,7 @@ def slow_insert(event: NewExecution, *, admitted: bool) -> bool:
         event_time=pack_time(event.event_time),
         sequence=event.sequence,
         subject=subject,
-        coalesce_key=subject if event.coalesce else None,
+        coalesces=event.coalesce,
         status=Status.QUEUED if admitted else Status.PENDING,
         reason="" if admitted else Reason.ADMISSION,
         priority=event.priority,

@@ -23,6 +23,7 @@ from sandbox.embedded import start_mongod
 from sandbox.errors import BinaryMissing
 from tests.conditions import eventually
 from tests.integration.watcher.streams import READER, Station
+from tests.oplog import forgets
 from watcher.reading import losses
 from watcher.reading.cluster import oldest_entry
 from watcher.reading.status import StreamState
@@ -31,7 +32,6 @@ pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
 Document = dict[str, Any]
 
 POLICIES = ("fail", "backfill", "skip_with_gap_record")
-FILLER = "x" * 200_000
 
 
 @pytest.fixture
@@ -62,13 +62,7 @@ def insert(station: Station, *keys: str) -> None:
 def let_the_oplog_run_over(station: Station) -> None:
     """Write until the oplog no longer holds what is in it now."""
     now = station.client.admin.command("ping")["operationTime"]
-
-    def is_over() -> bool:
-        station.client.filler.things.insert_many([{"text": FILLER} for _ in range(20)])
-        oldest = oldest_entry(station.client)
-        return oldest is not None and oldest > now
-
-    eventually(is_over, seconds=60)
+    eventually(forgets(station.client, now), seconds=60)
 
 
 def status_of(agent_id: str) -> str:

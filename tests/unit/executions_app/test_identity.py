@@ -65,6 +65,15 @@ def test_the_same_event_and_agent_give_the_same_id_and_others_do_not() -> None:
     assert len({one, identity.execution_id("agent", "8265A2"), identity.execution_id("agent8", "265A1")}) == 3
 
 
+def test_runs_of_one_second_lie_together_and_are_told_apart_by_what_lists_show() -> None:
+    together = [identity.execution_id("agent", f"826B00D981{number:08X}") for number in range(200)]
+    later = [identity.execution_id("agent", f"826B00D9{number:02X}00000001") for number in range(200)]
+
+    assert len({id_[:2] for id_ in together}) == 1
+    assert len({id_[:2] for id_ in later}) > 50
+    assert len({id_[:8] for id_ in together}) == 200
+
+
 def test_a_key_is_shown_as_people_write_it() -> None:
     shown = [
         identity.display_key(key) for key in (ObjectId("6b00d981068e986092ee0cbd"), "order-7", 7, {"a": 1})

@@ -326,7 +326,7 @@ class TestReplay:
         assert (first.data["read"], first.data["matched"]) == (4, 3)
         rows = Execution.objects.values_list("document_id", "status", "priority")
         assert sorted(rows) == [("1", "pending", -1000), ("2", "pending", -1000)]
-        Execution.objects.update(status="completed", coalesce_key=None)
+        Execution.objects.update(status="completed")
         again = run("streams", "replay", support, "--from", since, "--to", until, "--json")
         assert again.data["matched"] == 3
         assert Execution.objects.filter(status="pending").count() == 2
