@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Final
 
 from django.db import connection
@@ -11,6 +12,12 @@ from django.db import connection
 from executions_app.turns import Turns
 
 _SQLITE_WRITER: Final = Turns()
+
+
+def aware(moment: datetime | str) -> datetime:
+    """Return a moment that was read past the ORM: SQLite keeps UTC without saying so, or as text."""
+    read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,6 +11,8 @@ from typing import Final
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from executions_app.database import aware
+from executions_app.load import Load
 from executions_app.models import Execution
 from executions_app.states import UNSTARTED, Slot, Status
 
@@ -36,7 +38,7 @@ _HEADS_SQL: Final = """
                (SELECT id FROM executions_app_execution AS later
                  WHERE later.status = 'pending' AND later.agent_id > head.agent_id
                  ORDER BY later.agent_id, later.priority DESC, later.due_at, later.sequence LIMIT 1)))
-    SELECT agent_id, priority FROM head WHERE due_at <= %s
+    SELECT agent_id, priority, due_at FROM head WHERE due_at <= %s
 """
 
 
@@ -52,63 +54,67 @@ class Room:
         return Room(min(self.total, rows), min(self.low, rows))
 
 
-def due_priorities(now: datetime) -> dict[str, list[int]]:
-    """Return the agents that have due rows, each with the priorities of these, highest first."""
-    found: defaultdict[str, list[int]] = defaultdict(list)
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The row of one priority that an agent has had due for longest."""
+
+    priority: int
+    due_at: datetime
+
+
+def due_heads(now: datetime) -> dict[str, list[Head]]:
+    """Return the agents that have due rows, each with the first of each priority, highest first."""
+    found: defaultdict[str, list[Head]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_HEADS_SQL, [connection.ops.adapt_datetimefield_value(now)])
-        for agent, priority in cursor.fetchall():
-            found[agent].append(priority)
+        for agent, priority, due_at in cursor.fetchall():
+            found[agent].append(Head(priority, aware(due_at)))
     return dict(found)
 
 
-# `queued_at` and `worker` say what is true of every such row, to the planner of SQLite: without it the planner takes
-# the index of the agent's whole history for as good as the one of its few rows in this state.
-_IN_FLIGHT_SQL: Final = """
+_LOW_IN_FLIGHT_SQL: Final = """
     SELECT agent_id, COUNT(*) FROM executions_app_execution
-     WHERE status = 'queued' AND queued_at IS NOT NULL AND priority < %s AND agent_id IN ({agents}) GROUP BY agent_id
+     WHERE status = 'queued' AND queued_at IS NOT NULL AND priority < 0 AND agent_id IN ({agents}) GROUP BY agent_id
     UNION ALL
     SELECT agent_id, COUNT(*) FROM executions_app_execution
-     WHERE status = 'running' AND worker > '' AND priority < %s AND agent_id IN ({agents}) GROUP BY agent_id
+     WHERE status = 'running' AND worker > '' AND priority < 0 AND agent_id IN ({agents}) GROUP BY agent_id
 """
-_ANY_PRIORITY: Final = 32_767
+"""What looks superfluous in it is for the planner of SQLite; see `executions_app.load`."""
 
 
-def in_flight(agents: Collection[str], *, below: int = _ANY_PRIORITY) -> Counter[str]:
-    """Count the rows of these agents that are in the broker or running, and of a priority below the one given."""
+def low_in_flight(agents: Collection[str]) -> Counter[str]:
+    """Count the rows of negative priority that these agents have in the broker or running."""
     counted: Counter[str] = Counter()
     if not agents:
         return counted
     marks = ", ".join(["%s"] * len(agents))
     with connection.cursor() as cursor:
-        # Written out, because building the query costs the ORM as much as all else that a single event needs.
-        cursor.execute(_IN_FLIGHT_SQL.format(agents=marks), [below, *agents, below, *agents])
+        cursor.execute(_LOW_IN_FLIGHT_SQL.format(agents=marks), [*agents, *agents])
         for agent, rows in cursor.fetchall():
             counted[agent] += rows
     return counted
 
 
-def rooms(due: dict[str, list[int]], window: int) -> dict[str, Room]:
+def rooms(due: Mapping[str, Sequence[Head]], load: Load, window: int) -> dict[str, Room]:
     """Tell how much room agents with due rows have left in their windows."""
-    busy = in_flight(due)
-    low = in_flight([agent for agent, priorities in due.items() if priorities[-1] < 0], below=0)
+    low = low_in_flight([agent for agent, heads in due.items() if heads[-1].priority < 0])
     return {
         agent: Room(
-            max(0, window - busy[agent]),
-            max(0, min(window - busy[agent], max(1, window // LOW_SHARE) - low[agent])),
+            max(0, window - load.busy(agent)),
+            max(0, min(window - load.busy(agent), max(1, window // LOW_SHARE) - low[agent])),
         )
         for agent in due
     }
 
 
-def first_rows(agent: str, priorities: Sequence[int], room: Room, now: datetime) -> list[str]:
+def first_rows(agent: str, heads: Sequence[Head], room: Room, now: datetime) -> list[str]:
     """Return the ids of an agent's next rows, by priority and age, as far as there is room for them."""
     waiting = Execution.objects.filter(status=Status.PENDING, agent_id=agent, due_at__lte=now)
     ids: list[str] = []
-    if priorities[0] >= 0:
+    if heads[0].priority >= 0:
         # A backfill's row of the document stands in the way of no change: that would wait as long as the backfill.
         ids += _ids(waiting.filter(priority__gte=0), Q(priority__gte=0), room.total)
-    if priorities[-1] < 0:
+    if heads[-1].priority < 0:
         ids += _ids(waiting.filter(priority__lt=0), Q(), min(room.low, room.total - len(ids)))
     return ids
 

@@ -27,9 +27,12 @@ class Heartbeat:
     A process that ends without stopping leaves its row: dispatch sees the number stand still and reclaims.
     """
 
-    def __init__(self, process_id: str, *, role: str, interval: float, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, process_id: str, *, role: str, interval: float, now: Callable[[], datetime], slots: int = 0
+    ) -> None:
         self._id = process_id
         self._role = role
+        self._slots = slots
         self._interval = interval
         self._now = now
         self._stop = threading.Event()
@@ -37,14 +40,7 @@ class Heartbeat:
 
     def start(self) -> None:
         """Write the row, so that no claim can come before it, and begin to beat."""
-        WorkerProcess.objects.create(
-            id=self._id,
-            role=self._role,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            started_at=self._now(),
-            beat_at=self._now(),
-        )
+        self._register()
         self._thread.start()
 
     def stop(self) -> None:
@@ -62,15 +58,19 @@ class Heartbeat:
         with write_turn():
             found = WorkerProcess.objects.filter(id=self._id).update(beat=F("beat") + 1, beat_at=self._now())
             if not found:
-                now = self._now()
-                WorkerProcess.objects.create(
-                    id=self._id,
-                    role=self._role,
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    started_at=now,
-                    beat_at=now,
-                )
+                self._register()
+
+    def _register(self) -> None:
+        now = self._now()
+        WorkerProcess.objects.create(
+            id=self._id,
+            role=self._role,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slots=self._slots,
+            started_at=now,
+            beat_at=now,
+        )
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):

@@ -11,7 +11,6 @@ from typing import Any, Final
 from bson import Timestamp
 from django.db import connection
 
-from executions_app.due import in_flight
 from executions_app.fence import Term, held
 from executions_app.identity import display_key, execution_id, pack_key, pack_time, subject_of
 from executions_app.insert import NewRow, insert
@@ -135,12 +134,6 @@ def _refresh_waiting(rows: Sequence[NewRow]) -> set[str]:
     for same, ids in changes.items():
         Execution.objects.filter(id__in=ids).update(**dict(same))
     return waiting
-
-
-def room_of(agents: Sequence[str], window: int) -> dict[str, int]:
-    """Tell how many more rows of each agent may be in the broker."""
-    busy = in_flight(agents)
-    return {agent: max(0, window - busy[agent]) for agent in agents}
 
 
 def _rows(events: Iterable[NewExecution], room: dict[str, int], now: datetime) -> list[NewRow]:

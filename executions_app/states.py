@@ -59,6 +59,15 @@ class Reason(StrEnum):
     ALREADY_WRITTEN = "already_written"
     PROVIDER_OUTAGE = "provider_outage"
     BACKFILL_CANCELLED = "backfill_cancelled"
+    CONCURRENCY_LIMIT = "concurrency_limit"
+    AGENT_RATE_LIMIT = "agent_rate_limit"
+    TOKEN_LIMIT = "token_limit"  # noqa: S105 - a reason code
+    COST_LIMIT = "cost_limit"
+    PROVIDER_COOLDOWN = "provider_cooldown"
+    PROVIDER_QUOTA = "provider_quota"
+    CIRCUIT_OPEN = "circuit_open"
+    QUARANTINED = "quarantined"
+    LIMITER_UNAVAILABLE = "limiter_unavailable"
 
 
 REASON_MEANINGS: Final[dict[Reason, str]] = {
@@ -80,4 +89,13 @@ REASON_MEANINGS: Final[dict[Reason, str]] = {
     Reason.ALREADY_WRITTEN: "An earlier try of this run had written its answer already.",
     Reason.PROVIDER_OUTAGE: "The model provider fails for every run at present; no attempt is burnt until it recovers.",
     Reason.BACKFILL_CANCELLED: "The backfill that had asked for it was cancelled before it started.",
+    Reason.CONCURRENCY_LIMIT: "As many of its agent's calls as `execution.max_concurrency` allows are going on.",
+    Reason.AGENT_RATE_LIMIT: "Its agent has made as many calls a minute as `execution.rate_limit_requests` allows.",
+    Reason.TOKEN_LIMIT: "Its agent has used as many tokens in the last hour as `execution.token_limit` allows.",
+    Reason.COST_LIMIT: "Its agent has spent as much in the last hour as `execution.cost_limit_usd` allows.",
+    Reason.PROVIDER_COOLDOWN: "The provider asked to slow down; no call of this model is made until it may be.",
+    Reason.PROVIDER_QUOTA: "The provider says that the account has no credit left; it is asked again now and then.",
+    Reason.CIRCUIT_OPEN: "The provider failed again and again; one call at a time tries whether it is back.",
+    Reason.QUARANTINED: "Too many runs of its agent failed in a short time; the others wait until it is tried again.",
+    Reason.LIMITER_UNAVAILABLE: "Redis, which keeps its agent's limits, does not answer; agents with limits wait.",
 }

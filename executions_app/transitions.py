@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bson import Timestamp
@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from agents_app.models import Agent
-from executions_app.database import write_turn
+from executions_app.database import aware, write_turn
 from executions_app.fence import Term, held
 from executions_app.identity import unpack_time
 from executions_app.models import Attempt, Execution
@@ -121,16 +121,13 @@ def claim(execution_id: str, *, worker: str, now: datetime) -> Claimed | None:
 
 
 def _claimed(row: Sequence[Any], now: datetime) -> Claimed:
-    created: datetime = row[14]
-    if created.tzinfo is None:  # SQLite keeps UTC without saying so
-        created = created.replace(tzinfo=UTC)
     named = dict(zip(_CLAIM_COLUMNS.split(", "), row, strict=True))
     return Claimed(
         **{
             **named,
             "cascade": bool(named["cascade"]),
             "event_time": unpack_time(named["event_time"]),
-            "created_at": created,
+            "created_at": aware(named["created_at"]),
         },
         started_at=now,
     )

@@ -14,6 +14,7 @@ from enrichment.policy import CompiledPolicy, compile_policy
 from enrichment.prompt import CompiledPrompt, compile_prompt
 from enrichment.providers import Provider, ProviderConfig, provider_for
 from enrichment.writeback import hidden_roots
+from executions_app.limits import Rules, rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class CompiledAgent:
     contract: AnswerContract
     policy: CompiledPolicy
     provider: Provider
+    rules: Rules
 
 
 _CACHE: Final[dict[int, CompiledAgent]] = {}
@@ -55,6 +57,7 @@ def _compile(spec: AgentSpec, providers: ProviderConfig) -> CompiledAgent:
         contract=compile_schema(spec.ai.response_schema),
         policy=compile_policy(spec.policy),
         provider=provider_for(spec.ai, providers),
+        rules=rules_of(spec),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import uuid
 from typing import Any, Final
 
@@ -12,7 +13,10 @@ from pymongo import MongoClient
 
 from enrichment.providers import ProviderConfig
 from executions_app.heartbeat import Heartbeat
-from mongoclaw_project.config import current
+from executions_app.limits import Limiter
+from executions_app.limits.limiter import Budget, connect
+from mongoclaw_project.config import Settings, current
+from tasks.gate import Gate
 from tasks.memory import bound_malloc_arenas
 from tasks.runtime import Runtime
 
@@ -20,17 +24,20 @@ _LOCK: Final = threading.Lock()
 _STATE: dict[str, Any] = {}
 
 
-def runtime() -> Runtime:
-    """Give this process's runtime, building it and starting its heartbeat on first use (after any fork)."""
+def runtime(slots: int = 1) -> Runtime:
+    """Give this process's runtime, building it and starting its heartbeat on first use (after any fork).
+
+    `slots` is how many runs the process does at a time; a forked child does one.
+    """
     with _LOCK:
         if _STATE.get("pid") != os.getpid():
             _STATE.clear()
-            _STATE.update(_build())
+            _STATE.update(_build(slots))
         built: Runtime = _STATE["runtime"]
         return built
 
 
-def _build() -> dict[str, Any]:
+def _build(slots: int) -> dict[str, Any]:
     settings = current()
     shared = Runtime(
         worker_id=uuid.uuid4().hex,
@@ -46,12 +53,25 @@ def _build() -> dict[str, Any]:
             pool_size=settings.worker.pool_size,
             env=dict(os.environ),
         ),
+        gate=_gate(settings),
     )
-    beat = Heartbeat(
-        shared.worker_id, role="worker", interval=settings.worker.heartbeat_seconds, now=shared.now
-    )
+    shared.gate.start()
+    interval = settings.worker.heartbeat_seconds
+    beat = Heartbeat(shared.worker_id, role="worker", interval=interval, now=shared.now, slots=slots)
     beat.start()
     return {"pid": os.getpid(), "runtime": shared, "heartbeat": beat}
+
+
+def _gate(settings: Settings) -> Gate:
+    worker = settings.worker
+    lease = worker.heartbeat_timeout_seconds
+    limiter = Limiter(connect(settings.redis.url), lease_seconds=lease, monotonic=time.monotonic)
+    budget = Budget(
+        worker.agent_error_budget_max_failures,
+        worker.agent_error_budget_window_seconds,
+        worker.agent_quarantine_seconds,
+    )
+    return Gate(limiter, budget, lease_seconds=lease, monotonic=time.monotonic)
 
 
 @celeryd_init.connect
@@ -63,7 +83,7 @@ def _before_threads(**_: object) -> None:
 def _ready(sender: Any, **_: object) -> None:
     """Build at once where no child is forked; forked children build on their first message."""
     if "prefork" not in str(sender.controller.pool_cls):
-        runtime()
+        runtime(sender.controller.concurrency)
 
 
 @worker_shutting_down.connect
@@ -76,5 +96,6 @@ def _stopping(**_: object) -> None:
 def _stopped(**_: object) -> None:
     if _STATE.get("pid") == os.getpid():
         _STATE["heartbeat"].stop()
+        _STATE["runtime"].gate.stop()
         _STATE["runtime"].mongo.close()
         _STATE.clear()

@@ -1,6 +1,6 @@
 """The pipeline of one run: from a claimed row to its settlement.
 
-claim → load document → guards → render → fingerprint → call model → parse + validate (+ repair) → policy →
+claim → load document → guards → render → fingerprint → admit → call model → parse + validate (+ repair) → policy →
 write back → settle
 """
 
@@ -15,15 +15,17 @@ from django.db import InterfaceError, OperationalError
 
 from agents_app import registry
 from agents_app.errors import MongoClawError, VersionUnreadable
-from agents_app.spec import ConsistencyMode, ExecutionSpec, Operation
+from agents_app.spec import AgentSpec, ConsistencyMode, ExecutionSpec, Operation
 from enrichment.fingerprint import fingerprint
 from enrichment.prompt import PromptContext, RenderedPrompt, event_context
 from enrichment.writeback import Provenance, ReadState, apply_write, plan_write
 from executions_app.database import drop_broken_connection, release_connection
 from executions_app.identity import unpack_key
+from executions_app.limits import rules_of
 from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
-from tasks.asking import Given, Question, Usage, ask, stored_answer, usage_so_far
+from tasks.admission import ask_admitted, held_up
+from tasks.asking import Given, Question, Usage, stored_answer, usage_so_far
 from tasks.compiled import CompiledAgent, compiled_agent
 from tasks.errors import InputChanged, LedgerUnreachable, UnexpectedFailure
 from tasks.guards import hops_exhausted
@@ -75,6 +77,9 @@ def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postp
     if not registry.is_active(run.agent_id, monotonic=runtime.monotonic()):
         return Postponement(reason=Reason.AGENT_DISABLED, due_at=runtime.now())
     agent = compiled_agent(run.version_id, runtime.providers)
+    waits = held_up(runtime, agent.rules)
+    if waits is not None:
+        return replace(waits, model_calls=usage.calls)
     deadline = runtime.monotonic() + agent.spec.execution.timeout_seconds
     work = _Work(runtime, run, agent, deadline, usage)
     loaded = load_document(runtime, run, agent.spec, timeout=agent.spec.execution.timeout_seconds)
@@ -85,7 +90,7 @@ def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postp
     return _enrich(work, loaded, loaded.document)
 
 
-def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement:
+def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement | Postponement:
     rendered = work.agent.prompt.render(_context(work, loaded, document))
     input_hash = fingerprint(work.agent.behaviour, rendered)
     standing = standing_answer(work.runtime, work.run, work.agent.spec, document, input_hash)
@@ -96,7 +101,10 @@ def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement:
     given = stored_answer(work.run, input_hash)
     if given is None:
         question = Question(work.runtime, work.run, work.agent, rendered, input_hash, work.deadline)
-        given = ask(question, work.usage)
+        asked = ask_admitted(question, work.usage)
+        if isinstance(asked, Postponement):
+            return replace(asked, model_calls=work.usage.calls)
+        given = asked
     end = _write(work, loaded, rendered, given, input_hash)
     return _counted(end, work.usage, input_hash)
 
@@ -174,7 +182,8 @@ def _skipped(reason: str) -> Settlement:
 
 
 def _failed(runtime: Runtime, run: Claimed, error: MongoClawError, usage: Usage) -> Settlement | Postponement:
-    policy = _retry_policy(run)
+    spec = _spec(run)
+    policy = ExecutionSpec() if spec is None else spec.execution
     failure = Failure(
         error=error,
         traceback="".join(traceback.format_exception(error)),
@@ -183,11 +192,13 @@ def _failed(runtime: Runtime, run: Claimed, error: MongoClawError, usage: Usage)
         outage=run.attempts >= policy.max_retries and provider_is_down(run),
     )
     end = decide(failure, policy, now=runtime.now(), uniform=runtime.uniform)
+    if spec is not None and (isinstance(end, Settlement) or end.burns_attempt):
+        runtime.gate.failed(rules_of(spec))
     return _counted(end, usage) if isinstance(end, Settlement) else replace(end, model_calls=usage.calls)
 
 
-def _retry_policy(run: Claimed) -> ExecutionSpec:
+def _spec(run: Claimed) -> AgentSpec | None:
     try:
-        return registry.spec_of(run.version_id).execution
+        return registry.spec_of(run.version_id)
     except VersionUnreadable:
-        return ExecutionSpec()  # what failed is this very reading; no retry policy changes that
+        return None  # what failed is this very reading; no retry policy changes that

@@ -15,6 +15,7 @@ from pymongo import MongoClient
 
 from enrichment.providers import ProviderConfig
 from enrichment.writeback import DOCUMENT_CODEC
+from tasks.gate import Gate
 
 Document = dict[str, Any]
 
@@ -26,6 +27,7 @@ class Runtime:
     worker_id: str
     mongo: MongoClient[Document]
     providers: ProviderConfig
+    gate: Gate
     stopping: threading.Event = field(default_factory=threading.Event)
     codec: CodecOptions[Document] = DOCUMENT_CODEC
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

@@ -16,6 +16,8 @@ from celery import Celery
 from agents_app.publish import mark_health, mark_watched
 from executions_app.fence import Term
 from executions_app.heartbeat import Heartbeat
+from executions_app.limits import Allowance, Limiter
+from executions_app.limits.limiter import connect as connect_limiter
 from watcher.backfill.keeper import Backfilling
 from watcher.connection import connect
 from watcher.leading.control import Controls, can_divide
@@ -34,6 +36,7 @@ from watcher.recording.ingest import Ingest
 from watcher.sending.dispatch import Dispatch
 from watcher.sending.publisher import Publisher
 from watcher.sending.vitality import Vitality
+from watcher.sending.windows import Windows
 
 if TYPE_CHECKING:
     from mongoclaw_project.config import Settings
@@ -152,7 +155,7 @@ class Watcher:
         settings = self._settings
         ingest = Ingest(
             Publisher(self._app),
-            window=settings.worker.window_per_agent,
+            windows=self._make_windows(),
             unhealthy=unhealthy,
             now=_now,
             monotonic=time.monotonic,
@@ -175,12 +178,21 @@ class Watcher:
         pulse = Heartbeat(self._holder, role=DISPATCH, interval=worker.heartbeat_seconds, now=_now)
         return Dispatch(
             publisher=Publisher(self._app),
-            window=worker.window_per_agent,
+            windows=self._make_windows(),
             beat=pulse.beat,
             vitality=Vitality(worker.heartbeat_timeout_seconds),
             now=_now,
             monotonic=time.monotonic,
         )
+
+    def _make_windows(self) -> Windows:
+        worker = self._settings.worker
+        limiter = Limiter(
+            connect_limiter(self._settings.redis.url),
+            lease_seconds=worker.heartbeat_timeout_seconds,
+            monotonic=time.monotonic,
+        )
+        return Windows(worker.window_per_agent, worker.window_per_slot, Allowance(limiter).most)
 
     def _open_endpoint(self, observer: Observer) -> Endpoint | None:
         watcher = self._settings.watcher

@@ -26,7 +26,8 @@ class ExecutionSpec(Section):
     """Retries, deadlines and limits.
 
     Times are seconds. `rate_limit_requests` is per minute, `cost_limit_usd` and `token_limit` are per hour;
-    these and `max_concurrency` hold for the whole fleet, and null means no limit. `coalesce`: while a
+    these and `max_concurrency` hold for the whole fleet, and null means no limit. `weight` is an agent's part of the
+    fleet beside others of its priority. `coalesce`: while a
     document waits, further changes of it join the waiting run. `max_hops`: how many agents in a row may be
     set off by each other's writes. `on_conflict`: what follows a strict write that found its input changed.
     """
@@ -39,6 +40,7 @@ class ExecutionSpec(Section):
     cost_limit_usd: Annotated[Number, Field(gt=0, le=1e9)] | None = None
     token_limit: Annotated[Whole, Field(ge=1, le=2**53)] | None = None
     priority: Annotated[Whole, Field(ge=0, le=10)] = 0
+    weight: Annotated[Whole, Field(ge=1, le=100)] = 1
     deduplicate: bool = True
     deduplicate_window_seconds: Annotated[Whole, Field(ge=0, le=_MAX_WHOLE)] = 300
     consistency_mode: ConsistencyMode = ConsistencyMode.EVENTUAL

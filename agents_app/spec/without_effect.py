@@ -11,11 +11,7 @@ from agents_app.spec.section import Finding, Section
 NO_EFFECT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "ai.response_format": "ai.response_schema decides what an answer looks like",
-        "execution.cost_limit_usd": "nothing limits the cost",
         "execution.deduplicate_window_seconds": "an unchanged input is skipped however old the answer is",
-        "execution.max_concurrency": "nothing limits how many runs go on at a time",
-        "execution.rate_limit_requests": "nothing limits the rate but the provider",
-        "execution.token_limit": "nothing limits the tokens",
         "watch.projection": "the worker reads the whole document",
         "write.idempotency_key": "runs are idempotent by themselves",
     }

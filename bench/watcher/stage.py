@@ -79,6 +79,7 @@ def stage(directory: Path, *, database: str = "sqlite", window: int = EVERYTHING
         url = _database(supervisor, directory, database)
         environ = environment(directory, mongod.url, valkey.url, url)
         environ["MONGOCLAW_WORKER__WINDOW_PER_AGENT"] = str(window)
+        environ["MONGOCLAW_WORKER__WINDOW_PER_SLOT"] = str(EVERYTHING)
         run(environ, "manage.py", "migrate", "--verbosity", "0")
         with (
             MongoClient[Document](mongod.url) as mongo,

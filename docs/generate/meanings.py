@@ -136,11 +136,25 @@ EXECUTION: Final[Mapping[str, str]] = {
     "execution.timeout_seconds": (
         "How long a try may take, with all its calls. An answer that was paid for is still written."
     ),
-    "execution.rate_limit_requests": "Meant as calls per minute, of the whole fleet.",
-    "execution.cost_limit_usd": "Meant as US dollars per hour, of the whole fleet.",
-    "execution.token_limit": "Meant as tokens per hour, of the whole fleet.",
+    "execution.rate_limit_requests": (
+        "Calls per minute, of the whole fleet; after a quiet time a tenth of it more may come at once. Runs beyond "
+        "it wait."
+    ),
+    "execution.cost_limit_usd": (
+        "US dollars in any hour, of the whole fleet; calls that are in the air when it is reached are still paid. "
+        "Runs beyond it wait. A price that is not known counts as 0."
+    ),
+    "execution.token_limit": (
+        "Tokens in any hour, of the whole fleet; calls that are in the air when it is reached still go on. Runs "
+        "beyond it wait."
+    ),
     "execution.priority": (
-        "Of one agent's waiting runs the higher goes first. Agents take turns whatever their priority."
+        "Waiting runs of higher priority go first, and half a minute of waiting counts as one step. Each agent has a "
+        "small share of the fleet whatever its priority."
+    ),
+    "execution.weight": (
+        "How large an agent's part of the fleet is beside others of its priority; one of weight 2 has twice as many "
+        "runs going on."
     ),
     "execution.deduplicate": (
         "Whether a run whose prompt is the one that was answered already ends as `unchanged_input`, "
@@ -154,7 +168,7 @@ EXECUTION: Final[Mapping[str, str]] = {
         "written onto the document as it is then. `strict_post_commit`: it is written only if no input "
         "has changed. `shadow`: all is done but the write."
     ),
-    "execution.max_concurrency": "Meant as runs at a time, of the whole fleet.",
+    "execution.max_concurrency": "Model calls at a time, of the whole fleet. Runs beyond it wait.",
     "execution.require_document_hash_match": (
         "In `strict_post_commit`: whether any change of the document counts, not only one of what the "
         "prompt used."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enrichment.providers.account import account_of
 from enrichment.providers.base import ModelReply, ModelRequest, Provider, ProviderConfig
 from enrichment.providers.registry import FACTORIES, expected_cost, provider_for, route
 
@@ -11,6 +12,7 @@ __all__ = [
     "ModelRequest",
     "Provider",
     "ProviderConfig",
+    "account_of",
     "expected_cost",
     "provider_for",
     "route",

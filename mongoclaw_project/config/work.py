@@ -100,6 +100,14 @@ class WorkerSettings(Group):
         ge=1,
         description="Most runs of one agent that are in the broker at a time; the others wait in SQL.",
     )
+    window_per_slot: float = Field(
+        2.0,
+        ge=1,
+        description=(
+            "Rows that are in the broker or at work, for each thread of the fleet. "
+            "What waits in the broker cannot be rearranged; the others wait in SQL and take fair turns."
+        ),
+    )
     routing_strategy: RoutingStrategy = Field(
         RoutingStrategy.BY_AGENT, json_schema_extra=ACCEPTED, description="Fairness is kept in SQL instead."
     )
@@ -152,13 +160,13 @@ class WorkerSettings(Group):
         1.0, ge=0, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
     )
     agent_error_budget_window_seconds: float = Field(
-        60.0, gt=0, json_schema_extra=ACCEPTED, description="Quarantine of 1.0.4, in seconds."
+        60.0, gt=0, description="The time in which an agent's failures are counted, in seconds."
     )
     agent_error_budget_max_failures: int = Field(
-        20, ge=1, json_schema_extra=ACCEPTED, description="Quarantine of 1.0.4."
+        20, ge=1, description="So many failures in that time put an agent into quarantine; its runs wait."
     )
     agent_quarantine_seconds: float = Field(
-        30.0, ge=0, json_schema_extra=ACCEPTED, description="Quarantine of 1.0.4, in seconds."
+        30.0, ge=0, description="How long an agent stays in quarantine, in seconds; 0 for no quarantine."
     )
     latency_slo_ms: float = Field(
         3000.0, gt=0, json_schema_extra=ACCEPTED, description="The latency goal of 1.0.4, in milliseconds."

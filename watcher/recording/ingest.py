@@ -20,6 +20,7 @@ from watcher.observing.metrics import COMMIT_TO_BROKER_SECONDS, EVENTS, ROWS
 from watcher.reading.event import ChangeEvent
 from watcher.sending.publisher import Publisher
 from watcher.sending.sender import Sender
+from watcher.sending.windows import Windows
 from watcher.unit import STREAM_LEASE
 
 log = structlog.get_logger(__name__)
@@ -39,13 +40,13 @@ class Ingest:
         self,
         publisher: Publisher,
         *,
-        window: int,
+        windows: Windows,
         unhealthy: Unhealthy,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._sender = Sender(publisher, now=now, monotonic=monotonic)
-        self._window = window
+        self._windows = windows
         self._unhealthy = unhealthy
         self._now = now
 
@@ -70,8 +71,8 @@ class Ingest:
         if not matches:
             return
         now = self._now()
-        agents = sorted({match.agent.agent_id for match in matches})
-        room = ledger.room_of(agents, self._window) if self._sender.ready else {}
+        specs = {match.agent.agent_id: match.agent.spec for match in matches}
+        room = self._windows.direct(specs, now) if self._sender.ready else {}
         sequence = time.time_ns()
         rows = [_new_execution(match, sequence + index) for index, match in enumerate(matches)]
         try:

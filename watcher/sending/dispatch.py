@@ -20,6 +20,7 @@ from executions_app.states import Reason, Status
 from watcher.sending.publisher import BrokerUnavailable, Publisher
 from watcher.sending.sender import Sender
 from watcher.sending.vitality import Vitality
+from watcher.sending.windows import Windows
 
 log = structlog.get_logger(__name__)
 
@@ -33,9 +34,6 @@ SLOW_OBSERVATION: Final = 1.0
 """Seconds; a beat round that took longer says that the database could not take beats from anybody."""
 
 LOST_LIMIT: Final = 1_000
-
-TICK_LIMIT: Final = 2_000
-"""Rows that one round sends, unless more agents than that have due rows: keeps its transaction short."""
 
 ORPHAN_CHECK_SECONDS: Final = 1.0
 
@@ -51,7 +49,7 @@ class Dispatch:
     """One tick after another; holds nothing but what it saw last."""
 
     publisher: Publisher
-    window: int
+    windows: Windows
     beat: Callable[[], None]
     vitality: Vitality
     now: Callable[[], datetime]
@@ -140,17 +138,15 @@ class Dispatch:
         return len(sent) if self._sender.send(sent, term=term) else 0
 
     def _due(self, now: datetime) -> Iterator[str]:
-        """Choose due rows: each agent's by priority and age within its window, agents taking turns."""
-        waiting = due.due_priorities(now)
+        """Choose due rows: as many of each agent as its share and its limits allow, agents taking turns."""
+        waiting = due.due_heads(now)
         if not waiting:
             return iter(())
-        active = {agent.agent_id for agent in registry.active_agents()}
-        wanted = {agent: priorities for agent, priorities in waiting.items() if agent in active}
-        rooms = {agent: room for agent, room in due.rooms(wanted, self.window).items() if room.total}
-        share = max(1, TICK_LIMIT // max(1, len(rooms)))
-        turns = [
-            due.first_rows(agent, wanted[agent], room.at_most(share), now) for agent, room in rooms.items()
-        ]
+        active = {
+            agent.agent_id: agent.spec for agent in registry.active_agents() if agent.agent_id in waiting
+        }
+        wanted = {agent: heads for agent, heads in waiting.items() if agent in active}
+        turns = self.windows.choose(wanted, active, now)
         return (id_ for id_ in chain.from_iterable(zip_longest(*turns)) if id_ is not None)
 
 

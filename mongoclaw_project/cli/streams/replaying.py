@@ -21,6 +21,7 @@ from watcher.reading.replay import Range, Replayed
 from watcher.reading.replay import replay as read_again
 from watcher.recording.ingest import Ingest
 from watcher.sending.publisher import Publisher
+from watcher.sending.windows import Windows
 
 
 @click.command(cls=SqlCommand)
@@ -101,7 +102,9 @@ def _ingest() -> Ingest:
     from mongoclaw_project.celery import app
 
     # No room in the broker: dispatch sends the rows when their turn has come.
-    return Ingest(Publisher(app), window=0, unhealthy=_unhealthy, now=_now, monotonic=time.monotonic)
+    return Ingest(
+        Publisher(app), windows=Windows(0, 1.0), unhealthy=_unhealthy, now=_now, monotonic=time.monotonic
+    )
 
 
 def _unhealthy(agent_id: str, reason: str) -> None:

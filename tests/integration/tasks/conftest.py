@@ -21,10 +21,13 @@ from agents_app.spec import parse_spec
 from enrichment.providers import ProviderConfig
 from executions_app import ledger, transitions
 from executions_app.ledger import NewExecution
+from executions_app.limits import Limiter
+from executions_app.limits.limiter import Budget, connect
 from executions_app.models import Attempt, Execution
 from sandbox.model.client import ModelControl
 from tasks import compiled
 from tasks.enrich import run_execution
+from tasks.gate import Gate
 from tasks.runtime import Runtime
 
 Document = dict[str, Any]
@@ -44,6 +47,7 @@ class Bench:
     runtime: Runtime
     db: Database[Document]
     model: ModelControl
+    limiter: Limiter
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def publish(self, **changes: Any) -> None:
@@ -116,6 +120,12 @@ class Bench:
         """Read a ticket."""
         return self.db.tickets.find_one({"_id": key}) or {}
 
+    def lift_pauses(self) -> None:
+        """End what holds calls up, as time would."""
+        for name in self.limiter.pauses().found:
+            self.limiter.lift(name)
+        self.runtime.gate.look()
+
     def outcomes(self) -> list[str]:
         """Name what became of each call, in order."""
         return list(Attempt.objects.order_by("id").values_list("outcome", flat=True))
@@ -127,15 +137,21 @@ def bench(
     mongo: MongoClient[Document],
     mongo_db: Database[Document],
     sandbox_model: ModelControl,
+    redis_url: str,
 ) -> Iterator[Bench]:
     """A bench with an empty ledger; no agent is published yet."""
+    redis = connect(redis_url)
+    limiter = Limiter(redis, lease_seconds=6.0, monotonic=time.monotonic)
+    gate = Gate(limiter, Budget(20, 60.0, 30.0), lease_seconds=6.0, monotonic=time.monotonic)
     runtime = Runtime(
         worker_id="w" * 32,
         mongo=mongo,
         providers=ProviderConfig(sandbox_url=sandbox_model.url, request_timeout=5.0, pool_size=4),
+        gate=gate,
         stopping=threading.Event(),
         monotonic=time.monotonic,
     )
     compiled.forget()
-    yield Bench(runtime, mongo_db, sandbox_model)
+    yield Bench(runtime, mongo_db, sandbox_model, limiter)
     compiled.forget()
+    redis.close()

@@ -13,6 +13,7 @@ from watcher.reading.event import ChangeEvent
 from watcher.reading.pipeline import build_pipeline
 from watcher.reading.stream import ChangeStream, StartPoint
 from watcher.recording.ingest import Ingest
+from watcher.sending.windows import Windows
 
 
 class Outbox:
@@ -41,7 +42,7 @@ class Line:
         )
         self.ingest = Ingest(
             self.outbox,  # type: ignore[arg-type]
-            window=10_000,
+            windows=Windows(10_000, 10_000.0),
             unhealthy=self.unhealthy.__setitem__,
             now=runtime.now,
             monotonic=runtime.monotonic,

@@ -158,6 +158,10 @@ def test_a_rate_limit_waits_as_long_as_was_asked_and_burns_nothing(bench: Bench)
     assert (row.status, row.reason, row.attempts) == (Status.PENDING, "rate_limited", 0)
     assert row.started_at is not None
     assert (row.due_at - row.started_at).total_seconds() >= 29
+    early = bench.run_again(row)
+    assert (early.status, early.reason, early.attempts) == (Status.PENDING, "provider_cooldown", 0)
+    assert len(bench.model.log()) == 1, "nobody asks before it may"
+    bench.lift_pauses()
     assert bench.run_again(row).status == Status.COMPLETED
 
 
@@ -188,6 +192,7 @@ def test_an_outage_that_answers_500_to_everybody_kills_nobody(bench: Bench) -> N
     assert [row.status for row in rows] == [Status.PENDING, Status.PENDING]
 
     bench.model.reset()
+    bench.lift_pauses()
     assert [bench.run_again(row).status for row in rows] == [Status.COMPLETED, Status.COMPLETED]
 
 

@@ -31,6 +31,7 @@ from watcher.reading.position_store import PositionStore
 from watcher.reading.reader import Reader, Reading
 from watcher.reading.stream import ChangeStream, StartPoint
 from watcher.recording.ingest import Ingest
+from watcher.sending.windows import Windows
 from watcher.unit import Unit
 
 Document = dict[str, Any]
@@ -152,7 +153,7 @@ class Station:
         self._terms = 0
         ingest = Ingest(
             Outbox(),  # type: ignore[arg-type]
-            window=1000,
+            windows=Windows(1000, 1000.0),
             unhealthy=self._unhealthy,
             now=_now,
             monotonic=time.monotonic,

@@ -24,6 +24,7 @@ from executions_app.states import Reason, Status
 from watcher.sending.dispatch import Dispatch
 from watcher.sending.publisher import BrokerUnavailable
 from watcher.sending.vitality import Vitality
+from watcher.sending.windows import Windows
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -62,7 +63,7 @@ def make_dispatch(outbox: Outbox, clock: Clock, *, window: int = 10) -> Dispatch
     pulse = Heartbeat("d" * 32, role="dispatch", interval=1, now=lambda: clock.at)
     return Dispatch(
         publisher=outbox,  # type: ignore[arg-type]
-        window=window,
+        windows=Windows(window, 2.0),
         beat=pulse.beat,
         vitality=Vitality(6.0),
         now=lambda: clock.at,

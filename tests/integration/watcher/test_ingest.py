@@ -23,6 +23,7 @@ from tests.integration.watcher.conftest import LONG_AGO, MakeEvent
 from watcher.matching.matcher import Matcher
 from watcher.recording.ingest import Ingest
 from watcher.sending.publisher import BrokerUnavailable
+from watcher.sending.windows import Windows
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
 Document = dict[str, Any]
@@ -63,7 +64,7 @@ class Intake:
         self.matcher = Matcher(mongo, [_publish(database)], self._note, monotonic=time.monotonic)
         self.ingest = Ingest(
             self.outbox,  # type: ignore[arg-type]
-            window=10,
+            windows=Windows(10, 2.0),
             unhealthy=self._note,
             now=lambda: self.clock.wall,
             monotonic=lambda: self.clock.seconds,

@@ -97,15 +97,11 @@ def test_a_reference_to_a_key_is_accepted(spec: Spec, reference: Any) -> None:
     ("setting", "value", "message"),
     [
         ("ai.response_format", "json", "ai.response_schema decides what an answer looks like"),
-        ("execution.cost_limit_usd", 5, "nothing limits the cost"),
         (
             "execution.deduplicate_window_seconds",
             9,
             "an unchanged input is skipped however old the answer is",
         ),
-        ("execution.max_concurrency", 2, "nothing limits how many runs go on at a time"),
-        ("execution.rate_limit_requests", 2, "nothing limits the rate but the provider"),
-        ("execution.token_limit", 10, "nothing limits the tokens"),
         ("watch.projection", ["a"], "the worker reads the whole document"),
         ("write.idempotency_key", "k", "runs are idempotent by themselves"),
     ],

@@ -24,7 +24,6 @@ def test_old_keys_draw_a_warning_with_the_new_name(warnings: Problems) -> None:
         "execution.retry_delay_ms: is an old name; write execution.retry_delay_seconds (seconds) instead",
         "execution.timeout_ms: is an old name; write execution.timeout_seconds (seconds) instead",
         "execution.rate_limit_per_minute: is an old name; write execution.rate_limit_requests instead",
-        "execution.rate_limit_requests: has no effect yet; nothing limits the rate but the provider",
     ]
 
 

@@ -1,0 +1,74 @@
+"""What limits one agent's calls, and under which names others may hold them up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from agents_app.spec import AgentSpec
+from enrichment.providers import account_of
+
+BURST_SHARE: Final = 10
+"""One in so many of a minute's calls may come at once; all of them together would be twice the limit in a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The limits of an agent's version; 0 is none. `account` names whose limits the provider counts its calls to."""
+
+    agent_id: str
+    account: str
+    model: str
+    at_once: int = 0
+    per_minute: int = 0
+    tokens_per_hour: int = 0
+    nanousd_per_hour: int = 0
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the agent itself has a limit, so that each call has to be asked for."""
+        return bool(self.at_once or self.per_minute or self.tokens_per_hour or self.nanousd_per_hour)
+
+    @property
+    def burst(self) -> int:
+        """How many calls may come at once after a quiet time."""
+        return max(1, self.per_minute // BURST_SHARE)
+
+    @property
+    def agent(self) -> str:
+        """The name of the agent's quarantine."""
+        return f"agent:{self.agent_id}"
+
+    @property
+    def circuit(self) -> str:
+        """The name of the provider's circuit breaker."""
+        return f"circuit:{self.account}"
+
+    @property
+    def cooldown(self) -> str:
+        """The name of the provider's cool-down."""
+        return f"cooldown:{self.account}"
+
+    @property
+    def model_cooldown(self) -> str:
+        """The name of the cool-down of one model: providers count requests by the model."""
+        return f"cooldown:{self.account}/{self.model}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names under which a pause holds the agent's calls."""
+        return (self.agent, self.circuit, self.cooldown, self.model_cooldown)
+
+
+def rules_of(spec: AgentSpec) -> Rules:
+    """Read the limits of an agent's version."""
+    execution = spec.execution
+    return Rules(
+        agent_id=spec.id,
+        account=account_of(spec.ai),
+        model=spec.ai.model,
+        at_once=execution.max_concurrency or 0,
+        per_minute=execution.rate_limit_requests or 0,
+        tokens_per_hour=execution.token_limit or 0,
+        nanousd_per_hour=round((execution.cost_limit_usd or 0) * 1e9),
+    )

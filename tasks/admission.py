@@ -1,0 +1,59 @@
+"""A model call under limits: admitted, made, and reported; or put off with the reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from agents_app.errors import MongoClawError
+from executions_app.limits import Refused, Rules, Spent
+from executions_app.transitions import Postponement
+from tasks.asking import Given, Question, Usage, ask
+from tasks.runtime import Runtime
+
+BYTES_PER_TOKEN: Final = 4
+"""A guess for what is reserved until the provider has counted."""
+
+SPREAD_SECONDS: Final = 0.5
+SPREAD_SHARE: Final = 0.1
+"""Rows that wait for one moment come back spread over a little time after it."""
+
+
+def put_off(runtime: Runtime, refused: Refused) -> Postponement:
+    """Let the row wait as long as asking again is of no use. No attempt is burnt."""
+    seconds = refused.seconds + runtime.uniform(0.0, SPREAD_SECONDS + SPREAD_SHARE * refused.seconds)
+    return Postponement(reason=refused.reason, due_at=runtime.now() + timedelta(seconds=seconds))
+
+
+def held_up(runtime: Runtime, rules: Rules) -> Postponement | None:
+    """Say before anything is read whether there is any use in going on."""
+    refused = runtime.gate.held_up(rules)
+    return None if refused is None else put_off(runtime, refused)
+
+
+def ask_admitted(question: Question, usage: Usage) -> Given | Postponement:
+    """Ask the model if the limits let it be asked. Raises what `ask` raises."""
+    gate, rules = question.runtime.gate, question.agent.rules
+    run = f"{question.run.id}:{question.run.claim}"
+    admitted = gate.enter(rules, run, tokens=len(question.rendered.user) // BYTES_PER_TOKEN)
+    if isinstance(admitted, Refused):
+        return put_off(question.runtime, admitted)
+    before = Usage(usage.calls, usage.tokens, usage.cost_nanousd)
+    try:
+        given = ask(question, usage)
+    except MongoClawError as error:
+        gate.heard(rules, error)
+        raise
+    else:
+        gate.heard(rules, None)
+        return given
+    finally:
+        gate.leave(rules, admitted, _spent(before, usage))
+
+
+def _spent(before: Usage, after: Usage) -> Spent:
+    return Spent(
+        calls=after.calls - before.calls,
+        tokens=after.tokens - before.tokens,
+        nanousd=(after.cost_nanousd or 0) - (before.cost_nanousd or 0),
+    )

@@ -1,0 +1,115 @@
+"""How many rows may be in the broker: of an agent, and of the fleet.
+
+As few as keep the workers busy. What is in the broker is a queue that nobody can rearrange; what waits in the ledger
+is chosen anew for each place that becomes free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from agents_app.spec import AgentSpec
+from executions_app import due
+from executions_app.due import Head, Room
+from executions_app.fairness import Contender, chosen_rows, guaranteed, level_of
+from executions_app.limits import Rules, rules_of
+from executions_app.load import Load, fleet_slots, present_load
+
+TICK_LIMIT: Final = 2_000
+"""Rows that one round sends at most, beside the guaranteed shares: keeps its transaction short."""
+
+SLOTS_AGE: Final = timedelta(seconds=1)
+"""How old the knowledge of the fleet's size may be."""
+
+Limits = Callable[[Sequence[Rules]], Mapping[str, int]]
+
+
+def no_limits(_asked: Sequence[Rules]) -> Mapping[str, int]:
+    """Limit nobody."""
+    return {}
+
+
+@dataclass(slots=True)
+class Windows:
+    """Rows of one agent, and rows for each slot of the fleet, that may be in the broker or at work."""
+
+    per_agent: int
+    per_slot: float
+    limits: Limits = no_limits
+    _slots: int = 0
+    _counted_at: datetime | None = field(default=None)
+
+    def direct(self, agents: Mapping[str, AgentSpec], now: datetime) -> dict[str, int]:
+        """Say how many new rows of each agent may go to the broker at once, without waiting for dispatch.
+
+        None of an agent with a rate or a budget: dispatch asks the limiter what may begin.
+        """
+        load, slots = present_load(), self.slots(now)
+        share = guaranteed(slots, len(load.agents | agents.keys()))
+        left = round(slots * self.per_slot) - load.total
+        found = {}
+        for agent, spec in agents.items():
+            rules = rules_of(spec)
+            paced = rules.per_minute or rules.tokens_per_hour or rules.nanousd_per_hour
+            room = min(self._most(rules, load), max(share - load.busy(agent), left))
+            found[agent] = 0 if paced else max(0, room)
+            left -= found[agent]
+        return found
+
+    def choose(
+        self, wanted: Mapping[str, Sequence[Head]], specs: Mapping[str, AgentSpec], now: datetime
+    ) -> list[list[str]]:
+        """Choose the due rows that are to go to the broker now, by agent."""
+        load, slots = present_load(), self.slots(now)
+        rooms = due.rooms(wanted, load, self.per_agent)
+        left = min(TICK_LIMIT, round(slots * self.per_slot) - load.total)
+        agents = len(load.agents | wanted.keys())
+
+        def rows(agent: str, most: int) -> list[str]:
+            return due.first_rows(agent, wanted[agent], rooms[agent].at_most(most), now)
+
+        return chosen_rows(
+            self._contenders(wanted, specs, rooms, load, now), rows, slots=slots, agents=agents, left=left
+        )
+
+    def _contenders(
+        self,
+        wanted: Mapping[str, Sequence[Head]],
+        specs: Mapping[str, AgentSpec],
+        rooms: Mapping[str, Room],
+        load: Load,
+        now: datetime,
+    ) -> list[Contender]:
+        most = self._allowed(specs, load)
+        return [
+            Contender(
+                agent,
+                level=max(level_of(head.priority, head.due_at, now) for head in wanted[agent]),
+                weight=specs[agent].execution.weight,
+                busy=load.busy(agent),
+                most=min(most[agent], room.total if wanted[agent][0].priority >= 0 else room.low),
+            )
+            for agent, room in rooms.items()
+        ]
+
+    def slots(self, now: datetime) -> int:
+        """Return how many runs the fleet does at a time, as of a second ago."""
+        if self._counted_at is None or not timedelta(0) <= now - self._counted_at < SLOTS_AGE:
+            self._slots, self._counted_at = fleet_slots(now), now
+        return self._slots
+
+    def _allowed(self, specs: Mapping[str, AgentSpec], load: Load) -> dict[str, int]:
+        rules = {agent: rules_of(spec) for agent, spec in specs.items()}
+        limited = self.limits(list(rules.values()))
+        allowed = {agent: self._most(one, load) for agent, one in rules.items()}
+        # Rows that are queued have not asked the limiter yet.
+        return allowed | {
+            agent: min(allowed[agent], max(0, room - load.queued[agent])) for agent, room in limited.items()
+        }
+
+    def _most(self, rules: Rules, load: Load) -> int:
+        cap = min(self.per_agent, rules.at_once or self.per_agent)
+        return max(0, cap - load.busy(rules.agent_id))
