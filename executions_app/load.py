@@ -63,6 +63,19 @@ def present_load() -> Load:
     return load
 
 
+_WAITING_SQL: Final = """
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM executions_app_execution WHERE status = 'pending' AND agent_id = %s LIMIT %s) AS waiting
+"""
+
+
+def waiting_of(agent: str, *, most: int) -> int:
+    """Count an agent's rows that wait in the ledger, up to `most`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING_SQL, [agent, most])
+        return int(cursor.fetchone()[0])
+
+
 def fleet_slots(now: datetime) -> int:
     """Return how many runs the workers can do at a time."""
     alive = WorkerProcess.objects.filter(beat_at__gt=now - SILENT)

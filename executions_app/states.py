@@ -28,7 +28,7 @@ UNSTARTED: Final = (Status.PENDING, Status.QUEUED)
 TERMINAL: Final = (Status.COMPLETED, Status.SKIPPED, Status.FAILED)
 
 TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
-    Status.PENDING: frozenset({Status.QUEUED, Status.SKIPPED}),
+    Status.PENDING: frozenset({Status.QUEUED, Status.SKIPPED, Status.FAILED}),
     Status.QUEUED: frozenset({Status.RUNNING, Status.PENDING}),
     Status.RUNNING: frozenset({Status.PENDING, *TERMINAL}),
     Status.COMPLETED: frozenset(),
@@ -68,6 +68,7 @@ class Reason(StrEnum):
     CIRCUIT_OPEN = "circuit_open"
     QUARANTINED = "quarantined"
     LIMITER_UNAVAILABLE = "limiter_unavailable"
+    BACKPRESSURE = "backpressure"
 
 
 REASON_MEANINGS: Final[dict[Reason, str]] = {
@@ -97,5 +98,6 @@ REASON_MEANINGS: Final[dict[Reason, str]] = {
     Reason.PROVIDER_QUOTA: "The provider says that the account has no credit left; it is asked again now and then.",
     Reason.CIRCUIT_OPEN: "The provider failed again and again; one call at a time tries whether it is back.",
     Reason.QUARANTINED: "Too many runs of its agent failed in a short time; the others wait until it is tried again.",
+    Reason.BACKPRESSURE: "Too many runs of its agent waited; DISPATCH_OVERFLOW_POLICY says what follows then.",
     Reason.LIMITER_UNAVAILABLE: "Redis, which keeps its agent's limits, does not answer; agents with limits wait.",
 }

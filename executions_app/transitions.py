@@ -6,17 +6,18 @@ name the claim number too, so one that was given up for dead changes nothing. Wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bson import Timestamp
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from agents_app.models import Agent
+from executions_app import statements
 from executions_app.database import aware, write_turn
 from executions_app.fence import Term, held
 from executions_app.identity import unpack_time
@@ -83,51 +84,28 @@ class Postponement:
     traceback: str = ""
 
 
-_CLAIM_COLUMNS: Final = (
-    "id, agent_id, version_id, database, collection, document_key, operation, cascade, event_time, claim, attempts, "
-    "deferrals, predecessor, subject, created_at"
-)
-_CLAIM_SQL: Final = f"""
-    UPDATE executions_app_execution
-       SET status = 'running', reason = '', claim = claim + 1, worker = %s, started_at = %s
-     WHERE id = %s AND status = 'queued'
-       AND (coalesces OR NOT EXISTS (
-            SELECT 1 FROM executions_app_execution AS earlier
-             WHERE earlier.subject = executions_app_execution.subject
-               AND earlier.slot IS NOT NULL
-               AND (earlier.priority >= 0 OR executions_app_execution.priority < 0)
-               AND (earlier.event_time < executions_app_execution.event_time
-                    OR (earlier.event_time = executions_app_execution.event_time
-                        AND earlier.sequence < executions_app_execution.sequence))))
-    RETURNING {_CLAIM_COLUMNS}
-"""  # noqa: S608 - constants only
-
-
 def claim(execution_id: str, *, worker: str, now: datetime) -> Claimed | None:
     """Take a queued row to run it, or None: somebody else has it, or its document is busy.
 
     A row whose document another run holds goes back to pending and is made due when that run ends.
     """
     _allowed(Status.QUEUED, Status.RUNNING)
-    moment = connection.ops.adapt_datetimefield_value(now)
     found = None
-    with suppress(IntegrityError), write_turn(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM_SQL, [worker, moment, execution_id])
-        found = cursor.fetchone()
+    with suppress(IntegrityError), write_turn():
+        found = statements.claim(execution_id, worker=worker, now=now)
     if found is None:
         _wait_for_document(execution_id, now)
         return None
     return _claimed(found, now)
 
 
-def _claimed(row: Sequence[Any], now: datetime) -> Claimed:
-    named = dict(zip(_CLAIM_COLUMNS.split(", "), row, strict=True))
+def _claimed(row: Mapping[str, Any], now: datetime) -> Claimed:
     return Claimed(
         **{
-            **named,
-            "cascade": bool(named["cascade"]),
-            "event_time": unpack_time(named["event_time"]),
-            "created_at": aware(named["created_at"]),
+            **row,
+            "cascade": bool(row["cascade"]),
+            "event_time": unpack_time(row["event_time"]),
+            "created_at": aware(row["created_at"]),
         },
         started_at=now,
     )
@@ -159,9 +137,11 @@ def settle(run: Claimed, end: Settlement, *, now: datetime) -> bool:
     """End a run and wake the row that waits for its document. False: the claim was lost, nothing was changed."""
     _allowed(Status.RUNNING, end.status)
     with write_turn():
-        settled = _held(run).update(
-            status=end.status,
-            reason=end.reason,
+        settled = statements.settle(
+            run.id,
+            run.claim,
+            status=end.status.value,
+            reason=str(end.reason),
             completed_at=now,
             duration_ms=(now - run.started_at).total_seconds() * 1000,
             input_hash=end.input_hash,
@@ -175,8 +155,8 @@ def settle(run: Claimed, end: Settlement, *, now: datetime) -> bool:
         )
         if settled:
             # After the commit, never in one transaction with it: a row that parks in between must be seen.
-            _waiting_for(run.subject).update(due_at=now)
-    return bool(settled)
+            statements.wake(run.subject, now=now)
+    return settled
 
 
 def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
@@ -250,6 +230,13 @@ def abandon(rows: QuerySet[Execution], reason: Reason, *, now: datetime, term: T
         return pending.update(status=Status.SKIPPED, reason=reason, completed_at=now)
 
 
+def shed(rows: QuerySet[Execution], outcome: Status, *, now: datetime) -> int:
+    """End new rows for which there is no room, in the transaction that has put them on record."""
+    _allowed(Status.PENDING, outcome)
+    pending = rows.filter(status=Status.PENDING)
+    return pending.update(status=outcome, reason=Reason.BACKPRESSURE, completed_at=now)
+
+
 def requeue(ids: Sequence[str], *, now: datetime) -> list[str]:
     """Give dead letters all their tries again, by their agent's current version; returns those that moved.
 
@@ -280,17 +267,12 @@ def _supersede(
         ended = run.update(status=Status.SKIPPED, reason=Reason.SUPERSEDED, completed_at=now)
     if ended:
         with write_turn():
-            _waiting_for(subject).update(due_at=now)
+            statements.wake(subject, now=now)
     return bool(ended)
 
 
 def _held(run: Claimed) -> QuerySet[Execution]:
     return Execution.objects.filter(id=run.id, claim=run.claim, status=Status.RUNNING)
-
-
-def _waiting_for(subject: str) -> QuerySet[Execution]:
-    live = Execution.objects.filter(subject=subject, slot__isnull=False)
-    return live.filter(status=Status.PENDING, reason=Reason.DOCUMENT_BUSY)
 
 
 def _allowed(before: Status, after: Status) -> None:

@@ -19,6 +19,16 @@ SCHEMES: Final = ("redis", "rediss")
 class Channel(redis.Channel):
     """A channel that says so when its connection is gone."""
 
+    _kept: tuple[object, Any] | None = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        """Keep the client that takes and acknowledges messages: kombu makes two for each, and each is built anew."""
+        if asynchronous:
+            return super()._create_client(asynchronous=True)  # type: ignore[misc]
+        if self._kept is None or self._kept[0] is not self.pool:
+            self._kept = (self.pool, super()._create_client())  # type: ignore[misc]
+        return self._kept[1]
+
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if self.connection is None or self.connection.client is None:
             raise RedisConnectionError("this channel's connection to the broker is closed")

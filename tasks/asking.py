@@ -12,6 +12,7 @@ from enrichment.errors import AnswerTruncated, ProviderError
 from enrichment.prompt import RenderedPrompt
 from enrichment.providers import ModelReply, ModelRequest
 from enrichment.request import first_request
+from executions_app import statements
 from executions_app.database import release_connection, write_turn
 from executions_app.models import Attempt
 from executions_app.text import storable
@@ -183,7 +184,7 @@ def _store(question: Question, call: _Call) -> None:
     reply, error = call.reply, call.error
     spec = question.agent.spec
     with write_turn():
-        Attempt.objects.create(
+        statements.add_attempt(
             execution_id=question.run.id,
             claim=question.run.claim,
             number=call.number,

@@ -33,6 +33,7 @@ from watcher.process import Keeper, LeaderKeeper, SideTask, Work
 from watcher.reading.position_store import PositionStore
 from watcher.reading.reader import Reading
 from watcher.recording.ingest import Ingest
+from watcher.recording.pressure import OUTCOMES, Pressure, PressurePolicy
 from watcher.sending.dispatch import Dispatch
 from watcher.sending.publisher import Publisher
 from watcher.sending.vitality import Vitality
@@ -156,6 +157,7 @@ class Watcher:
         ingest = Ingest(
             Publisher(self._app),
             windows=self._make_windows(),
+            pressure=Pressure(_pressure_policy(settings), time.monotonic),
             unhealthy=unhealthy,
             now=_now,
             monotonic=time.monotonic,
@@ -219,6 +221,17 @@ class Dispatching:
     def stop(self) -> None:
         """Drop what was seen of the workers: it is old when this process leads again."""
         self._dispatch.vitality.forget()
+
+
+def _pressure_policy(settings: Settings) -> PressurePolicy:
+    worker = settings.worker
+    outcome = OUTCOMES.get(worker.dispatch_overflow_policy)
+    return PressurePolicy(
+        outcome=outcome if worker.dispatch_backpressure_enabled else None,
+        high=max(1, round(worker.dispatch_backpressure_threshold * settings.redis.stream_max_len)),
+        bypass=worker.dispatch_min_priority_when_backpressured,
+        seconds=worker.dispatch_pressure_cache_ttl_seconds,
+    )
 
 
 def _join(tasks: Sequence[SideTask], seconds: float) -> None:

@@ -73,7 +73,7 @@ class RedisSettings(Group):
         description="Off always: a publish that is tried twice may arrive twice.",
     )
     stream_max_len: int = Field(
-        100_000, ge=1, json_schema_extra=ACCEPTED, description="The length of the streams of 1.0.4."
+        100_000, ge=1, description="How many waiting rows of one agent count as full; see the backpressure."
     )
     consumer_group: str = Field(
         "mongoclaw-workers", json_schema_extra=ACCEPTED, description="The consumer group of 1.0.4."

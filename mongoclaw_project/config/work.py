@@ -20,7 +20,7 @@ class RoutingStrategy(StrEnum):
 
 
 class OverflowPolicy(StrEnum):
-    """What 1.0.4 does with work that finds its stream full."""
+    """What becomes of changes for an agent that has too much waiting."""
 
     DROP = "drop"
     DEFER = "defer"
@@ -137,27 +137,35 @@ class WorkerSettings(Group):
         20, ge=1, json_schema_extra=ACCEPTED, description="Part of the fair scheduling of 1.0.4."
     )
     dispatch_backpressure_enabled: bool = Field(
-        default=True, json_schema_extra=ACCEPTED, description="WINDOW_PER_AGENT bounds the broker instead."
+        default=True, description="Whether DISPATCH_OVERFLOW_POLICY is applied to agents with much waiting."
     )
     dispatch_backpressure_threshold: float = Field(
-        0.8, ge=0, le=1, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+        0.8,
+        ge=0,
+        le=1,
+        description=(
+            "An agent is under pressure from this part of REDIS__STREAM_MAX_LEN waiting rows on, "
+            "and until three quarters of that are left."
+        ),
     )
     dispatch_overflow_policy: OverflowPolicy = Field(
         OverflowPolicy.DEFER,
-        json_schema_extra=ACCEPTED,
-        description="Work always waits here; none is dropped.",
+        description=(
+            "What becomes of further changes then. `defer`: they wait. `drop`: they end as skipped, "
+            "with the reason `backpressure`. `dlq`: they are dead letters of that reason."
+        ),
     )
     dispatch_min_priority_when_backpressured: int = Field(
-        5, ge=0, le=10, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+        5, ge=0, le=10, description="Agents of this priority and above are never under pressure."
     )
     dispatch_defer_seconds: float = Field(
-        0.25, ge=0, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+        0.25, ge=0, json_schema_extra=ACCEPTED, description="A change waits in SQL; nothing is tried again."
     )
     dispatch_defer_max_attempts: int = Field(
-        3, ge=0, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+        3, ge=0, json_schema_extra=ACCEPTED, description="A change waits in SQL however long it takes."
     )
     dispatch_pressure_cache_ttl_seconds: float = Field(
-        1.0, ge=0, json_schema_extra=ACCEPTED, description="Part of the backpressure of 1.0.4."
+        1.0, ge=0, description="How old the count of an agent's waiting rows may be, in seconds."
     )
     agent_error_budget_window_seconds: float = Field(
         60.0, gt=0, description="The time in which an agent's failures are counted, in seconds."

@@ -36,7 +36,7 @@ EVENTS: Final = Counter(
 )
 ROWS: Final = Counter(
     "mongoclaw_stream_rows_total",
-    "Matched events by what the ledger did: queued, pending, known (recorded or coalesced before).",
+    "Matched events by what the ledger did: queued, pending, known (recorded or coalesced before), shed (dropped, dead).",
     ["outcome"],
 )
 PUBLISH_SECONDS: Final = Histogram(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,12 +12,15 @@ import structlog
 from bson.errors import BSONError
 from django.db import DataError, IntegrityError
 
-from executions_app import ledger
+from executions_app import ledger, transitions
 from executions_app.fence import Term
 from executions_app.ledger import NewExecution, Recorded
+from executions_app.models import Execution
+from executions_app.states import Status
 from watcher.matching.matcher import Match, Matcher, Unhealthy
 from watcher.observing.metrics import COMMIT_TO_BROKER_SECONDS, EVENTS, ROWS
 from watcher.reading.event import ChangeEvent
+from watcher.recording.pressure import Pressure
 from watcher.sending.publisher import Publisher
 from watcher.sending.sender import Sender
 from watcher.sending.windows import Windows
@@ -41,12 +44,14 @@ class Ingest:
         publisher: Publisher,
         *,
         windows: Windows,
+        pressure: Pressure,
         unhealthy: Unhealthy,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._sender = Sender(publisher, now=now, monotonic=monotonic)
         self._windows = windows
+        self._pressure = pressure
         self._unhealthy = unhealthy
         self._now = now
 
@@ -72,11 +77,12 @@ class Ingest:
             return
         now = self._now()
         specs = {match.agent.agent_id: match.agent.spec for match in matches}
+        shed = self._pressure.shed(specs)
         room = self._windows.direct(specs, now) if self._sender.ready else {}
         sequence = time.time_ns()
         rows = [_new_execution(match, sequence + index) for index, match in enumerate(matches)]
         try:
-            recorded = ledger.enter(rows, room=room, now=now, term=term)
+            recorded = ledger.enter(rows, room=room, now=now, term=term, along=_shedding(shed, now))
         except ROW_AT_FAULT:
             self._record_one_by_one(rows, now, term)
             return
@@ -105,6 +111,22 @@ class Ingest:
         for agent_id, count in Counter(row.agent_id for row, _ in lost).items():
             reason = f"changes that could not be put on record: {count}; see event.not_recorded in the log"
             self._unhealthy(agent_id, reason)
+
+
+def _shedding(shed: Mapping[str, Status], now: datetime) -> Callable[[int], None] | None:
+    """End the rows that are new in this transaction and do not fit into the window of an agent under pressure.
+
+    A change of a document that waits already has joined its row, so it is not among them.
+    """
+    if not shed:
+        return None
+
+    def end(_new: int) -> None:
+        for agent, outcome in shed.items():
+            new = Execution.objects.filter(agent_id=agent, created_at=now)
+            ROWS.labels("shed").inc(transitions.shed(new, outcome, now=now))
+
+    return end
 
 
 def _count(recorded: Recorded, events: int) -> None:

@@ -20,6 +20,7 @@ from watcher.reading import cluster
 from watcher.reading.replay import Range, Replayed
 from watcher.reading.replay import replay as read_again
 from watcher.recording.ingest import Ingest
+from watcher.recording.pressure import Pressure, PressurePolicy
 from watcher.sending.publisher import Publisher
 from watcher.sending.windows import Windows
 
@@ -103,7 +104,12 @@ def _ingest() -> Ingest:
 
     # No room in the broker: dispatch sends the rows when their turn has come.
     return Ingest(
-        Publisher(app), windows=Windows(0, 1.0), unhealthy=_unhealthy, now=_now, monotonic=time.monotonic
+        Publisher(app),
+        windows=Windows(0, 1.0),
+        pressure=Pressure(PressurePolicy(), time.monotonic),
+        unhealthy=_unhealthy,
+        now=_now,
+        monotonic=time.monotonic,
     )
 
 

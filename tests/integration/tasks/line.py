@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from agents_app import registry
@@ -13,6 +14,7 @@ from watcher.reading.event import ChangeEvent
 from watcher.reading.pipeline import build_pipeline
 from watcher.reading.stream import ChangeStream, StartPoint
 from watcher.recording.ingest import Ingest
+from watcher.recording.pressure import Pressure, PressurePolicy
 from watcher.sending.windows import Windows
 
 
@@ -43,6 +45,7 @@ class Line:
         self.ingest = Ingest(
             self.outbox,  # type: ignore[arg-type]
             windows=Windows(10_000, 10_000.0),
+            pressure=Pressure(PressurePolicy(), time.monotonic),
             unhealthy=self.unhealthy.__setitem__,
             now=runtime.now,
             monotonic=runtime.monotonic,

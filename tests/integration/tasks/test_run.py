@@ -174,9 +174,11 @@ def test_a_provider_that_is_away_burns_nothing_however_often(bench: Bench) -> No
     row = bench.run()
     for _ in range(5):
         row = bench.run_again(row)
-    assert (row.status, row.reason, row.attempts) == (Status.PENDING, "provider_unavailable", 0)
+    assert (row.status, row.attempts) == (Status.PENDING, 0)
+    assert row.reason in {"provider_unavailable", "circuit_open"}
 
     compiled.forget()
+    bench.lift_pauses()
     bench.runtime = there
     assert bench.run_again(row).status == Status.COMPLETED
 

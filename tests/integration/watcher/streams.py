@@ -31,6 +31,7 @@ from watcher.reading.position_store import PositionStore
 from watcher.reading.reader import Reader, Reading
 from watcher.reading.stream import ChangeStream, StartPoint
 from watcher.recording.ingest import Ingest
+from watcher.recording.pressure import Pressure, PressurePolicy
 from watcher.sending.windows import Windows
 from watcher.unit import Unit
 
@@ -154,6 +155,7 @@ class Station:
         ingest = Ingest(
             Outbox(),  # type: ignore[arg-type]
             windows=Windows(1000, 1000.0),
+            pressure=Pressure(PressurePolicy(), time.monotonic),
             unhealthy=self._unhealthy,
             now=_now,
             monotonic=time.monotonic,

@@ -22,6 +22,7 @@ from executions_app.states import Reason, Status
 from tests.integration.watcher.conftest import LONG_AGO, MakeEvent
 from watcher.matching.matcher import Matcher
 from watcher.recording.ingest import Ingest
+from watcher.recording.pressure import Pressure, PressurePolicy
 from watcher.sending.publisher import BrokerUnavailable
 from watcher.sending.windows import Windows
 
@@ -58,13 +59,21 @@ class Clock:
 class Intake:
     """An ingest of one published agent."""
 
-    def __init__(self, mongo: MongoClient[Document], database: str) -> None:
+    def __init__(
+        self,
+        mongo: MongoClient[Document],
+        database: str,
+        *,
+        policy: PressurePolicy | None = None,
+        priority: int = 0,
+    ) -> None:
         self.outbox, self.clock = Outbox(), Clock()
         self.unhealthy: dict[str, str] = {}
-        self.matcher = Matcher(mongo, [_publish(database)], self._note, monotonic=time.monotonic)
+        self.matcher = Matcher(mongo, [_publish(database, priority)], self._note, monotonic=time.monotonic)
         self.ingest = Ingest(
             self.outbox,  # type: ignore[arg-type]
             windows=Windows(10, 2.0),
+            pressure=Pressure(policy or PressurePolicy(), lambda: self.clock.seconds),
             unhealthy=self._note,
             now=lambda: self.clock.wall,
             monotonic=lambda: self.clock.seconds,
@@ -74,13 +83,14 @@ class Intake:
         self.unhealthy[agent_id] = reason
 
 
-def _publish(database: str) -> ActiveAgent:
+def _publish(database: str, priority: int) -> ActiveAgent:
     spec = {
         "id": "triage",
         "name": "Triage",
         "watch": {"database": database, "collection": "tickets"},
         "ai": {"provider": "sandbox", "model": "m", "prompt": "{{ document.text }}"},
         "write": {"target_field": "ai"},
+        "execution": {"priority": priority},
     }
     publish(parse_spec(spec), by="tests", now=LONG_AGO)
     [agent] = registry.active_agents()
