@@ -22,6 +22,15 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A pause that is in force, for so many seconds more."""
+
+    name: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Pauses:
     """The pauses by their names, as they were at `server_ms` on the limiter's clock and `monotonic` on ours."""
 
@@ -37,6 +46,15 @@ class Pauses:
         if longest is None or longest.until_ms <= now_ms:
             return None
         return Refused(Reason(longest.reason), (longest.until_ms - now_ms) / 1000)
+
+    def in_force(self, *, monotonic: float) -> list[Held]:
+        """List what holds calls up, by name."""
+        now_ms = self.server_ms + (monotonic - self.monotonic) * 1000
+        return [
+            Held(name, pause.reason, (pause.until_ms - now_ms) / 1000)
+            for name, pause in sorted(self.found.items())
+            if pause.until_ms > now_ms
+        ]
 
     def known(self, names: Iterable[str]) -> list[str]:
         """Return those of the names that there is something about, in force or not."""

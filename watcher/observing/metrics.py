@@ -36,7 +36,7 @@ EVENTS: Final = Counter(
 )
 ROWS: Final = Counter(
     "mongoclaw_stream_rows_total",
-    "Matched events by what the ledger did: queued, pending, known (recorded or coalesced before), shed (dropped, dead).",
+    "Matched events by what the ledger did: queued, pending, known (recorded or coalesced before), shed (no room).",
     ["outcome"],
 )
 PUBLISH_SECONDS: Final = Histogram(

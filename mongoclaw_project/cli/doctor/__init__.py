@@ -17,6 +17,7 @@ from mongoclaw_project.cli.doctor import (
     collections,
     database,
     installation,
+    limits,
     mongodb,
     processes,
     streams,
@@ -67,6 +68,7 @@ VISITS: Final = (
     Visit("Agents' access to MongoDB", examine_access, needs=(MONGODB, SQL)),
     Visit("Collections", collections.examine_collections, needs=(MONGODB, SQL)),
     Visit("Queue", broker.examine_queue, needs=(REDIS,)),
+    Visit("Limits", limits.examine_limits, needs=(REDIS,)),
     Visit("Work", processes.examine_work, needs=(SQL,)),
 )
 

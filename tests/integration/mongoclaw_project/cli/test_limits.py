@@ -1,0 +1,52 @@
+"""What holds calls up, as an operator sees and ends it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from enrichment.errors import QuotaExhausted
+from executions_app.limits import Limiter, Rules, lessons_of
+from executions_app.limits.limiter import Budget, connect
+from tests.integration.mongoclaw_project.cli.conftest import Run
+
+RULES = Rules(agent_id="support", account="openai", model="gpt-4o")
+
+
+@pytest.fixture
+def limiter(run: Run, redis_url: str) -> Limiter:
+    """The limiter that the commands ask, with an account without credit and an agent in quarantine."""
+    found = Limiter(connect(redis_url), lease_seconds=6, monotonic=time.monotonic)
+    for lesson in lessons_of(QuotaExhausted(), RULES):
+        found.report(lesson)
+    found.count_failure(RULES, Budget(failures=1, window_seconds=60, quarantine_seconds=30))
+    return found
+
+
+@pytest.mark.usefixtures("limiter")
+def test_what_holds_calls_up_is_listed_and_one_of_it_lifted(run: Run) -> None:
+    listed = run("limits", "list")
+    assert "agent:support    quarantined" in listed.out
+    assert "cooldown:openai  provider_quota" in listed.out
+
+    assert run("limits", "lift", "cooldown:openai").out == "✓ Lifted cooldown:openai\n"
+
+    [left] = run("limits", "list", "--json").data["pauses"]
+    assert left["name"] == "agent:support"
+    assert 0 < left["seconds"] <= 30
+
+
+def test_a_name_that_holds_nothing_up_is_said_not_to(run: Run, limiter: Limiter) -> None:
+    outcome = run("limits", "lift", "openai")
+
+    assert outcome.code == 1
+    assert "Nothing of the name 'openai' holds calls up; `mongoclaw limits list`" in outcome.err
+
+
+@pytest.mark.usefixtures("limiter")
+def test_the_doctor_names_what_holds_calls_up_and_what_to_do(run: Run) -> None:
+    found = [finding for finding in run("doctor", "--json").data["findings"] if finding["area"] == "Limits"]
+
+    assert [finding["level"] for finding in found] == ["warn", "warn"]
+    assert "top the account up, then `mongoclaw limits lift cooldown:openai`" in found[1]["remedy"]
