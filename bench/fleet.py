@@ -86,7 +86,12 @@ def _processes(workers: int, threads: int, port: int) -> list[tuple[str, tuple[s
 
 
 def _openai(url: str) -> dict[str, str]:
-    return {"OPENAI_API_KEY": "sk-sandbox", "OPENAI_BASE_URL": url, "OPENAI_API_BASE": url}
+    return {
+        "OPENAI_API_KEY": "sk-sandbox",
+        "OPENAI_BASE_URL": url,
+        "OPENAI_API_BASE": url,
+        "MONGOCLAW_AI__DIRECT_CLIENT": "false",
+    }
 
 
 def environment(directory: Path, mongo: str, broker: str, database: str) -> dict[str, str]:

@@ -51,6 +51,7 @@ def _build(slots: int) -> dict[str, Any]:
             sandbox_url=settings.ai.sandbox_url,
             request_timeout=settings.ai.request_timeout,
             pool_size=settings.worker.pool_size,
+            direct=settings.ai.direct_client,
             env=dict(os.environ),
         ),
         gate=_gate(settings),

@@ -72,10 +72,12 @@ class ProviderConfig:
 
     `sandbox_url` is the sandbox model's address, if there is one. `request_timeout` is in seconds and is the
     most for one call. `pool_size` is how many connections to one provider are kept open: not fewer than calls
-    in flight. `env` is where API keys are looked up.
+    in flight. `env` is where API keys are looked up. `direct` lets vendors that speak OpenAI's own format be called
+    without litellm.
     """
 
     sandbox_url: str | None = None
     request_timeout: float = 60.0
     pool_size: int = 64
+    direct: bool = True
     env: Mapping[str, str] = field(default_factory=dict, repr=False)

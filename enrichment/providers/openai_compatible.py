@@ -24,9 +24,9 @@ _ERRORS = range(400, 600)
 class OpenAICompatible:
     """A server at `base_url`, with or without `/v1` at its end.
 
-    `name` is the name on record. `api_key` is sent as a bearer token. `request_timeout`
-    is the most seconds for one call. `clock` gives seconds, `now` the date for
-    `Retry-After`.
+    `name` is the name on record. `model` is what the server calls the model, if not what the request does, and
+    `priced_as` litellm's name of it, by which its price is found. `api_key` is sent as a bearer token.
+    `request_timeout` is the most seconds for one call. `clock` gives seconds, `now` the date for `Retry-After`.
     """
 
     def __init__(
@@ -34,6 +34,8 @@ class OpenAICompatible:
         base_url: str,
         *,
         name: str = "custom",
+        model: str | None = None,
+        priced_as: str | None = None,
         api_key: str | None = None,
         pool_size: int = 64,
         request_timeout: float = math.inf,
@@ -41,6 +43,8 @@ class OpenAICompatible:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._name = name
+        self._model = model
+        self._priced_as = priced_as
         self._endpoint = Endpoint(_chat_url(base_url), name=name, pool_size=pool_size)
         self._headers = {} if api_key is None else checked_headers({"Authorization": f"Bearer {api_key}"})
         self._secrets = () if api_key is None else (api_key,)
@@ -72,7 +76,7 @@ class OpenAICompatible:
 
     def _payload(self, request: ModelRequest) -> dict[str, Any]:
         payload: dict[str, Any] = {
-            "model": request.model,
+            "model": self._model or request.model,
             "messages": chat.messages(request),
             "temperature": request.temperature,
             "max_tokens": request.max_tokens,
@@ -85,7 +89,9 @@ class OpenAICompatible:
         return payload
 
     def _cost(self, model: str, prompt_tokens: int, completion_tokens: int) -> int | None:
-        return 0 if self._name in _FREE else cost_of(model, prompt_tokens, completion_tokens)
+        if self._name in _FREE:
+            return 0
+        return cost_of(self._priced_as or model, prompt_tokens, completion_tokens)
 
     def _failure(self, reply: HttpReply, body: object, request: ModelRequest) -> ProviderError:
         refusal = read_refusal(_status(reply.status, body), body)

@@ -8,6 +8,7 @@ from agents_app.spec import AISpec
 from enrichment.errors import ProviderRejected
 from enrichment.providers import keys, params
 from enrichment.providers.base import Provider, ProviderConfig
+from enrichment.providers.direct import DIRECT, is_direct, plain_name
 from enrichment.providers.external import External, read_target
 from enrichment.providers.litellm_adapter import LiteLLM
 from enrichment.providers.openai_compatible import OpenAICompatible
@@ -44,16 +45,31 @@ def _custom(ai: AISpec, config: ProviderConfig) -> Provider:
     )
 
 
+def _direct(ai: AISpec, config: ProviderConfig) -> Provider:
+    vendor = keys.vendor_of(ai.provider, ai.model)
+    return OpenAICompatible(
+        DIRECT[vendor].address(config.env),
+        name=vendor,
+        model=plain_name(ai),
+        priced_as=keys.model_name(ai.provider, ai.model),
+        api_key=_key(ai, vendor, config),
+        pool_size=config.pool_size,
+        request_timeout=config.request_timeout,
+    )
+
+
+def _key(ai: AISpec, vendor: str, config: ProviderConfig) -> str | None:
+    if ai.api_key_ref is not None:
+        return keys.referenced_key(ai.api_key_ref, config.env, vendor=vendor)
+    return keys.vendor_key(vendor, config.env)
+
+
 def _litellm(ai: AISpec, config: ProviderConfig) -> Provider:
     vendor = keys.vendor_of(ai.provider, ai.model)
-    if ai.api_key_ref is not None:
-        key: str | None = keys.referenced_key(ai.api_key_ref, config.env, vendor=vendor)
-    else:
-        key = keys.vendor_key(vendor, config.env)
     return LiteLLM(
         vendor=vendor,
         model=keys.model_name(ai.provider, ai.model),
-        api_key=key,
+        api_key=_key(ai, vendor, config),
         env=config.env,
         pool_size=config.pool_size,
         request_timeout=config.request_timeout,
@@ -64,6 +80,7 @@ FACTORIES: Mapping[str, Factory] = {
     "external": _external,
     "sandbox": _sandbox,
     "custom": _custom,
+    "direct": _direct,
     "litellm": _litellm,
 }
 
@@ -80,7 +97,9 @@ def route(ai: AISpec, config: ProviderConfig) -> str:
     needs_sandbox = ai.api_key_ref is None and not keys.has_key(
         keys.vendor_of(ai.provider, ai.model), config.env
     )
-    return "sandbox" if needs_sandbox and config.sandbox_url is not None else "litellm"
+    if needs_sandbox and config.sandbox_url is not None:
+        return "sandbox"
+    return "direct" if config.direct and is_direct(ai, config.env) else "litellm"
 
 
 def provider_for(ai: AISpec, config: ProviderConfig) -> Provider:

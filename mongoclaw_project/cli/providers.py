@@ -15,5 +15,6 @@ def provider_config() -> ProviderConfig:
         sandbox_url=settings.ai.sandbox_url,
         request_timeout=settings.ai.request_timeout,
         pool_size=1,
+        direct=settings.ai.direct_client,
         env=dict(os.environ),
     )

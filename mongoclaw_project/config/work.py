@@ -67,6 +67,13 @@ class AISettings(Group):
     global_token_limit: int | None = Field(
         None, ge=0, json_schema_extra=ACCEPTED, description="Agents say this themselves, for now."
     )
+    direct_client: bool = Field(
+        default=True,
+        description=(
+            "Whether OpenAI, OpenRouter, Groq, Ollama, vLLM and LM Studio are called directly, "
+            "for a third of the CPU; else through litellm, like all others."
+        ),
+    )
     sandbox_url: str | None = Field(
         None,
         description=(

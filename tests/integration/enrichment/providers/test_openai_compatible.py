@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from agents_app.errors import Decision
+from agents_app.spec import AISpec
 from enrichment import errors
+from enrichment.providers import ProviderConfig, provider_for
 from enrichment.providers.base import ModelRequest
 from enrichment.providers.http import MAX_BODY
 from enrichment.providers.openai_compatible import OpenAICompatible
+from enrichment.providers.prices import cost_of
 from sandbox.model.client import ModelControl
 from tests.conditions import eventually
 from tests.integration.enrichment.providers.conftest import FAULTS, Serve
@@ -302,3 +305,16 @@ def test_a_call_takes_less_than_half_a_millisecond_of_cpu(serve: Serve) -> None:
     for _ in range(500):
         asked.complete(REQUEST)
     assert (own_cpu() - started) / 500 < 0.0005
+
+
+def test_a_vendor_that_is_called_directly_is_on_record_with_its_name_and_its_price(
+    sandbox_model: ModelControl,
+) -> None:
+    env = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": sandbox_model.url}
+    ai = AISpec(provider="openai", model="openai/gpt-4o-mini", prompt="x")
+
+    reply = provider_for(ai, ProviderConfig(env=env)).complete(replace(REQUEST, model=ai.model))
+
+    assert reply.provider == "openai"
+    assert reply.cost_nanousd == cost_of("gpt-4o-mini", reply.prompt_tokens, reply.completion_tokens)
+    assert reply.cost_nanousd

@@ -9,6 +9,7 @@ import pytest
 from agents_app.spec import AISpec
 from enrichment.errors import ProviderAuthFailed, ProviderRejected
 from enrichment.providers import FACTORIES, ProviderConfig, provider_for, route
+from enrichment.providers.direct import plain_name
 from enrichment.providers.keys import (
     VENDORS,
     has_key,
@@ -32,14 +33,20 @@ def make_ai(**fields: Any) -> AISpec:
         ({"provider": "sandbox"}, {}, SANDBOX, "sandbox"),
         ({"provider": "external", "extra_params": {"external_url": "http://h"}}, {}, SANDBOX, "external"),
         ({}, {}, SANDBOX, "sandbox"),
-        ({}, {"OPENAI_API_KEY": "k"}, SANDBOX, "litellm"),
+        ({}, {"OPENAI_API_KEY": "k"}, SANDBOX, "direct"),
+        ({"model": "gpt-5-mini"}, {"OPENAI_API_KEY": "k"}, SANDBOX, "litellm"),
+        ({"model": "o3-mini"}, {"OPENAI_API_KEY": "k"}, SANDBOX, "litellm"),
+        ({"model": "openai/gpt-4o"}, {"OPENAI_API_KEY": "k"}, SANDBOX, "direct"),
+        ({"provider": "groq", "model": "llama-3.3-70b"}, {"GROQ_API_KEY": "k"}, SANDBOX, "direct"),
+        ({"provider": "hosted_vllm", "model": "m"}, {}, SANDBOX, "litellm"),
+        ({"provider": "hosted_vllm", "model": "m"}, {"HOSTED_VLLM_API_BASE": "http://h"}, SANDBOX, "direct"),
         ({}, {"OPENAI_API_KEY": "  "}, SANDBOX, "sandbox"),
         ({}, {"ANTHROPIC_API_KEY": "k"}, SANDBOX, "sandbox"),
         ({"model": "claude-sonnet-4-5"}, {"ANTHROPIC_API_KEY": "k"}, SANDBOX, "litellm"),
-        ({"model": "openrouter/openai/gpt-4o-mini"}, {"OPENROUTER_API_KEY": "k"}, SANDBOX, "litellm"),
-        ({"provider": "ollama", "model": "llama3"}, {}, SANDBOX, "litellm"),
-        ({"api_key_ref": "env:TEAM_API_KEY"}, {"TEAM_API_KEY": "k"}, SANDBOX, "litellm"),
-        ({}, {"OPENAI_API_KEY": "k"}, None, "litellm"),
+        ({"model": "openrouter/openai/gpt-4o-mini"}, {"OPENROUTER_API_KEY": "k"}, SANDBOX, "direct"),
+        ({"provider": "ollama", "model": "llama3"}, {}, SANDBOX, "direct"),
+        ({"api_key_ref": "env:TEAM_API_KEY"}, {"TEAM_API_KEY": "k"}, SANDBOX, "direct"),
+        ({}, {"OPENAI_API_KEY": "k"}, None, "direct"),
         ({"provider": "custom", "extra_params": {"base_url": "http://h"}}, {}, SANDBOX, "custom"),
     ],
 )
@@ -51,8 +58,25 @@ def test_an_agent_goes_to_its_provider_or_without_a_key_to_the_sandbox(
     assert provider_for(make_ai(**fields), config).name
 
 
+def test_everything_goes_through_litellm_where_that_is_wanted() -> None:
+    config = ProviderConfig(env={"OPENAI_API_KEY": "k"}, direct=False)
+    assert route(make_ai(), config) == "litellm"
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"model": "openai/gpt-4o"}, "gpt-4o"),
+        ({"model": "openrouter/openai/gpt-4o-mini"}, "openai/gpt-4o-mini"),
+        ({"provider": "groq", "model": "llama-3.3-70b"}, "llama-3.3-70b"),
+    ],
+)
+def test_a_vendor_is_asked_by_its_own_name_of_the_model(fields: dict[str, Any], name: str) -> None:
+    assert plain_name(make_ai(**fields)) == name
+
+
 def test_every_route_has_a_factory() -> None:
-    assert set(FACTORIES) == {"external", "sandbox", "custom", "litellm"}
+    assert set(FACTORIES) == {"external", "sandbox", "custom", "direct", "litellm"}
 
 
 def test_without_key_and_sandbox_the_variable_to_set_is_named() -> None:
