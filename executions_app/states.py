@@ -69,6 +69,7 @@ class Reason(StrEnum):
     QUARANTINED = "quarantined"
     LIMITER_UNAVAILABLE = "limiter_unavailable"
     BACKPRESSURE = "backpressure"
+    HANDED_BACK = "handed_back"
 
 
 REASON_MEANINGS: Final[dict[Reason, str]] = {
@@ -99,5 +100,6 @@ REASON_MEANINGS: Final[dict[Reason, str]] = {
     Reason.CIRCUIT_OPEN: "The provider failed again and again; one call at a time tries whether it is back.",
     Reason.QUARANTINED: "Too many runs of its agent failed in a short time; the others wait until it is tried again.",
     Reason.BACKPRESSURE: "Too many runs of its agent waited; DISPATCH_OVERFLOW_POLICY says what follows then.",
+    Reason.HANDED_BACK: "Its worker was asked to stop before it had begun to ask the model; another one runs it.",
     Reason.LIMITER_UNAVAILABLE: "Redis, which keeps its agent's limits, does not answer; agents with limits wait.",
 }

@@ -7,6 +7,7 @@ from typing import Final
 
 from agents_app.errors import MongoClawError
 from executions_app.limits import Refused, Rules, Spent
+from executions_app.states import Reason
 from executions_app.transitions import Postponement
 from tasks.asking import Given, Question, Usage, ask
 from tasks.runtime import Runtime
@@ -27,6 +28,8 @@ def put_off(runtime: Runtime, refused: Refused) -> Postponement:
 
 def held_up(runtime: Runtime, rules: Rules) -> Postponement | None:
     """Say before anything is read whether there is any use in going on."""
+    if runtime.stopping.is_set():
+        return Postponement(reason=Reason.HANDED_BACK, due_at=runtime.now())
     refused = runtime.gate.held_up(rules)
     return None if refused is None else put_off(runtime, refused)
 
@@ -34,6 +37,9 @@ def held_up(runtime: Runtime, rules: Rules) -> Postponement | None:
 def ask_admitted(question: Question, usage: Usage) -> Given | Postponement:
     """Ask the model if the limits let it be asked. Raises what `ask` raises."""
     gate, rules = question.runtime.gate, question.agent.rules
+    waits = held_up(question.runtime, rules)
+    if waits is not None:
+        return waits
     run = f"{question.run.id}:{question.run.claim}"
     admitted = gate.enter(rules, run, tokens=len(question.rendered.user) // BYTES_PER_TOKEN)
     if isinstance(admitted, Refused):

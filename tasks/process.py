@@ -8,10 +8,12 @@ import time
 import uuid
 from typing import Any, Final
 
+import structlog
 from celery.signals import celeryd_init, worker_ready, worker_shutdown, worker_shutting_down
 from pymongo import MongoClient
 
 from enrichment.providers import ProviderConfig
+from executions_app import transitions
 from executions_app.heartbeat import Heartbeat
 from executions_app.limits import Limiter
 from executions_app.limits.limiter import Budget, connect
@@ -22,6 +24,9 @@ from tasks.runtime import Runtime
 
 _LOCK: Final = threading.Lock()
 _STATE: dict[str, Any] = {}
+_GONE: Final = threading.Event()
+
+log = structlog.get_logger(__name__)
 
 
 def runtime(slots: int = 1) -> Runtime:
@@ -91,10 +96,27 @@ def _ready(sender: Any, **_: object) -> None:
 def _stopping(**_: object) -> None:
     if "runtime" in _STATE:
         _STATE["runtime"].stopping.set()
+        threading.Thread(target=_leave_in_time, name="leaving", daemon=True).start()
+
+
+def _leave_in_time() -> None:
+    """Let runs that have begun come to their end; what has not after the time for it is handed back at once.
+
+    A thread cannot be stopped and Celery waits for it as long as it takes; whoever has asked the process to stop
+    kills it in the end. A run that goes on in the meantime has lost its claim and writes nothing.
+    """
+    shared = runtime()
+    if _GONE.wait(current().worker.shutdown_timeout):
+        return
+    handed_back = transitions.reclaim([shared.worker_id], now=shared.now())
+    log.warning("worker.left_in_time", worker=shared.worker_id, handed_back=handed_back)
+    _STATE["heartbeat"].stop()
+    os._exit(0)
 
 
 @worker_shutdown.connect
 def _stopped(**_: object) -> None:
+    _GONE.set()
     if _STATE.get("pid") == os.getpid():
         _STATE["heartbeat"].stop()
         _STATE["runtime"].gate.stop()
