@@ -216,7 +216,8 @@ class Dispatching:
 
     def step(self, term: Term) -> float:
         """Do one tick; returns the seconds until the next."""
-        return BUSY_TICK if self._dispatch.tick(term) else IDLE_TICK
+        sent = self._dispatch.tick(term)
+        return BUSY_TICK if sent or self._dispatch.windows.is_full else IDLE_TICK
 
     def stop(self) -> None:
         """Drop what was seen of the workers: it is old when this process leads again."""

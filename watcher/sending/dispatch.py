@@ -141,6 +141,7 @@ class Dispatch:
         """Choose due rows: as many of each agent as its share and its limits allow, agents taking turns."""
         waiting = due.due_heads(now)
         if not waiting:
+            self.windows.is_full = False
             return iter(())
         active = {
             agent.agent_id: agent.spec for agent in registry.active_agents() if agent.agent_id in waiting

@@ -39,6 +39,9 @@ class Windows:
     per_agent: int
     per_slot: float
     limits: Limits = no_limits
+    is_full: bool = False
+    """Whether rows waited for nothing but room when rows were chosen last; there is some again soon."""
+
     _slots: int = 0
     _counted_at: datetime | None = field(default=None)
 
@@ -71,9 +74,11 @@ class Windows:
         def rows(agent: str, most: int) -> list[str]:
             return due.first_rows(agent, wanted[agent], rooms[agent].at_most(most), now)
 
-        return chosen_rows(
+        chosen = chosen_rows(
             self._contenders(wanted, specs, rooms, load, now), rows, slots=slots, agents=agents, left=left
         )
+        self.is_full = sum(map(len, chosen)) >= left
+        return chosen
 
     def _contenders(
         self,
