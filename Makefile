@@ -58,7 +58,7 @@ format: install ## Bring the code into its style.
 faults: install ## Kill and cut processes under load (KILLS=200 SEED=...), then count what was lost.
 	$(BIN)/python -m pytest -q -s -m faults
 
-bench: install ## Measure throughput, latency and memory; results go to bench/results/.
+bench: install ## Measure speed and memory, beside MongoClaw 1.0.4 and plain Celery; results go to bench/results/.
 	$(BIN)/python -m bench
 
 docs: install ## Write docs/reference/ and the README's figures anew.

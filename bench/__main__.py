@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import scenarios
+from bench.fairness import fairness
+from bench.ledger.million import ledger_million
+from bench.peers.chart import chart
+from bench.peers.scenario import peers
 from bench.watcher import backfill, draining, idle, latency, memory
 
 RESULTS = Path(__file__).parent / "results"
@@ -46,11 +50,28 @@ WATCHER: dict[str, Scenario] = {
         directory, documents=200_000, database="postgres"
     ),
 }
+PEERS: dict[str, Scenario] = {"peers": lambda directory: peers(directory, documents=2000, singles=100)}
+LIMITS: dict[str, Scenario] = {
+    "fairness": lambda directory: fairness(directory, backlog=100_000),
+    "ledger-million": lambda directory: ledger_million(directory, rows=1_000_000),
+}
+LIMITS_SMALL: dict[str, Scenario] = {
+    "fairness-small": lambda directory: fairness(directory, backlog=5_000),
+    "ledger-small": lambda directory: ledger_million(directory, rows=20_000),
+}
 LONG: dict[str, Scenario] = {
     "watcher-memory-million": lambda directory: memory.flat(directory, events=1_000_000)
 }
-SCENARIOS = {**SYSTEM, **WATCHER, **LONG}
-GROUPS = {"system": SYSTEM, "watcher": WATCHER, "long": LONG}
+SCENARIOS = {**SYSTEM, **WATCHER, **PEERS, **LIMITS, **LIMITS_SMALL, **LONG}
+GROUPS = {
+    "system": SYSTEM,
+    "watcher": WATCHER,
+    "peers": PEERS,
+    "limits": LIMITS,
+    "limits-small": LIMITS_SMALL,
+    "long": LONG,
+}
+DEFAULT = ("system", "watcher", "peers")
 
 
 def main() -> int:
@@ -60,12 +81,12 @@ def main() -> int:
         "scenario",
         nargs="*",
         choices=[*SCENARIOS, *GROUPS, []],
-        help="a scenario or a group of them; default: system and watcher",
+        help="a scenario or a group of them; default: system, watcher and peers",
     )
     parser.add_argument("--no-save", action="store_true", help="print only")
     arguments = parser.parse_args()
     results = {}
-    for name in _expanded(arguments.scenario or ["system", "watcher"]):
+    for name in _expanded(arguments.scenario or DEFAULT):
         with tempfile.TemporaryDirectory(prefix="mongoclaw-bench-") as directory:
             results[name] = SCENARIOS[name](Path(directory))
         print(json.dumps({name: results[name]}, indent=2), flush=True)
@@ -91,6 +112,8 @@ def _save(results: dict[str, Any]) -> None:
     }
     RESULTS.mkdir(exist_ok=True)
     path.write_text(json.dumps(record, indent=2) + "\n")
+    if "peers" in results:
+        (RESULTS / f"{now:%Y-%m-%d}-peers.svg").write_text(chart(results["peers"]))
     print(f"kept in {path.relative_to(Path.cwd())}" if path.is_relative_to(Path.cwd()) else f"kept in {path}")
 
 

@@ -15,11 +15,11 @@ from typing import Any
 from pymongo import MongoClient
 
 from bench.processes import Usage, usage_of
+from bench.servers import Servers, running_servers
 from sandbox.child_output import FileSink
 from sandbox.children import Command
-from sandbox.embedded import start_mongod, start_valkey
 from sandbox.embedded.ports import reserved_port
-from sandbox.model.client import ModelControl, start_model
+from sandbox.model.client import ModelControl
 from sandbox.supervisor import ChildSpec, Supervisor
 from sandbox.waiting import wait_until
 
@@ -36,6 +36,7 @@ class Fleet:
     mongo: MongoClient[Document]
     model: ModelControl
     pids: dict[str, int]
+    web: str
 
     def usage(self) -> dict[str, Usage]:
         """CPU and memory of every process so far."""
@@ -60,21 +61,38 @@ def running_fleet(
 
     With `through_litellm` the workers take the sandbox model for OpenAI and reach it as they reach any provider.
     """
+    with (
+        running_servers(directory, latency=latency) as servers,
+        running_system(
+            directory, servers, workers=workers, threads=threads, through_litellm=through_litellm
+        ) as fleet,
+    ):
+        yield fleet
+
+
+@contextmanager
+def running_system(
+    directory: Path, servers: Servers, *, workers: int, threads: int, through_litellm: bool = False
+) -> Iterator[Fleet]:
+    """Start watcher, workers and web server on servers that run already; stop them at the end, and not the servers."""
     with Supervisor(FileSink(directory / "logs")) as supervisor:
-        mongod = supervisor.adopt(start_mongod(directory / "mongod"))
-        valkey = supervisor.adopt(start_valkey(directory / "valkey"))
-        model = supervisor.adopt(start_model(directory / "model", latency=latency))
-        environ = environment(directory, mongod.url, valkey.url, f"sqlite:///{directory}/ledger.sqlite3")
-        environ |= _openai(model.url) if through_litellm else {"MONGOCLAW_AI__SANDBOX_URL": model.url}
+        environ = environment(
+            directory, servers.mongo_url, servers.broker_url, f"sqlite:///{directory}/ledger.sqlite3"
+        )
+        environ |= (
+            {**servers.openai, "MONGOCLAW_AI__DIRECT_CLIENT": "false"}
+            if through_litellm
+            else {"MONGOCLAW_AI__SANDBOX_URL": servers.model.url}
+        )
         run(environ, "manage.py", "migrate", "--verbosity", "0")
-        pids = {"mongod": mongod.pid, "broker": valkey.pid, "model": model.pid}
+        pids = dict(servers.pids)
         with reserved_port(directory / "web.port") as port:
             processes = _processes(workers, threads, port)
         for name, words in processes:
             command = Command((sys.executable, "-m", *words), env=environ, directory=ROOT)
             pids[name] = supervisor.start(ChildSpec(name, command)).process.pid
-        with MongoClient[Document](mongod.url) as mongo:
-            yield Fleet(supervisor, environ, mongo, ModelControl(model.url), pids)
+        with MongoClient[Document](servers.mongo_url) as mongo:
+            yield Fleet(supervisor, environ, mongo, servers.model, pids, f"http://127.0.0.1:{port}")
 
 
 def _processes(workers: int, threads: int, port: int) -> list[tuple[str, tuple[str, ...]]]:
@@ -83,15 +101,6 @@ def _processes(workers: int, threads: int, port: int) -> list[tuple[str, tuple[s
     worker = ("celery", "-A", "mongoclaw_project", "worker", *flags, *quiet)
     web = ("mongoclaw_project", "server", "api", "--host", "127.0.0.1", "--port", str(port), "--workers", "1")
     return [("watcher", ("watcher",)), *((f"worker-{n}", worker) for n in range(workers)), ("web", web)]
-
-
-def _openai(url: str) -> dict[str, str]:
-    return {
-        "OPENAI_API_KEY": "sk-sandbox",
-        "OPENAI_BASE_URL": url,
-        "OPENAI_API_BASE": url,
-        "MONGOCLAW_AI__DIRECT_CLIENT": "false",
-    }
 
 
 def environment(directory: Path, mongo: str, broker: str, database: str) -> dict[str, str]:
@@ -115,8 +124,10 @@ def publish(environ: dict[str, str], spec: Document, directory: Path) -> None:
     run(environ, "-m", "mongoclaw_project", "agents", "create", "-f", str(path))
 
 
-def run(environ: dict[str, str], *words: str) -> None:
-    """Run one of the project's commands to its end. Raises CalledProcessError."""
-    subprocess.run(
-        [sys.executable, *words], env=environ, cwd=ROOT, check=True, capture_output=True, timeout=120
+def run(environ: dict[str, str], *words: str) -> str:
+    """Run one of the project's commands to its end; returns what it printed. Raises CalledProcessError."""
+    command = [sys.executable, *words]
+    done = subprocess.run(
+        command, env=environ, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
     )
+    return done.stdout

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pymongo.collection import Collection
+
 from bench.fleet import Document, Fleet, publish, running_fleet
+from sandbox.model.client import ModelControl
 
 WARM_UP = 64
+LONGEST_SINGLE = 60.0
 ENRICHED: Document = {"ai.category": {"$exists": True}}
 
 
@@ -86,27 +91,35 @@ def latency(directory: Path, *, documents: int) -> Document:
     """Insert one document at a time; the model's own time is taken off each."""
     with running_fleet(directory, workers=1, threads=64, latency="200") as fleet:
         _prepare(fleet, directory)
-        overheads = [_one(fleet, number) for number in range(documents)]
-        ordered = sorted(overheads)
-        return {
-            "documents": documents,
-            "overhead_ms": {
-                "p50": round(statistics.median(ordered), 1),
-                "p95": round(ordered[int(len(ordered) * 0.95)], 1),
-                "max": round(ordered[-1], 1),
-            },
-        }
+        tickets = fleet.mongo.bench.tickets
+        overheads = [overhead_of(tickets, fleet.model, ticket(number)) for number in range(documents)]
+        return {"documents": documents, "overhead_ms": percentiles(overheads)}
 
 
-def _one(fleet: Fleet, number: int) -> float:
-    tickets = fleet.mongo.bench.tickets
+def overhead_of(tickets: Collection[Document], model: ModelControl, document: Document) -> float:
+    """Insert a document and wait for its answer; returns the milliseconds beyond the model's own.
+
+    Raises TimeoutError.
+    """
     started = time.perf_counter()
-    tickets.insert_one(ticket(number))
-    while tickets.find_one({"_id": number, **ENRICHED}, {"_id": 1}) is None:
+    tickets.insert_one(document)
+    while tickets.find_one({"_id": document["_id"], **ENRICHED}, {"_id": 1}) is None:
+        if time.perf_counter() - started > LONGEST_SINGLE:
+            raise TimeoutError(f"one document took more than {LONGEST_SINGLE} s")
         time.sleep(0.001)
     elapsed = (time.perf_counter() - started) * 1000
-    call = fleet.model.log()[-1]
+    call = model.log()[-1]
     return float(elapsed - (call["ended"] - call["started"]) * 1000)
+
+
+def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
+    """Give the median, the 95th percentile and the longest."""
+    ordered = sorted(milliseconds)
+    return {
+        "p50": round(statistics.median(ordered), 1),
+        "p95": round(ordered[int(len(ordered) * 0.95)], 1),
+        "max": round(ordered[-1], 1),
+    }
 
 
 def _prepare(fleet: Fleet, directory: Path, **ai: Any) -> None:

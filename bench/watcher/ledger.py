@@ -32,9 +32,10 @@ class Ledger:
     def _all(self, statement: str) -> list[tuple[Any, ...]]:
         return list(self.connection.execute(statement).fetchall())
 
-    def rows(self) -> int:
-        """Count the executions."""
-        return int(self._all(f"SELECT COUNT(*) FROM {ROWS}")[0][0])  # noqa: S608 - a constant
+    def rows(self, agent: str | None = None) -> int:
+        """Count the executions, of one agent if it is named."""
+        condition = "" if agent is None else f" WHERE agent_id = '{agent}'"
+        return int(self._all(f"SELECT COUNT(*) FROM {ROWS}{condition}")[0][0])  # noqa: S608 - names of the bench's own
 
     def chunks(self) -> list[tuple[float, int]]:
         """Return when each chunk of rows was begun, as seconds since 1970, and how many it holds."""

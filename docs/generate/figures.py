@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from docs.generate.limit_figures import limit_figures
 from docs.generate.markdown import table
+from docs.generate.peer_figures import peer_figures
 from docs.generate.watcher_figures import watcher_figures
 
 ROOT: Final = Path(__file__).parents[2]
@@ -50,7 +52,7 @@ def figures(source: Path) -> str:
         f"model, with Python {record['python']}; the record is [{name}]({name})."
     )
     results = record["results"]
-    runs = [_throughput(scenario, result) for scenario, result in results.items() if "slots" in result]
+    runs = [_throughput(scenario, result) for scenario, result in results.items() if "workers" in result]
     columns = (
         "scenario",
         "documents/s",
@@ -58,10 +60,11 @@ def figures(source: Path) -> str:
         "CPU per document",
         "memory of a process",
     )
-    parts = [lead, table(columns, runs)]
+    parts = [lead, *([table(columns, runs)] if runs else [])]
     if "latency" in results:
         parts.append(_latency(results["latency"]))
-    return "\n\n".join([*parts, *watcher_figures(results)])
+    parts += [*peer_figures(results, source, ROOT), *limit_figures(results), *watcher_figures(results)]
+    return "\n\n".join(parts)
 
 
 def _throughput(scenario: str, result: Mapping[str, Any]) -> tuple[str, ...]:
