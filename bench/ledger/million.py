@@ -27,7 +27,7 @@ PAGES: Final = {
     "failed": f"{LIST}?status=failed",
     "agent": f"{LIST}?agent=agent-1",
     "last_page": f"{LIST}?p=100",
-    "search_id": f"{LIST}?q=6553f100000000000000000a",
+    "search_document": f"{LIST}?q=6553f10a000000000000000a",
 }
 COMMANDS: Final = {
     "list": ("executions", "list"),

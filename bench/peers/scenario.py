@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from bench.peers.ceiling import ceiling
 from bench.peers.contender import SLOTS, Contender, ours, peer
 from bench.peers.installation import installed
 from bench.peers.race import turn
-from bench.peers.summary import CEILING, OURS, PEER, ratios, summarised
+from bench.peers.summary import CEILING, OURS, PEER, Run, ratios, summarised
 from bench.peers.terminal import comparison
 from bench.servers import Servers, running_servers
 
@@ -49,27 +50,32 @@ def peers(directory: Path, *, documents: int, singles: int) -> dict[str, Any]:
             place = directory / f"turn-{number}"
             place.mkdir()
             _emptied(servers)
-            runs.append(
+            run = (
                 ceiling(place, servers, documents=documents, slots=SLOTS, latency=LATENCY_MS / 1000)
                 if system == CEILING
                 else _turn(starts[system], place, servers, system, documents=documents, singles=singles)
             )
+            print(f"turn {number + 1} of {len(ORDER)}: {json.dumps(run)}", flush=True)
+            runs.append(run)
+    result = _result(runs, documents) | {"peer_versions": installation.versions()}
+    print(comparison(result), flush=True)
+    return result
+
+
+def _result(runs: Sequence[Run], documents: int) -> dict[str, Any]:
     summary = summarised(runs)
     ideal = SLOTS * 1000 / LATENCY_MS
-    result = {
+    return {
         "documents": documents,
         "slots": SLOTS,
         "model_latency_ms": LATENCY_MS,
         "ideal_documents_per_second": ideal,
         "cores": os.cpu_count(),
-        "peer_versions": installation.versions(),
         "notes": list(NOTES),
         "ratios": ratios(summary, ideal=ideal),
         "summary": summary,
-        "turns": runs,
+        "turns": list(runs),
     }
-    print(comparison(result), flush=True)
-    return result
 
 
 def _turn(

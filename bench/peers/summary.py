@@ -11,7 +11,7 @@ PEER: Final = "mongoclaw-1.0.4"
 CEILING: Final = "celery"
 
 SERVERS: Final = frozenset({"mongod", "broker", "model"})
-COUNTED: Final = ("enriched", "lost", "doubled", "model_calls")
+COUNTED: Final = ("enriched", "lost", "doubled", "model_calls", "singles_unanswered")
 
 Run = Mapping[str, Any]
 Spread = dict[str, float]
