@@ -76,5 +76,5 @@ lock: install ## Resolve the dependencies anew into requirements.lock.
 		--output-file requirements.runtime.lock
 
 clean: ## Remove all that make and the tools have made, the data in .mongoclaw included.
-	rm -rf $(VENV) .mongoclaw .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) bench/.cache .mongoclaw .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
