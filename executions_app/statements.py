@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.db import connection
 from django.db.models import Field, Model
 
+from executions_app.ending import end_mark
 from executions_app.models import Attempt, Execution
 
 _TABLE: Final = "executions_app_execution"
@@ -85,7 +86,7 @@ def add_attempt(**columns: Any) -> None:
 
 @lru_cache
 def _settle(columns: tuple[str, ...]) -> str:
-    changes = ", ".join(f"{name} = %s" for name in columns)
+    changes = ", ".join(f"{name} = {end_mark() if name == 'completed_at' else '%s'}" for name in columns)
     return f"UPDATE {_TABLE} SET {changes} WHERE id = %s AND claim = %s AND status = 'running'"  # noqa: S608 - names
 
 

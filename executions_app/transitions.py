@@ -19,6 +19,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from agents_app.models import Agent
 from executions_app import statements
 from executions_app.database import aware, write_turn
+from executions_app.ending import ended_at
 from executions_app.fence import Term, held
 from executions_app.identity import unpack_time
 from executions_app.models import Attempt, Execution
@@ -227,14 +228,14 @@ def abandon(rows: QuerySet[Execution], reason: Reason, *, now: datetime, term: T
     _allowed(Status.PENDING, Status.SKIPPED)
     pending = rows.filter(status=Status.PENDING)
     with held(term):
-        return pending.update(status=Status.SKIPPED, reason=reason, completed_at=now)
+        return pending.update(status=Status.SKIPPED, reason=reason, completed_at=ended_at(now))
 
 
 def shed(rows: QuerySet[Execution], outcome: Status, *, now: datetime) -> int:
     """End new rows for which there is no room, in the transaction that has put them on record."""
     _allowed(Status.PENDING, outcome)
     pending = rows.filter(status=Status.PENDING)
-    return pending.update(status=outcome, reason=Reason.BACKPRESSURE, completed_at=now)
+    return pending.update(status=outcome, reason=Reason.BACKPRESSURE, completed_at=ended_at(now))
 
 
 def requeue(ids: Sequence[str], *, now: datetime) -> list[str]:
@@ -264,7 +265,7 @@ def _supersede(
     with held(term):
         # The newer row first: its claim locks it and then waits for the running one.
         Execution.objects.filter(subject=subject, slot=Slot.WAITING).update(predecessor=heirloom or "")
-        ended = run.update(status=Status.SKIPPED, reason=Reason.SUPERSEDED, completed_at=now)
+        ended = run.update(status=Status.SKIPPED, reason=Reason.SUPERSEDED, completed_at=ended_at(now))
     if ended:
         with write_turn():
             statements.wake(subject, now=now)

@@ -6,6 +6,7 @@ from executions_app.models.backfill import Backfill, BackfillRange, BackfillStat
 from executions_app.models.execution import Attempt, Execution
 from executions_app.models.gap import GapKind, GapStatus, StreamGap
 from executions_app.models.leadership import Leadership
+from executions_app.models.tally import HourTally, TallyCursor
 from executions_app.models.worker import WorkerProcess
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "Execution",
     "GapKind",
     "GapStatus",
+    "HourTally",
     "Leadership",
     "StreamGap",
+    "TallyCursor",
     "WorkerProcess",
 ]

@@ -111,6 +111,10 @@ class Execution(models.Model):
             models.Index(
                 fields=["-created_at"], condition=Q(status="failed"), name="execution_failed_newest"
             ),
+            # In the order of their ends, as they are counted and deleted. A new entry goes to its end.
+            models.Index(
+                fields=["completed_at", "id"], condition=Q(completed_at__isnull=False), name="execution_ended"
+            ),
         ]
 
     def __str__(self) -> str:
