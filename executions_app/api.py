@@ -1,4 +1,4 @@
-"""The HTTP API of backfills. Errors are put into their envelope by `mongoclaw_project.api_errors`."""
+"""The HTTP API of backfills and statistics. Errors are put into their envelope by `mongoclaw_project.api_errors`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from django.db.models import Model
 from django.urls import path
 from pymongo import MongoClient
-from rest_framework.permissions import DjangoModelPermissions
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,40 +17,18 @@ from rest_framework.views import APIView
 from agents_app.errors import SpecInvalid, SpecProblem
 from enrichment.providers import ProviderConfig
 from executions_app import backfill_transitions, backfills
+from executions_app.api_permissions import MayChange, MayView
 from executions_app.backfill_estimate import estimate
 from executions_app.backfill_wire import backfill_json, backfills_json, estimate_json
 from executions_app.backfills import Wish
 from executions_app.models import Backfill
+from executions_app.stats_api import StatsView
 from mongoclaw_project.config import current
 
 FIELDS: Final = ("agent_id", "filter", "limit", "rate", "dry_run")
 MOST: Final = 1_000
 USUAL: Final = 100
 PATIENCE_MS: Final = 3_000
-
-
-class MayView(DjangoModelPermissions):
-    """Reading asks for the permission to view, asking for a backfill for the one to add."""
-
-    def get_required_permissions(self, method: str, model_cls: type[Model]) -> list[str]:
-        """Return the permissions for a method."""
-        return (
-            _named(model_cls, "view")
-            if method == "GET"
-            else super().get_required_permissions(method, model_cls)
-        )
-
-
-class MayChange(DjangoModelPermissions):
-    """Steering asks for the permission to change."""
-
-    def get_required_permissions(self, method: str, model_cls: type[Model]) -> list[str]:  # noqa: ARG002  # its signature
-        """Return the permission to change, whatever the method is."""
-        return _named(model_cls, "change")
-
-
-def _named(model: type[Model], action: str) -> list[str]:
-    return [f"{model._meta.app_label}.{action}_{model._meta.model_name}"]  # noqa: SLF001  # Django documents it for this
 
 
 class BackfillList(APIView):
@@ -116,6 +92,7 @@ urlpatterns = [
     path("backfills/<str:backfill_id>/pause", BackfillMove.as_view(move="pause")),
     path("backfills/<str:backfill_id>/resume", BackfillMove.as_view(move="resume")),
     path("backfills/<str:backfill_id>/cancel", BackfillMove.as_view(move="cancel")),
+    path("stats", StatsView.as_view()),
 ]
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import BooleanField, Max
+from django.db.models import BooleanField, Max, QuerySet
 from django.db.models.expressions import RawSQL
 
 from executions_app.fence import Fenced, Term, held
@@ -27,6 +27,9 @@ CHUNK: Final = 2_000
 
 CLOCKS_APART: Final = timedelta(seconds=10)
 """The time announced is so long ago: a worker whose clock is slower by less ends its runs when it says."""
+
+ANNOUNCED_APART: Final = timedelta(seconds=15)
+"""The least between two times announced, so that a busy fleet is not counted without a pause."""
 
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -61,6 +64,24 @@ def counted_until() -> datetime | None:
     return None if found == BEGINNING else found
 
 
+def final_before() -> datetime | None:
+    """Tell up to when everything that ended is counted, whatever ends yet; None before the first time."""
+    cursor = TallyCursor.objects.filter(id=TallyCursor.ONLY).first()
+    if cursor is None:
+        return None
+    waits = _after(cursor).filter(completed_at__lt=cursor.closing).exists()
+    return cursor.counted_time if waits or cursor.counted_call < cursor.closing_call else cursor.closing
+
+
+def uncounted_among(ids: Sequence[str]) -> set[str]:
+    """Name the runs among these that have calls which are not counted: of a worker that was given up for dead."""
+    counted = (
+        TallyCursor.objects.filter(id=TallyCursor.ONLY).values_list("counted_call", flat=True).first() or 0
+    )
+    late = Attempt.objects.filter(execution_id__in=ids, id__gt=counted)
+    return set(late.values_list("execution_id", flat=True))
+
+
 def _beginning() -> TallyCursor:
     return TallyCursor(id=TallyCursor.ONLY, counted_time=BEGINNING, closing=BEGINNING)
 
@@ -83,7 +104,7 @@ def _announce(cursor: TallyCursor, now: datetime, term: Term | None) -> bool:
     until = now - CLOCKS_APART
     last_call = Attempt.objects.aggregate(last=Max("id"))["last"] or 0
     ended = _after(cursor).filter(completed_at__lt=until).exists()
-    if (last_call <= cursor.counted_call and not ended) or until <= cursor.closing:
+    if (last_call <= cursor.counted_call and not ended) or until - cursor.closing < ANNOUNCED_APART:
         return False
     with held(term):
         held_cursor = _take(cursor)
@@ -149,17 +170,17 @@ def _end(row: tuple[Any, ...]) -> End:
     )
 
 
-def _after(cursor: TallyCursor) -> Any:
+def _after(cursor: TallyCursor) -> QuerySet[Execution]:
     return ended_after(cursor.counted_time, cursor.counted_id)
 
 
-def ended_after(time: datetime, id_: str) -> Any:
+def ended_after(time: datetime, id_: str) -> QuerySet[Execution]:
     """Return the runs that ended later than a place in the index `execution_ended`: a time, and an id within it.
 
     Compared as a pair, so that any number of runs that ended at once is walked like all others.
     """
     moment = connection.ops.adapt_datetimefield_value(time)
-    beyond = RawSQL("(completed_at, id) > (%s, %s)", (moment, id_), output_field=BooleanField())  # noqa: S611
+    beyond = RawSQL("(completed_at, id) > (%s, %s)", (moment, id_), output_field=BooleanField())
     return Execution.objects.filter(beyond, completed_at__isnull=False)
 
 

@@ -18,6 +18,7 @@ from executions_app.fence import Term
 from executions_app.heartbeat import Heartbeat
 from executions_app.limits import Allowance, Limiter
 from executions_app.limits.limiter import connect as connect_limiter
+from executions_app.retention import Keeping
 from watcher.backfill.keeper import Backfilling
 from watcher.connection import connect
 from watcher.leading.control import Controls, can_divide
@@ -38,6 +39,7 @@ from watcher.sending.dispatch import Dispatch
 from watcher.sending.publisher import Publisher
 from watcher.sending.vitality import Vitality
 from watcher.sending.windows import Windows
+from watcher.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from mongoclaw_project.config import Settings
@@ -46,6 +48,9 @@ log = structlog.get_logger(__name__)
 
 DISPATCH: Final = "dispatch"
 BACKFILL: Final = "backfill"
+UPKEEP: Final = "upkeep"
+"""Goes along with dispatch, under a lease and in a thread of its own, so that neither waits for the other."""
+
 ROLES: Final = (STREAM, DISPATCH, BACKFILL)
 
 IDLE_TICK: Final = 0.25
@@ -70,6 +75,7 @@ class Watcher:
     def __init__(
         self, settings: Settings, app: Celery, roles: Sequence[str], stopping: threading.Event
     ) -> None:
+        roles = (*roles, UPKEEP) if DISPATCH in roles else roles
         self._settings = settings
         self._app = app
         self._stopping = stopping
@@ -132,12 +138,22 @@ class Watcher:
     def _make_keeper(self, role: str) -> Keeper:
         if self._streams is not None and role == STREAM:
             return self._streams
-        work: Work = (
-            Dispatching(self._make_dispatch())
-            if role == DISPATCH
-            else Backfilling(self._client, now=_now, monotonic=time.monotonic)
+        return LeaderKeeper(role, self._tenures, self._make_work(role))
+
+    def _make_work(self, role: str) -> Work:
+        if role == DISPATCH:
+            return Dispatching(self._make_dispatch())
+        if role == UPKEEP:
+            return self._make_upkeep()
+        return Backfilling(self._client, now=_now, monotonic=time.monotonic)
+
+    def _make_upkeep(self) -> Upkeep:
+        return Upkeep(
+            keeping=Keeping.days(**self._settings.retention.model_dump()),
+            slo_ms=self._settings.worker.latency_slo_ms,
+            now=_now,
+            monotonic=time.monotonic,
         )
-        return LeaderKeeper(role, self._tenures, work)
 
     def _make_stream_keeper(self) -> StreamKeeper:
         controls = self._home["streams"]

@@ -26,7 +26,9 @@ class HourTally(models.Model):
     within_slo = models.BigIntegerField(default=0, help_text="Completed runs that were quick enough.")
     latency = models.JSONField(default=dict, help_text="Completed runs, from on record to their end.")
     running = models.JSONField(default=dict, help_text="Completed runs, from their last claim to their end.")
-    waiting = models.JSONField(default=dict, help_text="Runs that were claimed, from due to their last claim.")
+    waiting = models.JSONField(
+        default=dict, help_text="Runs that were claimed, from due to their last claim."
+    )
     failures = models.JSONField(default=dict, help_text="Failed runs by the code of their error.")
     skips = models.JSONField(default=dict, help_text="Skipped runs by their reason.")
 

@@ -29,7 +29,9 @@ COMMANDS: Final = (
     Later("limits", "See what holds model calls up, and end it."),
     Later("manage", "Run one of Django's management commands.", needs_django=False),
     Later("migrate", "Create or update the tables of the SQL database."),
+    Later("retention", "Show what is kept for how long, and delete what is old."),
     Later("server", "Start or question the web server.", needs_django=False),
+    Later("stats", "Show how many runs ended how, how quick they were, and what they cost."),
     Later("streams", "Look at the change streams and steer them."),
     Later("test", "Try an agent, the model or the connections; nothing is written."),
 )

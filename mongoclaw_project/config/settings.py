@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mongoclaw_project.config.group import ACCEPTED
+from mongoclaw_project.config.retention import RetentionSettings
 from mongoclaw_project.config.service import APISettings, ObservabilitySettings, SecuritySettings
 from mongoclaw_project.config.stores import DatabaseSettings, MongoDBSettings, RedisSettings
 from mongoclaw_project.config.work import AISettings, WatcherSettings, WorkerSettings
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     ai: AISettings = Field(default_factory=AISettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     watcher: WatcherSettings = Field(default_factory=WatcherSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     api: APISettings = Field(default_factory=APISettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     observability: ObservabilitySettings = Field(default_factory=ObservabilitySettings)

@@ -184,7 +184,12 @@ class WorkerSettings(Group):
         30.0, ge=0, description="How long an agent stays in quarantine, in seconds; 0 for no quarantine."
     )
     latency_slo_ms: float = Field(
-        3000.0, gt=0, json_schema_extra=ACCEPTED, description="The latency goal of 1.0.4, in milliseconds."
+        3000.0,
+        gt=0,
+        description=(
+            "Completed runs that took no longer, from the event on record to the end, count as in time in "
+            "`mongoclaw stats`, in milliseconds. A change holds from then on."
+        ),
     )
     retry_base_delay: float = Field(
         1.0, gt=0, json_schema_extra=ACCEPTED, description="Agents say this: `execution.retry_delay_seconds`."

@@ -67,3 +67,31 @@ BACKFILL_DOCUMENTS: Final = Counter(
     "Documents that backfills read: recorded, current, known.",
     ["outcome"],
 )
+
+# Of the whole fleet, by the watcher that counts for it: sum them over all watchers, for another one may lead later.
+DUE_ROWS: Final = Gauge(
+    "mongoclaw_due_runs",
+    "Runs that are due and wait for a place in the broker; beyond 10,000 not all.",
+    ["agent"],
+)
+OLDEST_DUE: Final = Gauge(
+    "mongoclaw_oldest_due_seconds", "How long the oldest of these has been due.", ["agent"]
+)
+QUEUE_AGE_P95: Final = Gauge(
+    "mongoclaw_queue_age_p95_seconds", "What 95 % of the runs now at work had been due for when they began."
+)
+RUNS: Final = Counter(
+    "mongoclaw_runs_total", "Runs that ended: completed, skipped, failed.", ["agent", "end"]
+)
+RUNS_IN_TIME: Final = Counter(
+    "mongoclaw_runs_in_time_total", "Completed runs within MONGOCLAW_WORKER__LATENCY_SLO_MS.", ["agent"]
+)
+FAILURES: Final = Counter(
+    "mongoclaw_failed_runs_total", "Failed runs, by the code of their error.", ["agent", "reason"]
+)
+MODEL_CALLS: Final = Counter("mongoclaw_model_calls_total", "Calls of models, failed ones too.", ["agent"])
+TOKENS: Final = Counter("mongoclaw_tokens_total", "Tokens that these calls took.", ["agent"])
+COST: Final = Counter("mongoclaw_cost_usd_total", "What calls cost whose price is known.", ["agent"])
+UNPRICED_CALLS: Final = Counter(
+    "mongoclaw_unpriced_calls_total", "Calls whose price is not known.", ["agent"]
+)

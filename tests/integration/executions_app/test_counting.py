@@ -74,7 +74,11 @@ def test_runs_are_counted_by_their_end_with_latency_wait_and_reason(make_event: 
     total = count(NOW + timedelta(minutes=2))
 
     assert total.ends == {"completed": 2, "failed": 1, "skipped": 1}
-    assert (total.within_slo, total.failures, total.skips) == (1, {"provider_auth": 1}, {"unchanged_input": 1})
+    assert (total.within_slo, total.failures, total.skips) == (
+        1,
+        {"provider_auth": 1},
+        {"unchanged_input": 1},
+    )
     assert (total.latency.total(), total.running.total(), total.waiting.total()) == (2, 2, 4)
 
 
@@ -124,7 +128,9 @@ def test_an_end_that_comes_late_is_counted_after_all(make_event: MakeEvent) -> N
     ended(make_event, "in time", seconds=100)
     before = count(NOW + timedelta(hours=3))
 
-    transitions.settle(run, WRITTEN, now=NOW + timedelta(seconds=3))  # a worker whose ledger was away for hours
+    transitions.settle(
+        run, WRITTEN, now=NOW + timedelta(seconds=3)
+    )  # a worker whose ledger was away for hours
     total = count(NOW + timedelta(hours=4))
 
     assert before.ends == {"completed": 1}

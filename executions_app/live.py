@@ -1,0 +1,85 @@
+"""How the queue stands at this moment: a few looks into the indexes by which dispatch works."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from django.db import connection
+
+from executions_app import due
+from executions_app.models import Execution
+from executions_app.states import Status
+
+MOST: Final = 10_000
+"""Due rows of one agent and priority that are counted; a longer backlog is told as at least so many."""
+
+# The index `execution_due` has these in order, so nothing beyond the first ones is looked at.
+_WAITING_SQL: Final = """
+    SELECT COUNT(*), MIN(due_at) FROM (
+        SELECT due_at FROM executions_app_execution
+         WHERE status = 'pending' AND agent_id = %s AND priority = %s AND due_at <= %s
+         ORDER BY due_at LIMIT %s) AS waiting
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Due rows of an agent: how many, or at least how many, and since when the oldest is due."""
+
+    due: int
+    at_least: bool
+    oldest: datetime
+    age_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What waits, by agent, and how long 95 % of the runs at work now had been due before; None if none is."""
+
+    agents: Mapping[str, Waiting]
+    queue_age_p95_ms: float | None
+
+
+def look(now: datetime, *, agent_id: str | None = None) -> Live:
+    """Look at the queue of an agent, or at that of all."""
+    priorities = due.due_priorities(now)
+    wanted = {agent: found for agent, found in priorities.items() if agent_id in {None, agent}}
+    agents = {agent: _waiting(agent, found, now) for agent, found in sorted(wanted.items())}
+    return Live({agent: line for agent, line in agents.items() if line}, _queue_age(agent_id))
+
+
+def _waiting(agent: str, priorities: list[int], now: datetime) -> Waiting | None:
+    moment = connection.ops.adapt_datetimefield_value(now)
+    counts, firsts = [], []
+    with connection.cursor() as cursor:
+        for priority in priorities:
+            cursor.execute(_WAITING_SQL, [agent, priority, moment, MOST])
+            count, first = cursor.fetchone()
+            if count:  # else dispatch has taken it since
+                counts.append(count)
+                firsts.append(_moment(first))
+    if not counts:
+        return None
+    oldest = min(firsts)
+    return Waiting(sum(counts), max(counts) == MOST, oldest, (now - oldest).total_seconds() * 1000)
+
+
+def _queue_age(agent_id: str | None) -> float | None:
+    # `worker` says what is true of each such row, so that SQLite takes the index of the few that are at work.
+    running = Execution.objects.filter(status=Status.RUNNING, worker__gt="")
+    if agent_id is not None:
+        running = running.filter(agent_id=agent_id)
+    moments = running.values_list("due_at", "started_at")
+    ages = sorted(
+        max(0.0, (started - due_at).total_seconds() * 1000) for due_at, started in moments if started
+    )
+    return ages[math.ceil(0.95 * len(ages)) - 1] if ages else None
+
+
+def _moment(found: datetime | str) -> datetime:
+    """SQLite keeps UTC as text and without saying so; PostgreSQL gives a moment."""
+    return datetime.fromisoformat(found).replace(tzinfo=UTC) if isinstance(found, str) else found

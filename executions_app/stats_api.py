@@ -1,0 +1,43 @@
+"""The HTTP API of statistics."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents_app.errors import SpecInvalid, SpecProblem
+from executions_app import live, stats
+from executions_app.api_permissions import MayView
+from executions_app.models import HourTally
+from executions_app.stats import By, SpanInvalid
+from executions_app.stats_wire import live_json, stats_json
+
+
+class StatsView(APIView):
+    """How many runs ended how, how quick they were, what they cost, and what waits now."""
+
+    permission_classes = (MayView,)
+    queryset = HourTally.objects.all()
+
+    def get(self, request: Request) -> Response:
+        """Add up since `since` (24h), for one `agent_id` or all, told apart `by` agent or hour."""
+        query, now = request.query_params, datetime.now(UTC)
+        by = _by(query.get("by", By.AGENT.value))
+        try:
+            since = stats.since_of(query.get("since", stats.USUAL), now=now)
+        except SpanInvalid as error:
+            raise SpecInvalid(errors=[SpecProblem("since", str(error))], place="query") from None
+        agent_id = query.get("agent_id") or None
+        found = stats.gather(since=since, agent_id=agent_id, by=by)
+        return Response({**stats_json(found, by=by), "live": live_json(live.look(now, agent_id=agent_id))})
+
+
+def _by(text: str) -> By:
+    try:
+        return By(text)
+    except ValueError:
+        message = f"must be one of: {', '.join(By)}"
+        raise SpecInvalid(errors=[SpecProblem("by", message)], place="query") from None

@@ -1,0 +1,74 @@
+"""The JSON form of statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from executions_app.cost import usd
+from executions_app.histogram import quantile
+from executions_app.live import Live
+from executions_app.stats import By, Stats
+from executions_app.tally import Tally
+
+QUANTILES: Final = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+
+def stats_json(stats: Stats, *, by: By) -> dict[str, Any]:
+    """Return all sums; the parts are under `agents` or `hours`, each with its name."""
+    parts = [{by.value: name, **tally_json(tally)} for name, tally in stats.parts.items()]
+    return {
+        "since": stats.since,
+        "counted_until": stats.counted_until,
+        "total": tally_json(stats.total),
+        f"{by.value}s": parts,
+    }
+
+
+def tally_json(tally: Tally) -> dict[str, Any]:
+    """Return sums with their quantiles. Durations are in milliseconds; what is not known is null."""
+    completed = tally.ends["completed"]
+    return {
+        "runs": tally.ends.total(),
+        "completed": completed,
+        "skipped": tally.ends["skipped"],
+        "failed": tally.ends["failed"],
+        "latency_ms": quantiles(tally.latency),
+        "running_ms": quantiles(tally.running),
+        "queue_age_ms": quantiles(tally.waiting),
+        "within_slo": tally.within_slo / completed if completed else None,
+        "failures": _ranked(tally.failures),
+        "skips": _ranked(tally.skips),
+        "model_calls": tally.model_calls,
+        "tokens": tally.tokens,
+        "cost_usd": usd(tally.cost_nanousd),
+        "unpriced_calls": tally.unpriced_calls,
+    }
+
+
+def live_json(live: Live) -> dict[str, Any]:
+    """Return how it stands at this moment. Ages are in milliseconds; `due` that is `at_least` was not counted on."""
+    return {
+        "queue_age_p95_ms": live.queue_age_p95_ms,
+        "agents": [
+            {
+                "agent": agent,
+                "due": line.due,
+                "at_least": line.at_least,
+                "oldest_due_at": line.oldest,
+                "oldest_due_ms": line.age_ms,
+            }
+            for agent, line in live.agents.items()
+        ],
+    }
+
+
+def quantiles(histogram: Mapping[int, int]) -> dict[str, float | None]:
+    """Return the usual quantiles of a histogram, in milliseconds, estimated."""
+    found = {name: quantile(histogram, share) for name, share in QUANTILES.items()}
+    return {name: None if value is None else round(value, 1) for name, value in found.items()}
+
+
+def _ranked(codes: Mapping[str, int]) -> list[dict[str, Any]]:
+    ranked = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [{"reason": code, "runs": runs} for code, runs in ranked]

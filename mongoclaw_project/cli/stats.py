@@ -1,0 +1,120 @@
+"""`mongoclaw stats`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+
+from executions_app import live
+from executions_app import stats as reading
+from executions_app.cost import cost_text
+from executions_app.live import Live
+from executions_app.stats import By, Stats
+from executions_app.stats_wire import live_json, quantiles, stats_json
+from executions_app.tally import Tally
+from mongoclaw_project.cli.moment import lasting
+from mongoclaw_project.cli.output import show, table
+from mongoclaw_project.cli.sql import SqlCommand
+
+REASON: Final = "reason"
+HEADERS: Final = ("Runs", "Done", "Skipped", "Failed", "p50", "p95", "p99", "In time", "Waited p95", "Calls")
+SPENT: Final = ("Tokens", "Cost")
+OLDEST_SHOWN: Final = 5
+
+
+@click.command("stats", cls=SqlCommand)
+@click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
+@click.option(
+    "--since",
+    default=reading.USUAL,
+    show_default=True,
+    metavar="TIME",
+    help=f"How far back, in whole hours: {reading.FORMS}.",
+)
+@click.option(
+    "--by",
+    type=click.Choice([*(by.value for by in By), REASON]),
+    default=By.AGENT.value,
+    show_default=True,
+    help="A line for each agent, hour (UTC), or reason of those that failed or were skipped.",
+)
+def stats(agent_id: str | None, since: str, by: str) -> None:
+    """Show how many runs ended how, how quick they were, and what they cost.
+
+    Latencies are those of completed runs, from the event on record to the end; "in time" is the share of them within
+    MONGOCLAW_WORKER__LATENCY_SLO_MS. "Waited" is from due to claimed. Percentiles are estimates.
+    """
+    now = datetime.now(UTC)
+    kind = By.HOUR if by == By.HOUR else By.AGENT
+    found = reading.gather(since=reading.since_of(since, now=now), agent_id=agent_id, by=kind)
+    waiting = live.look(now, agent_id=agent_id)
+    lines = _reasons(found.total) if by == REASON else _parts(found, kind)
+    text = "\n".join([*lines, "", *_standing(found, waiting, now)])
+    show({**stats_json(found, by=kind), "live": live_json(waiting)}, text=text)
+
+
+def _parts(found: Stats, by: By) -> Iterator[str]:
+    if not found.parts:
+        yield f"No runs have ended since {found.since:%Y-%m-%d %H:%M} UTC."
+        return
+    rows = [(name, *_row(tally)) for name, tally in found.parts.items()]
+    if len(rows) > 1:
+        rows.append(("all", *_row(found.total)))
+    yield table((by.value.capitalize(), *HEADERS, *SPENT), rows, elastic=(0,))
+
+
+def _row(tally: Tally) -> tuple[object, ...]:
+    done = tally.ends["completed"]
+    latency, waited = quantiles(tally.latency), quantiles(tally.waiting)
+    return (
+        f"{tally.ends.total():,}",
+        f"{done:,}",
+        f"{tally.ends['skipped']:,}",
+        f"{tally.ends['failed']:,}",
+        *(_lasting(latency[name]) for name in ("p50", "p95", "p99")),
+        f"{tally.within_slo / done:.1%}" if done else None,
+        _lasting(waited["p95"]),
+        f"{tally.model_calls:,}",
+        f"{tally.tokens:,}",
+        _spent(tally),
+    )
+
+
+def _spent(tally: Tally) -> str | None:
+    """What the calls cost; those whose price nobody knows are told, and are no zeros."""
+    if not tally.model_calls:
+        return None
+    if tally.unpriced_calls == tally.model_calls:
+        return "unknown"
+    unknown = f" + {tally.unpriced_calls:,} unknown" if tally.unpriced_calls else ""
+    return cost_text(tally.cost_nanousd) + unknown
+
+
+def _reasons(tally: Tally) -> Iterator[str]:
+    rows = [*_ranked("failed", tally.failures), *_ranked("skipped", tally.skips)]
+    yield table(("Reason", "End", "Runs"), rows) if rows else "No run has failed or was skipped."
+
+
+def _ranked(end: str, codes: Mapping[str, int]) -> list[tuple[object, ...]]:
+    ranked = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(code, end, f"{runs:,}") for code, runs in ranked]
+
+
+def _standing(found: Stats, waiting: Live, now: datetime) -> Iterator[str]:
+    for agent, line in sorted(waiting.agents.items(), key=lambda pair: -pair[1].age_ms)[:OLDEST_SHOWN]:
+        least = "at least " if line.at_least else ""
+        yield f"Waiting    {agent}: {least}{line.due:,} due, the oldest for {_lasting(line.age_ms)}"
+    if waiting.queue_age_p95_ms is not None:
+        yield f"At work    95 % of the runs at work had been due for {_lasting(waiting.queue_age_p95_ms)} or less"
+    if found.counted_until is None:
+        yield "Counted    nothing yet: a watcher with the role `dispatch` counts"
+    else:
+        ago = lasting((now - found.counted_until).total_seconds())
+        yield f"Counted    the last run that is counted ended {ago} ago"
+
+
+def _lasting(milliseconds: float | None) -> str | None:
+    return None if milliseconds is None else lasting(milliseconds / 1000)
