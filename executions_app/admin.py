@@ -13,8 +13,8 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from executions_app import queries, transitions
-from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFilter, StatusFilter
+from executions_app import listing, queries, transitions
+from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFilter, StatusFilter, chosen
 from executions_app.backfill_admin import BackfillAdmin
 from executions_app.cost import cost_text
 from executions_app.gap_admin import StreamGapAdmin
@@ -63,7 +63,16 @@ class ExecutionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Execution]:
         """Bring along what the list shows, and leave long texts behind."""
-        return queries.listed(super().get_queryset(request))
+        return listing.narrowed(queries.listed(super().get_queryset(request)), chosen(request))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Say where a filter was not followed to the end of the ledger."""
+        if chosen(request).has_limits and listing.is_longer_than_reach():
+            told = f"These are among the newest {listing.REACH:,} executions only."
+            self.message_user(request, told, messages.INFO)
+        return super().changelist_view(request, extra_context)
 
     def get_search_results(
         self,

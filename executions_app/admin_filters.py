@@ -13,13 +13,12 @@ from django.http import HttpRequest
 from agents_app.models import Agent
 from agents_app.spec import Operation
 from executions_app import queries
+from executions_app.listing import Wanted
 from executions_app.states import Status
 
 
 class _FieldFilter(ABC, admin.SimpleListFilter):
-    """Filters by equality with one column."""
-
-    column: str
+    """Filters by equality with one column; `chosen` says what all of them are set to."""
 
     @abstractmethod
     def choices_known(self) -> Iterable[str]:
@@ -34,15 +33,15 @@ class _FieldFilter(ABC, admin.SimpleListFilter):
         return [(value, value) for value in known]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Keep the rows with the chosen value."""
-        return queryset.filter(**{self.column: self.value()}) if self.value() else queryset
+        """Keep all: the list has been narrowed by everything that is chosen together (`executions_app.listing`)."""
+        return queryset
 
 
 class StatusFilter(_FieldFilter):
     """By status."""
 
     title = "status"
-    parameter_name = column = "status"
+    parameter_name = "status"
 
     def choices_known(self) -> Iterable[str]:
         """All statuses."""
@@ -54,7 +53,6 @@ class AgentFilter(_FieldFilter):
 
     title = "agent"
     parameter_name = "agent"
-    column = "agent_id"
 
     def choices_known(self) -> Iterable[str]:
         """All agents, by id."""
@@ -65,7 +63,7 @@ class ReasonFilter(_FieldFilter):
     """By reason."""
 
     title = "reason"
-    parameter_name = column = "reason"
+    parameter_name = "reason"
 
     def choices_known(self) -> Iterable[str]:
         """The reasons of the newest rows."""
@@ -76,8 +74,19 @@ class OperationFilter(_FieldFilter):
     """By what happened to the document."""
 
     title = "operation"
-    parameter_name = column = "operation"
+    parameter_name = "operation"
 
     def choices_known(self) -> Iterable[str]:
         """All operations."""
         return [str(operation) for operation in Operation]
+
+
+def chosen(request: HttpRequest) -> Wanted:
+    """What the filters of the list are set to."""
+    values = request.GET
+    return Wanted(
+        agent_id=values.get(AgentFilter.parameter_name),
+        status=values.get(StatusFilter.parameter_name),
+        reason=values.get(ReasonFilter.parameter_name),
+        operation=values.get(OperationFilter.parameter_name),
+    )

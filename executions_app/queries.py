@@ -14,6 +14,7 @@ from agents_app import registry
 from agents_app.errors import Decision, MongoClawError
 from agents_app.models import AgentVersion
 from executions_app.identity import subject_of
+from executions_app.listing import Wanted, narrowed, within_reach
 from executions_app.models import Attempt, Execution
 from executions_app.states import Slot, Status
 from executions_app.timeline import Step, timeline
@@ -50,9 +51,10 @@ def newest(
     *, agent_id: str | None = None, status: str | None = None, reason: str | None = None, limit: int
 ) -> list[Execution]:
     """List executions, newest first, with their agents, and without the long texts."""
-    wanted = {"agent_id": agent_id, "status": status, "reason": reason}
-    rows = listed(Execution.objects.all()).filter(**{name: value for name, value in wanted.items() if value})
-    return list(rows.order_by("-created_at", "-sequence")[:limit])
+    wanted = Wanted(agent_id=agent_id, status=status, reason=reason)
+    return list(
+        narrowed(listed(Execution.objects.all()), wanted).order_by("-created_at", "-sequence")[:limit]
+    )
 
 
 def listed(rows: QuerySet[Execution]) -> QuerySet[Execution]:
@@ -98,7 +100,7 @@ def search(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
     1. An execution's id.
     2. A document's `_id`, as people write it. Rows are found by the hash of agent and document, which is
        indexed; the text itself cannot be, because an `_id` may be longer than an index entry.
-    3. Failing both, the beginning of a document's `_id`; this one reads the table.
+    3. Failing both, the beginning of a document's `_id`, among the newest rows: no index has it.
     """
     by_id = rows.filter(id=text.lower())
     if by_id.exists():
@@ -106,7 +108,7 @@ def search(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
     by_document = rows.filter(subject__in=list(_subjects(text)))
     if by_document.exists():
         return by_document
-    return rows.filter(document_id__startswith=text)
+    return within_reach(rows).filter(document_id__startswith=text)
 
 
 def recent_reasons() -> list[str]:

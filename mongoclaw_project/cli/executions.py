@@ -9,6 +9,7 @@ import click
 
 from executions_app import queries
 from executions_app.cost import cost_text
+from executions_app.listing import REACH, Wanted, is_longer_than_reach
 from executions_app.models import Attempt, Execution
 from executions_app.queries import Trace
 from executions_app.states import Status
@@ -46,6 +47,8 @@ def list_(agent_id: str | None, status: str | None, reason: str | None, limit: i
     show({"executions": [execution_json(execution) for execution in found], "limit": limit}, text=text)
     if len(found) == limit:
         note(f"There may be more than these {limit}: --limit shows them.")
+    elif Wanted(agent_id=agent_id, status=status, reason=reason).has_limits and is_longer_than_reach():
+        note(f"Only the newest {REACH:,} executions were looked at.")
 
 
 @executions.command("show")

@@ -1,0 +1,136 @@
+"""What operators see of runs that ended, and of those that wait."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from agents_app.errors import AgentNotFound
+from executions_app import counting, ledger, live, stats, transitions
+from executions_app.models import Execution
+from executions_app.states import Reason, Status
+from executions_app.stats import By, SpanInvalid
+from executions_app.stats_wire import tally_json
+from executions_app.transitions import Settlement
+from tests.integration.executions_app.conftest import NOW, MakeEvent
+
+ROOM = {"triage": 10_000}
+WRITTEN = Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
+FAILED = Settlement(status=Status.FAILED, reason="provider_auth", error_type="provider_auth")
+URL = "/api/v1/stats"
+
+
+def ran(make_event: MakeEvent, key: object, end: Settlement, *, now: datetime, took: float) -> None:
+    (id_,) = ledger.record([make_event(key)], room=ROOM, now=now)
+    run = transitions.claim(id_, worker="w1", now=now)
+    assert run is not None
+    transitions.settle(run, end, now=now + timedelta(seconds=took))
+
+
+def count(now: datetime) -> None:
+    while counting.step(slo_ms=3_000, now=now).more:
+        continue
+
+
+def test_hours_and_agents_add_up_to_the_same_percentiles(make_event: MakeEvent) -> None:
+    for number in range(100):
+        hour = timedelta(hours=number % 3)
+        ran(make_event, number, WRITTEN, now=NOW + hour, took=1 if number < 90 else 30)
+    ran(make_event, "broken", FAILED, now=NOW, took=1)
+    count(NOW + timedelta(hours=4))
+
+    by_hour = stats.gather(since=NOW, by=By.HOUR)
+    total = tally_json(by_hour.total)
+
+    assert list(by_hour.parts) == [f"2026-11-20T{hour}:00Z" for hour in (12, 13, 14)]
+    assert (total["runs"], total["completed"], total["failed"]) == (101, 100, 1)
+    assert total["latency_ms"]["p50"] == pytest.approx(1_000, rel=0.42)
+    assert total["latency_ms"]["p95"] == pytest.approx(30_000, rel=0.42)
+    assert total["within_slo"] == 0.9
+    assert total["failures"] == [{"reason": "provider_auth", "runs": 1}]
+    assert tally_json(stats.gather(since=NOW).parts["triage"]) == total
+    assert stats.gather(since=NOW + timedelta(hours=2)).total.ends.total() == 33
+
+
+def test_an_agent_that_never_was_is_an_error_and_no_empty_list(make_event: MakeEvent) -> None:
+    with pytest.raises(AgentNotFound):
+        stats.gather(since=NOW, agent_id="triaeg")
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"), [("24h", 24), ("90m", 2), ("7d", 168), ("2026-11-20T11:30:00Z", 1), ("2026-11-20", 12)]
+)
+def test_a_span_begins_with_the_hour_in_which_it_lies(text: str, hours: int) -> None:
+    assert stats.since_of(text, now=NOW) == NOW - timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "24", "9999d", "2027-01-01", "-3h", "999999d"])
+def test_what_is_no_span_is_refused_in_words(text: str) -> None:
+    with pytest.raises(SpanInvalid):
+        stats.since_of(text, now=NOW)
+
+
+def test_the_queue_is_seen_as_it_stands(make_event: MakeEvent) -> None:
+    ledger.record([make_event("old")], room={}, now=NOW - timedelta(seconds=90))
+    ledger.record([make_event("newer", priority=5)], room={}, now=NOW)
+    ledger.record([make_event("not due")], room={}, now=NOW)
+    Execution.objects.filter(document_id="not due").update(due_at=NOW + timedelta(hours=1))
+    (id_,) = ledger.record([make_event("at work")], room=ROOM, now=NOW - timedelta(seconds=40))
+    transitions.claim(id_, worker="w1", now=NOW)
+
+    seen = live.look(NOW)
+
+    waiting = seen.agents["triage"]
+    assert (waiting.due, waiting.at_least, waiting.age_ms) == (2, False, 90_000)
+    assert waiting.oldest == NOW - timedelta(seconds=90)
+    assert seen.queue_age_p95_ms == 40_000
+    assert live.look(NOW, agent_id="other") == live.Live({}, None)
+
+
+def test_a_long_backlog_is_not_counted_to_its_end(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST", 3)
+    ledger.record([make_event(number) for number in range(9)], room={}, now=NOW)
+
+    waiting = live.look(NOW).agents["triage"]
+
+    assert (waiting.due, waiting.at_least) == (3, True)
+
+
+def client_of(*permissions: str) -> Client:
+    made = User.objects.create(username="alice")
+    made.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(made)
+    return client
+
+
+def test_the_api_gives_the_figures_to_those_who_may_see_them(make_event: MakeEvent) -> None:
+    now = datetime.now(UTC)
+    ran(make_event, "one", WRITTEN, now=now - timedelta(minutes=5), took=2)
+    count(now)
+    api = client_of("view_hourtally")
+
+    found: Any = api.get(URL, {"since": "2h", "by": "hour"}).json()
+
+    assert found["total"]["completed"] == 1
+    assert [hour["completed"] for hour in found["hours"]] == [1]
+    assert found["live"] == {"queue_age_p95_ms": None, "agents": []}
+    assert api.get(URL).json()["agents"][0]["agent"] == "triage"
+
+
+def test_the_api_names_the_parameter_that_is_wrong(make_event: MakeEvent) -> None:
+    api = client_of("view_hourtally")
+
+    assert "since" in api.get(URL, {"since": "yesterday"}).content.decode()
+    assert "must be one of: agent, hour" in api.get(URL, {"by": "week"}).content.decode()
+    assert api.get(URL, {"agent_id": "nobody"}).status_code == 404
+
+
+def test_the_api_refuses_who_has_no_permission(make_event: MakeEvent) -> None:
+    assert client_of().get(URL).status_code == 403

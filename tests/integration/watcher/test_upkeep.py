@@ -1,0 +1,189 @@
+"""The leader counts and deletes in turns, and lets live work go first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import Timestamp
+from prometheus_client import REGISTRY
+
+from agents_app.models import Agent
+from agents_app.publish import publish
+from agents_app.spec import parse_spec
+from executions_app import fence, ledger, transitions
+from executions_app.fence import Fenced, Term
+from executions_app.models import Execution, HourTally
+from executions_app.retention import Keeping
+from executions_app.states import Status
+from watcher.observing import fleet
+from watcher.upkeep import PATIENCE_SECONDS, Upkeep
+
+TERM = Term("upkeep", 1)
+WRITTEN = transitions.Settlement(status=Status.COMPLETED, reason="written", written=True)
+FAILED = transitions.Settlement(status=Status.FAILED, reason="provider_auth")
+Ended = Callable[..., None]
+
+
+class Clock:
+    """Time that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+        self.seconds = 1_000.0
+
+    def go(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.seconds += seconds
+
+
+@pytest.fixture
+def agent(transactional_db: None) -> Agent:
+    spec = {
+        "id": "support",
+        "name": "Support",
+        "watch": {"database": "shop", "collection": "tickets"},
+        "ai": {"provider": "sandbox", "model": "sandbox-1", "prompt": "Sort: {{ document.text }}"},
+        "write": {"target_field": "ai"},
+    }
+    return publish(parse_spec(spec), by="tests", now=datetime.now(UTC)).agent
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def upkeep(agent: Agent, clock: Clock) -> Iterator[Upkeep]:
+    fence.begin(TERM)
+    made = Upkeep(
+        keeping=Keeping(executions=timedelta(days=30)),
+        slo_ms=3_000,
+        now=lambda: clock.now,
+        monotonic=lambda: clock.seconds,
+    )
+    yield made
+    fleet.forget()
+
+
+def record(agent: Agent, key: str, now: datetime, room: int = 9) -> list[str]:
+    assert agent.current_version_id is not None
+    event = ledger.NewExecution(
+        agent_id=agent.pk,
+        version_id=agent.current_version_id,
+        token=f"82{key}",
+        database="shop",
+        collection="tickets",
+        key=key,
+        operation="insert",
+        cascade=False,
+        event_time=Timestamp(int(now.timestamp()), 1),
+        sequence=time.monotonic_ns(),
+        priority=0,
+        coalesce=True,
+    )
+    return list(ledger.record([event], room={agent.pk: room}, now=now))
+
+
+def end(
+    agent: Agent, key: str, now: datetime, settlement: transitions.Settlement = WRITTEN, took: float = 1
+) -> None:
+    (id_,) = record(agent, key, now)
+    run = transitions.claim(id_, worker="w", now=now)
+    assert run is not None
+    transitions.settle(run, settlement, now=now + timedelta(seconds=took))
+
+
+def steps(upkeep: Upkeep, clock: Clock, number: int = 12, term: Term = TERM) -> None:
+    for _ in range(number):
+        clock.go(upkeep.step(term))
+
+
+def sample(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, labels)
+
+
+def test_what_has_ended_is_counted_and_shown_to_prometheus(
+    agent: Agent, upkeep: Upkeep, clock: Clock
+) -> None:
+    before = sample("mongoclaw_runs_total", agent="support", end="completed") or 0.0
+    failures = sample("mongoclaw_failed_runs_total", agent="support", reason="provider_auth") or 0.0
+    end(agent, "one", clock.now)
+    end(agent, "two", clock.now, FAILED)
+    clock.go(60)
+    record(agent, "waits", clock.now - timedelta(seconds=30), room=0)
+
+    steps(upkeep, clock)
+
+    assert HourTally.objects.get().completed == 1
+    assert sample("mongoclaw_runs_total", agent="support", end="completed") == before + 1
+    assert sample("mongoclaw_failed_runs_total", agent="support", reason="provider_auth") == failures + 1
+    assert sample("mongoclaw_due_runs", agent="support") == 1
+    assert (sample("mongoclaw_oldest_due_seconds", agent="support") or 0) >= 30
+
+
+def test_history_that_is_counted_for_the_first_time_is_no_burst(
+    agent: Agent, upkeep: Upkeep, clock: Clock
+) -> None:
+    before = sample("mongoclaw_runs_total", agent="support", end="completed")
+    end(agent, "one", clock.now - timedelta(days=3))
+
+    steps(upkeep, clock)
+
+    assert HourTally.objects.get().completed == 1
+    assert sample("mongoclaw_runs_total", agent="support", end="completed") == before
+
+
+def test_who_leads_no_more_shows_no_queue(agent: Agent, upkeep: Upkeep, clock: Clock) -> None:
+    record(agent, "waits", clock.now, room=0)
+    steps(upkeep, clock, 1)
+    assert sample("mongoclaw_due_runs", agent="support") == 1
+
+    upkeep.stop()
+
+    assert sample("mongoclaw_due_runs", agent="support") is None
+
+
+def test_old_runs_go_once_they_are_counted(agent: Agent, upkeep: Upkeep, clock: Clock) -> None:
+    end(agent, "old", clock.now - timedelta(days=31))
+
+    steps(upkeep, clock)
+
+    assert not Execution.objects.exists()
+    assert HourTally.objects.get().completed == 1
+
+
+def test_deleting_waits_for_live_work_and_yet_goes_on(agent: Agent, upkeep: Upkeep, clock: Clock) -> None:
+    steps(upkeep, clock, 3)
+    upkeep._swept_at = clock.seconds  # a step of a long sweep has just ended
+    end(agent, "old", clock.now - timedelta(days=31))
+    record(agent, "waits", clock.now - timedelta(seconds=5), room=0)
+
+    until = clock.seconds + PATIENCE_SECONDS - 6
+    while clock.seconds < until:
+        clock.go(upkeep.step(TERM))
+    waited = Execution.objects.filter(document_id="old").exists()
+    steps(upkeep, clock, 8)
+
+    assert waited
+    assert not Execution.objects.filter(document_id="old").exists()
+
+
+def test_a_leader_of_an_earlier_term_changes_nothing(agent: Agent, upkeep: Upkeep, clock: Clock) -> None:
+    end(agent, "old", clock.now - timedelta(days=31))
+    fence.begin(Term("upkeep", 2))
+
+    with pytest.raises(Fenced):
+        steps(upkeep, clock)
+
+    assert Execution.objects.exists()
+    assert not HourTally.objects.exists()
+
+
+def test_a_pause_is_never_so_long_that_the_task_looks_dead(
+    agent: Agent, upkeep: Upkeep, clock: Clock
+) -> None:
+    assert max(upkeep.step(TERM) for _ in range(5)) <= 5
