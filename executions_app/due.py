@@ -19,6 +19,9 @@ from executions_app.states import UNSTARTED, Slot, Status
 LOW_SHARE: Final = 4
 """Rows of negative priority (backfills) may take one in so many places of an agent's window, and at least one."""
 
+LOWEST_PRIORITY: Final = -32_768
+"""No row is below it."""
+
 # Goes from each agent's each priority to the next, and looks at the row that is due first. Every step is one look
 # into the index `execution_due`, however many rows wait.
 _HEADS_SQL: Final = """

@@ -93,10 +93,16 @@ class Dispatch:
         silent.exclude(id__in=beats).delete()
 
     def _end_unwanted(self, term: Term | None) -> None:
+        """End what waits for agents that are archived, so many rows at a time."""
         archived = list(Agent.objects.filter(archived_at__isnull=False).values_list("id", flat=True))
-        unwanted = Execution.objects.filter(status=Status.PENDING, agent_id__in=archived)
-        if archived and unwanted.exists():
-            transitions.abandon(unwanted, Reason.AGENT_NOT_FOUND, now=self.now(), term=term)
+        # Every priority is one; said, SQLite takes the index of what waits and not the one of all that ever was.
+        waiting = Execution.objects.filter(
+            status=Status.PENDING, agent_id__in=archived, priority__gte=due.LOWEST_PRIORITY
+        )
+        unwanted = list(waiting.values_list("id", flat=True)[:LOST_LIMIT]) if archived else []
+        if unwanted:
+            rows = Execution.objects.filter(id__in=unwanted)
+            transitions.abandon(rows, Reason.AGENT_NOT_FOUND, now=self.now(), term=term)
 
     def _withdraw_lost(self, term: Term | None) -> None:
         """Give up messages that cannot be in the broker any more.

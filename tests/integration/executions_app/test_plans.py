@@ -1,0 +1,183 @@
+"""No question of the ledger reads all of it: each is answered from an index, whatever its length. Plans, not times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from executions_app import counting, due, ledger, listing, live, queries, retention, transitions
+from executions_app.backfill_transitions import clear
+from executions_app.listing import Wanted
+from executions_app.models import Backfill, Execution, TallyCursor
+from executions_app.paginator import NearPaginator
+from executions_app.retention import START, Keeping
+from executions_app.states import Status
+from tests.integration.executions_app.conftest import NOW, MakeEvent
+from watcher.sending import dispatch
+
+LEDGER = "executions_app_execution"
+NEWEST = {"execution_newest", "execution_failed_newest"}
+"""Indexes that give a list in its order, and that are followed only until the list is full."""
+
+QUESTION = re.compile(r"\s*(SELECT|WITH|UPDATE|DELETE)\b", re.IGNORECASE)
+TABLE_SCAN = re.compile(rf"(SCAN {LEDGER}$)|(Seq Scan on {LEDGER})")
+# A covering one looks at no row: it is the look for how far back a list goes.
+INDEX_WALK = re.compile(rf"SCAN {LEDGER} USING INDEX (\w+)")
+
+Ask = Callable[[], object]
+
+
+@pytest.fixture(autouse=True)
+def _few_rows_are_enough_to_plan(make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Rows in several states, beyond the reach of lists; PostgreSQL scans nothing that it need not scan."""
+    monkeypatch.setattr(listing, "REACH", 4)
+    ids = ledger.record([make_event(number) for number in range(20)], room={"triage": 15}, now=NOW)
+    ends = ((Status.COMPLETED, "written"), (Status.FAILED, "provider_auth"))
+    for number, id_ in enumerate(ids[:12]):
+        run = transitions.claim(id_, worker="w1", now=NOW)
+        assert run is not None
+        if number < 11:
+            status, reason = ends[number % 2]
+            end = transitions.Settlement(status=status, reason=reason)
+            transitions.settle(run, end, now=NOW + timedelta(seconds=number))
+    while counting.step(slo_ms=1, now=NOW + timedelta(hours=1)).more:
+        continue
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {LEDGER}")
+            cursor.execute("SET enable_seqscan = off")
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("RESET enable_seqscan")
+        return
+    yield
+
+
+def plans(ask: Ask) -> Iterator[str]:
+    """Give each line of the plans of all statements that a question takes; what it writes is undone."""
+    with CaptureQueriesContext(connection) as captured, suppress(Undone), transaction.atomic():
+        ask()
+        raise Undone
+    how = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+    with connection.cursor() as cursor:
+        for statement in (query["sql"] for query in captured if QUESTION.match(query["sql"])):
+            cursor.execute(f"{how} {statement}".replace("%", "%%"), ())
+            yield from (str(row[-1]) for row in cursor.fetchall())
+
+
+class Undone(Exception):
+    """The end of a question that wrote something."""
+
+
+def lists() -> Iterator[tuple[str, Ask]]:
+    reasons, statuses = (None, "provider_auth"), (None, *Status)
+    for agent_id in (None, "triage"):
+        for status in statuses:
+            for reason in reasons:
+                wanted = Wanted(agent_id=agent_id, status=status, reason=reason)
+                yield f"list {' '.join(wanted.columns.values()) or 'all'}", lambda wanted=wanted: page(wanted)
+    yield "list by operation", lambda: page(Wanted(operation="delete"))
+
+
+def page(wanted: Wanted) -> None:
+    """As the admin does it, with its count, and as the command does it."""
+    rows = listing.narrowed(queries.listed(Execution.objects.all()), wanted).order_by("-created_at", "-id")
+    assert NearPaginator(rows, 50).count >= 0
+    list(rows[:50])
+    if wanted.operation is None:
+        queries.newest(agent_id=wanted.agent_id, status=wanted.status, reason=wanted.reason, limit=20)
+
+
+def lead(agent_id: str = "triage") -> None:
+    """What dispatch asks again and again."""
+    priorities = due.due_priorities(NOW)
+    for agent, room in due.rooms(priorities, 100).items():
+        due.first_rows(agent, priorities[agent], room, NOW)
+    dispatch._beats_of_holders()
+    live.look(NOW)
+
+
+def end_unwanted() -> None:
+    from agents_app.models import Agent
+
+    Agent.objects.update(archived_at=NOW)
+    made = object.__new__(dispatch.Dispatch)
+    made.now = lambda: NOW
+    made._end_unwanted(None)
+
+
+def life() -> None:
+    """From the broker's window to the end, and a dead letter back."""
+    id_ = Execution.objects.filter(status=Status.PENDING).values_list("id", flat=True)[0]
+    transitions.enqueue([id_], now=NOW)
+    run = transitions.claim(id_, worker="w1", now=NOW)
+    assert run is not None
+    transitions.postpone(run, transitions.Postponement(reason="rate_limited", due_at=NOW), now=NOW)
+    transitions.enqueue([id_], now=NOW)
+    run = transitions.claim(id_, worker="w1", now=NOW)
+    assert run is not None
+    transitions.settle(run, transitions.Settlement(status=Status.FAILED, reason="x"), now=NOW)
+    transitions.requeue([id_], now=NOW)
+    transitions.reclaim(["w9"], now=NOW)
+
+
+def count_and_sweep() -> None:
+    now = NOW + timedelta(days=40)
+    TallyCursor.objects.update(counted_time=NOW, counted_id="")
+    counting.step(slo_ms=1, now=now)
+    retention.step(
+        START,
+        Keeping(executions=timedelta(days=30), texts=timedelta(days=7), dead_letters=timedelta(days=30)),
+        now=now,
+    )
+
+
+QUESTIONS: dict[str, Ask] = {
+    **dict(lists()),
+    "the newest reasons": queries.recent_reasons,
+    "a search by id": lambda: list(queries.search(Execution.objects.all(), "ab" * 16)[:5]),
+    "a search by the beginning of a document's _id": lambda: list(
+        queries.search(queries.listed(Execution.objects.order_by("-created_at")), "12")[:5]
+    ),
+    "dispatch": lead,
+    "what waits for archived agents": end_unwanted,
+    "a run's life": life,
+    "counting and deleting": count_and_sweep,
+    "clearing a backfill": lambda: clear(Backfill(id="b", agent_id="triage"), now=NOW),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_is_answered_from_an_index(name: str) -> None:
+    lines = list(plans(QUESTIONS[name]))
+
+    assert any(LEDGER in line for line in lines)
+    assert [line for line in lines if TABLE_SCAN.search(line)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in QUESTIONS if name not in {"list all", "list failed"}])
+def test_no_list_is_filled_by_a_walk_through_all_there_ever_was(name: str) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL chooses by its statistics; with few rows its choice says nothing")
+
+    walks = {found[1] for line in plans(QUESTIONS[name]) if (found := INDEX_WALK.search(line))}
+
+    assert walks & NEWEST - {"execution_failed_newest"} <= set(BOUNDED_WALKS.get(name, ()))
+
+
+BOUNDED_WALKS = {"the newest reasons": {"execution_newest"}}
+"""Those that end after so many rows by themselves."""
+
+
+def test_what_waits_is_found_without_the_history_of_its_agent() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL chooses by its statistics; with few rows its choice says nothing")
+    for name in ("list triage queued", "list triage running", "what waits for archived agents", "dispatch"):
+        history = [line for line in plans(QUESTIONS[name]) if "execution_agent_newest" in line]
+        assert history == [], name
