@@ -18,10 +18,11 @@ from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFil
 from executions_app.backfill_admin import BackfillAdmin
 from executions_app.cost import cost_text
 from executions_app.gap_admin import StreamGapAdmin
-from executions_app.models import Backfill, Execution, StreamGap, WorkerProcess
+from executions_app.models import Backfill, Execution, HourTally, StreamGap, WorkerProcess
 from executions_app.paginator import NearPaginator
 from executions_app.read_only_admin import ReadOnlyAdmin
 from executions_app.states import Status
+from executions_app.tally_admin import HourTallyAdmin
 from executions_app.timeline import reason_meaning
 
 SHOWN_ID = 8
@@ -31,6 +32,7 @@ MOST_AT_ONCE = 1_000
 
 
 admin.site.register(Backfill, BackfillAdmin)
+admin.site.register(HourTally, HourTallyAdmin)
 admin.site.register(StreamGap, StreamGapAdmin)
 
 

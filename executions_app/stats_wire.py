@@ -1,11 +1,11 @@
-"""The JSON form of statistics."""
+"""Statistics as people and programs read them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from executions_app.cost import usd
+from executions_app.cost import cost_text, usd
 from executions_app.histogram import quantile
 from executions_app.live import Live
 from executions_app.stats import By, Stats
@@ -69,6 +69,20 @@ def quantiles(histogram: Mapping[int, int]) -> dict[str, float | None]:
     return {name: None if value is None else round(value, 1) for name, value in found.items()}
 
 
+def spent(tally: Tally) -> str | None:
+    """Tell what calls cost; those whose price nobody knows are told, and are no zeros. None where there were none."""
+    if not tally.model_calls:
+        return None
+    if tally.unpriced_calls == tally.model_calls:
+        return "unknown"
+    unknown = f" + {tally.unpriced_calls:,} unknown" if tally.unpriced_calls else ""
+    return cost_text(tally.cost_nanousd) + unknown
+
+
+def ranked(codes: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Order codes by how many runs carry them, the commonest first."""
+    return sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
 def _ranked(codes: Mapping[str, int]) -> list[dict[str, Any]]:
-    ranked = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [{"reason": code, "runs": runs} for code, runs in ranked]
+    return [{"reason": code, "runs": runs} for code, runs in ranked(codes)]

@@ -18,7 +18,10 @@ itself, `process_…` and `python_…`.
 A stream is named as in `mongoclaw streams list`: the database, or `database#part/parts` where it is divided. The gauges
 of a stream exist at the watcher that leads it and nowhere else: they move with it.
 
-All times are those of the primary's clock. This host's clock has no part in them."""
+Runs, calls and what waits are those of the whole fleet, and are at the watcher that counts for it: sum them over all
+watchers, for another one may lead later. Counters begin at 0 with it. They are 10 to 40 seconds behind.
+
+The times of streams are those of the primary's clock. This host's clock has no part in them."""
 
 _ALERTS: Final = (
     (
@@ -36,6 +39,14 @@ _ALERTS: Final = (
     (
         "`increase(mongoclaw_stream_gaps_total[1h]) > 0`",
         "An agent has not seen something: `mongoclaw streams gaps list`.",
+    ),
+    (
+        "`max(mongoclaw_oldest_due_seconds) > 300`",
+        "Work waits: too few workers, or a limit holds it. `mongoclaw stats` says whose.",
+    ),
+    (
+        "`sum by (agent) (rate(mongoclaw_failed_runs_total[15m]))`, above what you are used to",
+        "`mongoclaw stats --since 1h --by reason` says why.",
     ),
     (
         "`/health/ready` is not 200",

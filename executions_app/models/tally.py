@@ -41,6 +41,8 @@ class HourTally(models.Model):
         """Read by hours; the permission to view it is the one for all statistics."""
 
         default_permissions = ("view",)
+        verbose_name = "hour's figures"
+        verbose_name_plural = "figures by hour"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["hour", "agent"], name="one_tally_per_hour_and_agent")
         ]

@@ -10,10 +10,9 @@ import click
 
 from executions_app import live
 from executions_app import stats as reading
-from executions_app.cost import cost_text
 from executions_app.live import Live
 from executions_app.stats import By, Stats
-from executions_app.stats_wire import live_json, quantiles, stats_json
+from executions_app.stats_wire import live_json, quantiles, ranked, spent, stats_json
 from executions_app.tally import Tally
 from mongoclaw_project.cli.moment import lasting
 from mongoclaw_project.cli.output import show, table
@@ -79,18 +78,8 @@ def _row(tally: Tally) -> tuple[object, ...]:
         _lasting(waited["p95"]),
         f"{tally.model_calls:,}",
         f"{tally.tokens:,}",
-        _spent(tally),
+        spent(tally),
     )
-
-
-def _spent(tally: Tally) -> str | None:
-    """What the calls cost; those whose price nobody knows are told, and are no zeros."""
-    if not tally.model_calls:
-        return None
-    if tally.unpriced_calls == tally.model_calls:
-        return "unknown"
-    unknown = f" + {tally.unpriced_calls:,} unknown" if tally.unpriced_calls else ""
-    return cost_text(tally.cost_nanousd) + unknown
 
 
 def _reasons(tally: Tally) -> Iterator[str]:
@@ -99,8 +88,7 @@ def _reasons(tally: Tally) -> Iterator[str]:
 
 
 def _ranked(end: str, codes: Mapping[str, int]) -> list[tuple[object, ...]]:
-    ranked = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [(code, end, f"{runs:,}") for code, runs in ranked]
+    return [(code, end, f"{runs:,}") for code, runs in ranked(codes)]
 
 
 def _standing(found: Stats, waiting: Live, now: datetime) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -81,8 +82,8 @@ def lists() -> Iterator[tuple[str, Ask]]:
         for status in statuses:
             for reason in reasons:
                 wanted = Wanted(agent_id=agent_id, status=status, reason=reason)
-                yield f"list {' '.join(wanted.columns.values()) or 'all'}", lambda wanted=wanted: page(wanted)
-    yield "list by operation", lambda: page(Wanted(operation="delete"))
+                yield f"list {' '.join(wanted.columns.values()) or 'all'}", partial(page, wanted)
+    yield "list by operation", partial(page, Wanted(operation="delete"))
 
 
 def page(wanted: Wanted) -> None:

@@ -134,3 +134,26 @@ def test_the_api_names_the_parameter_that_is_wrong(make_event: MakeEvent) -> Non
 
 def test_the_api_refuses_who_has_no_permission(make_event: MakeEvent) -> None:
     assert client_of().get(URL).status_code == 403
+
+
+def test_the_admin_shows_a_line_per_hour_and_agent_to_those_who_may_see_them(make_event: MakeEvent) -> None:
+    ran(make_event, "one", WRITTEN, now=NOW, took=2)
+    ran(make_event, "two", FAILED, now=NOW, took=2)
+    count(NOW + timedelta(hours=1))
+    admin = client_of("view_hourtally")
+    User.objects.update(is_staff=True)
+    page = "/admin/executions_app/hourtally/"
+
+    shown = admin.get(page, {"agent": "triage"}).content.decode()
+
+    assert "provider_auth: 1" in shown
+    assert "100.0%" in shown
+    assert "provider_auth: 1" not in admin.get(page, {"agent": "other"}).content.decode()
+    assert admin.get(f"{page}add/").status_code == 403
+
+
+def test_the_admin_refuses_the_figures_to_who_has_no_permission(make_event: MakeEvent) -> None:
+    admin = client_of("view_execution")
+    User.objects.update(is_staff=True)
+
+    assert admin.get("/admin/executions_app/hourtally/").status_code == 403

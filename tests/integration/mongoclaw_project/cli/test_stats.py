@@ -19,7 +19,7 @@ WRITTEN = transitions.Settlement(status=Status.COMPLETED, reason="written", writ
 
 
 @pytest.fixture
-def ended(run: Run, agent_file: Path) -> datetime:
+def ended(transactional_db: None, run: Run, agent_file: Path) -> datetime:
     """Two runs that ended two days ago, one of them with a call whose price nobody knows."""
     run("agents", "create", "-f", str(agent_file))
     agent = Agent.objects.get()
@@ -45,7 +45,7 @@ def ended(run: Run, agent_file: Path) -> datetime:
         assert claimed is not None
         transitions.settle(claimed, end, now=then + timedelta(seconds=1))
     Attempt.objects.create(
-        execution_id=claimed.id,
+        execution_id=Execution.objects.get(status=Status.FAILED).pk,
         claim=1,
         number=1,
         input_hash="h",
