@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from django.db import connection
 
 from executions_app import due
+from executions_app.due import Head
 from executions_app.models import Execution
 from executions_app.states import Status
 
@@ -19,10 +20,10 @@ MOST: Final = 10_000
 
 # The index `execution_due` has these in order, so nothing beyond the first ones is looked at.
 _WAITING_SQL: Final = """
-    SELECT COUNT(*), MIN(due_at) FROM (
-        SELECT due_at FROM executions_app_execution
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM executions_app_execution
          WHERE status = 'pending' AND agent_id = %s AND priority = %s AND due_at <= %s
-         ORDER BY due_at LIMIT %s) AS waiting
+         LIMIT %s) AS waiting
 """
 
 
@@ -46,25 +47,20 @@ class Live:
 
 def look(now: datetime, *, agent_id: str | None = None) -> Live:
     """Look at the queue of an agent, or at that of all."""
-    priorities = due.due_priorities(now)
-    wanted = {agent: found for agent, found in priorities.items() if agent_id in {None, agent}}
+    heads = due.due_heads(now)
+    wanted = {agent: found for agent, found in heads.items() if agent_id in {None, agent}}
     agents = {agent: _waiting(agent, found, now) for agent, found in sorted(wanted.items())}
-    return Live({agent: line for agent, line in agents.items() if line}, _queue_age(agent_id))
+    return Live(agents, _queue_age(agent_id))
 
 
-def _waiting(agent: str, priorities: list[int], now: datetime) -> Waiting | None:
+def _waiting(agent: str, heads: Sequence[Head], now: datetime) -> Waiting:
     moment = connection.ops.adapt_datetimefield_value(now)
-    counts, firsts = [], []
+    counts = []
     with connection.cursor() as cursor:
-        for priority in priorities:
-            cursor.execute(_WAITING_SQL, [agent, priority, moment, MOST])
-            count, first = cursor.fetchone()
-            if count:  # else dispatch has taken it since
-                counts.append(count)
-                firsts.append(_moment(first))
-    if not counts:
-        return None
-    oldest = min(firsts)
+        for head in heads:
+            cursor.execute(_WAITING_SQL, [agent, head.priority, moment, MOST])
+            counts.append(cursor.fetchone()[0])
+    oldest = min(head.due_at for head in heads)
     return Waiting(sum(counts), max(counts) == MOST, oldest, (now - oldest).total_seconds() * 1000)
 
 
@@ -78,8 +74,3 @@ def _queue_age(agent_id: str | None) -> float | None:
         max(0.0, (started - due_at).total_seconds() * 1000) for due_at, started in moments if started
     )
     return ages[math.ceil(0.95 * len(ages)) - 1] if ages else None
-
-
-def _moment(found: datetime | str) -> datetime:
-    """SQLite keeps UTC as text and without saying so; PostgreSQL gives a moment."""
-    return datetime.fromisoformat(found).replace(tzinfo=UTC) if isinstance(found, str) else found

@@ -63,9 +63,11 @@ def present_load() -> Load:
     return load
 
 
+# Every priority is one; said, SQLite takes the index of what waits and not the one of the agent's whole history.
 _WAITING_SQL: Final = """
     SELECT COUNT(*) FROM (
-        SELECT 1 FROM executions_app_execution WHERE status = 'pending' AND agent_id = %s LIMIT %s) AS waiting
+        SELECT 1 FROM executions_app_execution
+         WHERE status = 'pending' AND agent_id = %s AND priority >= -32768 LIMIT %s) AS waiting
 """
 
 

@@ -107,6 +107,6 @@ class Upkeep:
 
 def _work_waits(now: datetime) -> bool:
     """Whether anything of an agent at work, backfills aside, has been due for longer than it should."""
-    waiting = due.due_priorities(now - WAITING)
+    waiting = due.due_heads(now - WAITING)
     active = {agent.agent_id for agent in registry.active_agents()}
-    return any(agent in active and priorities[0] >= 0 for agent, priorities in waiting.items())
+    return any(agent in active and heads[0].priority >= 0 for agent, heads in waiting.items())

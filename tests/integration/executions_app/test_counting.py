@@ -137,14 +137,17 @@ def test_an_end_that_comes_late_is_counted_after_all(make_event: MakeEvent) -> N
     assert total.ends == {"completed": 2}
 
 
-@pytest.mark.parametrize("ending", ["abandon", "supersede"])
+@pytest.mark.parametrize("ending", ["abandon", "shed", "supersede"])
 def test_no_way_to_an_end_goes_round_the_announced_time(make_event: MakeEvent, ending: str) -> None:
     ended(make_event, "first")
     count(NOW + timedelta(hours=3))
-    if ending == "abandon":
+    if ending in {"abandon", "shed"}:
         ledger.record([make_event("unwanted")], room={}, now=NOW)
         rows = Execution.objects.filter(status=Status.PENDING)
-        transitions.abandon(rows, Reason.AGENT_NOT_FOUND, now=NOW)
+        if ending == "abandon":
+            transitions.abandon(rows, Reason.AGENT_NOT_FOUND, now=NOW)
+        else:
+            transitions.shed(rows, Status.SKIPPED, now=NOW)
     else:
         run = ran(make_event, "twice")
         ledger.record([make_event("twice")], room={}, now=NOW)

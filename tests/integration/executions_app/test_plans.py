@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from executions_app import counting, due, ledger, listing, live, queries, retention, transitions
+from executions_app import counting, due, ledger, listing, live, load, queries, retention, transitions
 from executions_app.backfill_transitions import clear
 from executions_app.listing import Wanted
 from executions_app.models import Backfill, Execution, TallyCursor
@@ -95,11 +95,13 @@ def page(wanted: Wanted) -> None:
         queries.newest(agent_id=wanted.agent_id, status=wanted.status, reason=wanted.reason, limit=20)
 
 
-def lead(agent_id: str = "triage") -> None:
+def lead() -> None:
     """What dispatch asks again and again."""
-    priorities = due.due_priorities(NOW)
-    for agent, room in due.rooms(priorities, 100).items():
-        due.first_rows(agent, priorities[agent], room, NOW)
+    heads, busy = due.due_heads(NOW), load.present_load()
+    for agent, room in due.rooms(heads, busy, 100).items():
+        due.first_rows(agent, heads[agent], room, NOW)
+        load.waiting_of(agent, most=100)
+    due.low_in_flight(["triage"])
     dispatch._beats_of_holders()
     live.look(NOW)
 
