@@ -14,7 +14,7 @@ from executions_app.fence import Term, held
 from executions_app.models import Attempt, Execution
 from executions_app.states import TERMINAL, Reason, Status
 
-CHUNK: Final = 200
+CHUNK: Final = 50
 """Runs that one step looks at: one short transaction, and all that is lost when it is cut off."""
 
 _ERASED: Final[Mapping[str, object]] = {

@@ -35,7 +35,7 @@ LONGEST_REST: Final = 5.0
 WAITING: Final = timedelta(seconds=1)
 """Live work that is due for longer waits for something, and nothing is deleted meanwhile …"""
 
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 5.0
 """… but for one step in so many seconds: a fleet that is always busy must not fill its disk."""
 
 SWEEP_SECONDS: Final = 3_600.0
