@@ -120,6 +120,17 @@ def test_nothing_goes_before_it_is_counted(make_event: MakeEvent) -> None:
     assert Execution.objects.get().id == late.id
 
 
+def test_what_ended_since_the_last_count_stays_however_long_nobody_counts(make_event: MakeEvent) -> None:
+    ran(make_event, "counted")
+    count()
+    ledger.record([make_event("not counted")], room={}, now=NOW)  # without a call, which would be missed too
+    transitions.abandon(Execution.objects.all(), Reason.AGENT_NOT_FOUND, now=NOW)
+
+    swept = sweep(now=LATER + timedelta(days=400))
+
+    assert (swept.runs, left()) == (1, {"not counted"})
+
+
 def test_dead_letters_stay_until_they_are_asked_to_go(make_event: MakeEvent) -> None:
     ran(make_event, "failed", FAILED)
     count()
