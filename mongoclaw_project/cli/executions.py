@@ -108,7 +108,7 @@ def _told(step: Step) -> Iterator[str]:
 def _called(call: Attempt) -> Iterator[str]:
     tokens = f"{call.prompt_tokens} + {call.completion_tokens} tokens"
     yield f"{call.provider}, {call.latency_ms:,.0f} ms, {tokens}, {cost_text(call.cost_nanousd)}"
-    yield from _labelled("prompt", call.prompt)
+    yield from _labelled("prompt", call.prompt or "erased, see `mongoclaw retention show`")
     if call.answer is not None:
         yield from _labelled("answer", json.dumps(call.answer, ensure_ascii=False, indent=2))
     elif call.reply:

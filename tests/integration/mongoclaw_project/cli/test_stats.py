@@ -116,3 +116,14 @@ def test_retention_deletes_what_the_settings_say(run: Run, ended: datetime, poin
     assert (done["runs"], done["dead_letters"], done["dry_run"]) == (1, 1, False)
     assert not Execution.objects.exists()
     assert run("stats", "--since", "3d", "--json").data["total"]["runs"] == 2
+
+
+def test_a_run_whose_texts_are_erased_says_so(run: Run, ended: datetime, point: Point) -> None:
+    point(RETENTION__TEXTS_DAYS="1")
+    Execution.objects.update(status=Status.COMPLETED)
+    id_ = Attempt.objects.get().execution_id
+
+    erased = run("retention", "run", "--json").data["texts"]
+
+    assert erased == 1
+    assert "prompt: erased" in run("executions", "show", id_).out
