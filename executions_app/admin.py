@@ -13,12 +13,22 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from executions_app import listing, queries, transitions
+from executions_app import dead_letter_work as work
+from executions_app import listing, queries
 from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFilter, StatusFilter, chosen
 from executions_app.backfill_admin import BackfillAdmin
 from executions_app.cost import cost_text
+from executions_app.dead_letter_admin import DeadRunAdmin, StrayMessageAdmin, tell
 from executions_app.gap_admin import StreamGapAdmin
-from executions_app.models import Backfill, Execution, HourTally, StreamGap, WorkerProcess
+from executions_app.models import (
+    Backfill,
+    DeadRun,
+    Execution,
+    HourTally,
+    StrayMessage,
+    StreamGap,
+    WorkerProcess,
+)
 from executions_app.paginator import NearPaginator
 from executions_app.read_only_admin import ReadOnlyAdmin
 from executions_app.states import Status
@@ -34,6 +44,8 @@ MOST_AT_ONCE = 1_000
 admin.site.register(Backfill, BackfillAdmin)
 admin.site.register(HourTally, HourTallyAdmin)
 admin.site.register(StreamGap, StreamGapAdmin)
+admin.site.register(DeadRun, DeadRunAdmin)
+admin.site.register(StrayMessage, StrayMessageAdmin)
 
 
 @admin.register(Execution)
@@ -103,8 +115,8 @@ class ExecutionAdmin(ReadOnlyAdmin):
             return None
         if request.POST.get("confirmed") != "yes":
             return self._ask(request, queryset.filter(status=Status.FAILED), len(failed))
-        moved = transitions.requeue(failed, now=datetime.now(UTC))
-        self._tell(request, moved=len(moved), left=len(failed) - len(moved))
+        report = work.requeue(work.Selection(ids=tuple(failed)), now=datetime.now(UTC))
+        tell(self, request, "Run again", report)
         return None
 
     @admin.display(description="execution", ordering="created_at")
@@ -149,12 +161,6 @@ class ExecutionAdmin(ReadOnlyAdmin):
     def cost(self, execution: Execution) -> str | None:
         """What the calls cost; nothing while none was made."""
         return cost_text(execution.cost_nanousd) if execution.model_calls else None
-
-    def _tell(self, request: HttpRequest, *, moved: int, left: int) -> None:
-        self.message_user(request, f"Run again: {moved}.", messages.SUCCESS)
-        if left:
-            why = "a newer run of the same document waits already, or the agent was deleted"
-            self.message_user(request, f"Left as they were: {left} ({why}).", messages.WARNING)
 
     def _trace_context(self, request: HttpRequest, execution: Execution) -> dict[str, Any]:
         return {

@@ -35,6 +35,7 @@ class Heartbeat:
         self._slots = slots
         self._interval = interval
         self._now = now
+        self._leaving = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -42,6 +43,13 @@ class Heartbeat:
         """Write the row, so that no claim can come before it, and begin to beat."""
         self._register()
         self._thread.start()
+
+    def leave(self) -> None:
+        """Say from the next beat on that the process was asked to stop: its runs are not to blame for its end.
+
+        Safe in a signal handler.
+        """
+        self._leaving = True
 
     def stop(self) -> None:
         """Stop beating and take the row away; what the process still holds is reclaimed as from a dead one."""
@@ -56,7 +64,9 @@ class Heartbeat:
     def beat(self) -> None:
         """Let the number grow by one; bring the row back if somebody took it away."""
         with write_turn():
-            found = WorkerProcess.objects.filter(id=self._id).update(beat=F("beat") + 1, beat_at=self._now())
+            found = WorkerProcess.objects.filter(id=self._id).update(
+                beat=F("beat") + 1, beat_at=self._now(), leaving=self._leaving
+            )
             if not found:
                 self._register()
 
@@ -70,6 +80,7 @@ class Heartbeat:
             slots=self._slots,
             started_at=now,
             beat_at=now,
+            leaving=self._leaving,
         )
 
     def _run(self) -> None:

@@ -33,6 +33,10 @@ _TEXT_JSON: Final = JSONOptions(
 )
 
 
+ID_LENGTH: Final = 32
+"""Characters of an execution's id."""
+
+
 @lru_cache(maxsize=8192)
 def _framed(*parts: str) -> bytes:
     """Write texts one after the other, each behind its length."""

@@ -84,7 +84,7 @@ def enter(
     with held(term):
         new = insert(rows)
         if new.total() < len(rows):
-            waiting = _refresh_waiting(rows)
+            waiting = _refresh_waiting(rows, now)
             # A row that stood in the way and was claimed since does so no longer; that is news only on PostgreSQL.
             new += insert(_without(waiting, rows))
         if along is not None:
@@ -103,7 +103,7 @@ def _still_queued(ids: Sequence[str]) -> list[str]:
     return [id_ for id_ in ids if id_ in known]
 
 
-def _refresh_waiting(rows: Sequence[NewRow]) -> set[str]:
+def _refresh_waiting(rows: Sequence[NewRow], now: datetime) -> set[str]:
     """Let rows that wait for these documents work by the newest event: its version, its author, its urgency.
 
     They are locked until the end of the transaction, so none is claimed in between. Returns their subjects.
@@ -114,26 +114,35 @@ def _refresh_waiting(rows: Sequence[NewRow]) -> set[str]:
     locked = unstarted.order_by("id").select_for_update()
     changes: defaultdict[tuple[tuple[str, object], ...], list[str]] = defaultdict(list)
     waiting = set()
-    for id_, subject, version, cascade, priority, backfill in locked.values_list(
-        "id", "subject", "version_id", "cascade", "priority", "backfill"
+    for row in locked.values(
+        "id", "subject", "version_id", "cascade", "priority", "backfill", "reason", "due_at"
     ):
+        subject = row["subject"]
         waiting.add(subject)
-        new = newest[subject]
-        change: dict[str, object] = {}
-        if version != new.version_id:
-            change["version_id"] = new.version_id
-        if cascade and subject in by_users:
-            change["cascade"] = False
-        if priority < new.priority:
-            change["priority"] = new.priority
-        if backfill and backfill != new.backfill:
-            # Somebody else wants it too, so the end of that backfill must not take it away.
-            change["backfill"] = ""
+        change = _refreshed(row, newest[subject], by_user=subject in by_users, now=now)
         if change:
-            changes[tuple(change.items())].append(id_)
+            changes[tuple(change.items())].append(row["id"])
     for same, ids in changes.items():
         Execution.objects.filter(id__in=ids).update(**dict(same))
     return waiting
+
+
+def _refreshed(row: Mapping[str, Any], new: NewRow, *, by_user: bool, now: datetime) -> dict[str, object]:
+    """Tell what a newer event changes in a row that waits."""
+    change: dict[str, object] = {}
+    if row["version_id"] != new.version_id:
+        change["version_id"] = new.version_id
+    if row["cascade"] and by_user:
+        change["cascade"] = False
+    if row["priority"] < new.priority:
+        change["priority"] = new.priority
+    if row["backfill"] and row["backfill"] != new.backfill:
+        # Somebody else wants it too, so the end of that backfill must not take it away.
+        change["backfill"] = ""
+    if row["reason"] == Reason.REQUEUED and row["due_at"] > now and not new.backfill:
+        # A dead letter that is let out slowly holds up no change of its document.
+        change["due_at"] = now
+    return change
 
 
 def _rows(events: Iterable[NewExecution], room: dict[str, int], now: datetime) -> list[NewRow]:

@@ -12,7 +12,7 @@ from executions_app import counting
 from executions_app.database import patiently
 from executions_app.fence import Term, held
 from executions_app.models import Attempt, Execution
-from executions_app.states import TERMINAL, Reason, Status
+from executions_app.states import DEAD, TERMINAL, Reason, Status
 
 CHUNK: Final = 50
 """Runs that one step looks at: one short transaction, and all that is lost when it is cut off."""
@@ -89,7 +89,7 @@ def _age(days: int | None) -> timedelta | None:
 
 def fate(status: str, age: timedelta, keeping: Keeping) -> Fate:
     """Decide by how a run ended and how long ago. A dead letter may run again, so its texts stay with it."""
-    if status == Status.FAILED:
+    if status in DEAD:
         return Fate.DELETE if keeping.dead_letters and age >= keeping.dead_letters else Fate.KEEP
     if keeping.executions and age >= keeping.executions:
         return Fate.DELETE
@@ -117,7 +117,7 @@ def step(
         with patiently(), held(term):
             deleted = _delete(doomed, old)
             texts = bare.update(**_ERASED)
-    failed = sum(row.status == Status.FAILED for row in doomed if row.id in deleted)
+    failed = sum(row.status in DEAD for row in doomed if row.id in deleted)
     following = Place(rows[-1].completed_at, rows[-1].id) if len(rows) == CHUNK else None
     return Swept(place=following, runs=len(deleted) - failed, dead_letters=failed, texts=texts)
 

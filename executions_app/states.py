@@ -15,6 +15,7 @@ class Status(StrEnum):
     COMPLETED = "completed"
     SKIPPED = "skipped"
     FAILED = "failed"
+    DISCARDED = "discarded"
 
 
 class Slot(StrEnum):
@@ -25,17 +26,24 @@ class Slot(StrEnum):
 
 
 UNSTARTED: Final = (Status.PENDING, Status.QUEUED)
-TERMINAL: Final = (Status.COMPLETED, Status.SKIPPED, Status.FAILED)
+ENDS: Final = (Status.COMPLETED, Status.SKIPPED, Status.FAILED)
+"""How a run can end."""
+
+TERMINAL: Final = (*ENDS, Status.DISCARDED)
+
+DEAD: Final = (Status.FAILED, Status.DISCARDED)
+"""Dead letters, put aside or not."""
 
 TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     Status.PENDING: frozenset({Status.QUEUED, Status.SKIPPED, Status.FAILED}),
     Status.QUEUED: frozenset({Status.RUNNING, Status.PENDING}),
-    Status.RUNNING: frozenset({Status.PENDING, *TERMINAL}),
+    Status.RUNNING: frozenset({Status.PENDING, *ENDS}),
     Status.COMPLETED: frozenset(),
     Status.SKIPPED: frozenset(),
-    Status.FAILED: frozenset({Status.PENDING}),
+    Status.FAILED: frozenset({Status.PENDING, Status.DISCARDED}),
+    Status.DISCARDED: frozenset({Status.FAILED}),
 }
-"""Every move a row may make. A dead letter is `failed`; it leaves only when somebody requeues it."""
+"""Every move a row may make. A dead letter is `failed`; it leaves only when somebody requeues or discards it."""
 
 
 class Reason(StrEnum):
@@ -70,6 +78,12 @@ class Reason(StrEnum):
     LIMITER_UNAVAILABLE = "limiter_unavailable"
     BACKPRESSURE = "backpressure"
     HANDED_BACK = "handed_back"
+    POISON_RUN = "poison_run"
+    MESSAGE_UNDECODABLE = "message_undecodable"
+    MESSAGE_WITHOUT_TASK = "message_without_task"
+    MESSAGE_INVALID = "message_invalid"
+    UNKNOWN_TASK = "unknown_task"
+    UNKNOWN_EXECUTION = "unknown_execution"
 
 
 REASON_MEANINGS: Final[dict[Reason, str]] = {
@@ -102,4 +116,10 @@ REASON_MEANINGS: Final[dict[Reason, str]] = {
     Reason.BACKPRESSURE: "Too many runs of its agent waited; DISPATCH_OVERFLOW_POLICY says what follows then.",
     Reason.HANDED_BACK: "Its worker was asked to stop before it had begun to ask the model; another one runs it.",
     Reason.LIMITER_UNAVAILABLE: "Redis, which keeps its agent's limits, does not answer; agents with limits wait.",
+    Reason.POISON_RUN: "Worker after worker died while it ran this one, so none is given it any more.",
+    Reason.MESSAGE_UNDECODABLE: "A message in the broker that cannot be read; it is a dead letter without a run.",
+    Reason.MESSAGE_WITHOUT_TASK: "A message in the broker that names no task; it is a dead letter without a run.",
+    Reason.MESSAGE_INVALID: "A message in the broker that lacks parts; it is a dead letter without a run.",
+    Reason.UNKNOWN_TASK: "A message for a task that the workers do not have; it is a dead letter without a run.",
+    Reason.UNKNOWN_EXECUTION: "A message for a run that is not on record; it is a dead letter without a run.",
 }

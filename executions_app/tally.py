@@ -48,14 +48,16 @@ class Tally:
 
     def count_end(self, end: End, *, slo_ms: float) -> None:
         """Count a run's end. Latencies are those of completed runs: one that gave up at once was not quick."""
-        self.ends[end.status] += 1
-        if end.status == Status.COMPLETED:
+        # A dead letter that was put aside before it was counted has failed all the same.
+        status = Status.FAILED if end.status == Status.DISCARDED else end.status
+        self.ends[status] += 1
+        if status == Status.COMPLETED:
             took = _milliseconds(end.created_at, end.completed_at)
             self.latency[bucket_of(took)] += 1
             self.within_slo += took <= slo_ms
             if end.started_at is not None:
                 self.running[bucket_of(_milliseconds(end.started_at, end.completed_at))] += 1
-        elif end.status == Status.FAILED:
+        elif status == Status.FAILED:
             self.failures[end.reason] += 1
         else:
             self.skips[end.reason] += 1

@@ -1,4 +1,4 @@
-"""The one place that changes `Execution.status` after the insert.
+"""The one place that changes `Execution.status` after the insert; `dead_letter_transitions` goes on behind the end.
 
 Every change is a compare-and-set: it names the state it expects and tells whether it found it. A worker's changes
 name the claim number too, so one that was given up for dead changes nothing. What takes a `term` raises Fenced.
@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
 from bson import Timestamp
 from django.db import IntegrityError, transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, QuerySet
 
-from agents_app.models import Agent
 from executions_app import statements
 from executions_app.database import aware, write_turn
 from executions_app.ending import ended_at
 from executions_app.fence import Term, held
 from executions_app.identity import unpack_time
 from executions_app.models import Attempt, Execution
+from executions_app.poison import fates
 from executions_app.states import TRANSITIONS, Reason, Slot, Status
 from executions_app.text import storable
+
+log = structlog.get_logger(__name__)
 
 BUSY_RECHECK: Final = timedelta(seconds=30)
 """How long a row that met a running one waits if nobody wakes it; waking it is the rule, this the safety net."""
@@ -175,6 +178,7 @@ def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
                 due_at=wait.due_at,
                 attempts=F("attempts") + int(wait.burns_attempt),
                 deferrals=F("deferrals") + int(not wait.burns_attempt),
+                losses=0,
                 error_type=wait.error_type,
                 model_calls=wait.model_calls,
                 error=storable(wait.error),
@@ -185,18 +189,25 @@ def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
     return bool(moved)
 
 
-def reclaim(workers: Sequence[str], *, now: datetime, term: Term | None = None) -> int:
-    """Make the runs of dead workers pending again; returns how many rows moved."""
-    _allowed(Status.RUNNING, Status.PENDING)
+def reclaim(workers: Sequence[str], *, now: datetime, poison_after: int = 0, term: Term | None = None) -> int:
+    """Make the runs of dead workers pending again; returns how many rows moved.
+
+    A run that has cost `poison_after` workers in a row their lives becomes a dead letter; 0 is never.
+    """
     moved = 0
-    orphans = Execution.objects.filter(status=Status.RUNNING, worker__in=workers)
-    for id_, claim_, subject in orphans.values_list("id", "claim", "subject"):
-        orphan = Execution.objects.filter(id=id_, claim=claim_, status=Status.RUNNING)
+    for orphan, fate in fates(workers, most=poison_after, now=now):
+        _allowed(Status.RUNNING, fate.status)
+        row = Execution.objects.filter(id=orphan.id, claim=orphan.claim, status=Status.RUNNING)
         try:
             with held(term):
-                moved += orphan.update(status=Status.PENDING, reason=Reason.RECLAIMED, due_at=now)
+                changed = row.update(**asdict(fate))
         except IntegrityError:
-            moved += _supersede(orphan, id_, subject, now=now, term=term)
+            changed = _supersede(row, orphan.id, orphan.subject, now=now, term=term)
+        moved += changed
+        if changed and fate.status == Status.FAILED:
+            log.error("execution.ended", execution_id=orphan.id, status="failed", reason=str(fate.reason))
+            with write_turn():
+                statements.wake(orphan.subject, now=now)
     return moved
 
 
@@ -236,23 +247,6 @@ def shed(rows: QuerySet[Execution], outcome: Status, *, now: datetime) -> int:
     _allowed(Status.PENDING, outcome)
     pending = rows.filter(status=Status.PENDING)
     return pending.update(status=outcome, reason=Reason.BACKPRESSURE, completed_at=ended_at(now))
-
-
-def requeue(ids: Sequence[str], *, now: datetime) -> list[str]:
-    """Give dead letters all their tries again, by their agent's current version; returns those that moved.
-
-    A row stays where a newer one of its document waits, which does the work, and where the agent was deleted.
-    """
-    _allowed(Status.FAILED, Status.PENDING)
-    version = Agent.objects.filter(id=OuterRef("agent_id")).values("current_version")
-    fresh = {"reason": Reason.REQUEUED, "due_at": now, "completed_at": None, "version": Subquery(version)}
-    zero = dict.fromkeys(("attempts", "deferrals", "publications"), 0)
-    moved = []
-    for id_ in ids:
-        failed = Execution.objects.filter(id=id_, status=Status.FAILED, agent__archived_at=None)
-        with suppress(IntegrityError), write_turn(), transaction.atomic():
-            moved += [id_] * failed.update(status=Status.PENDING, **fresh, **zero)
-    return moved
 
 
 def _supersede(

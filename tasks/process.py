@@ -96,6 +96,7 @@ def _ready(sender: Any, **_: object) -> None:
 def _stopping(**_: object) -> None:
     if "runtime" in _STATE:
         _STATE["runtime"].stopping.set()
+        _STATE["heartbeat"].leave()
         threading.Thread(target=_leave_in_time, name="leaving", daemon=True).start()
 
 

@@ -26,6 +26,7 @@ from watcher.leading.members import Members
 from watcher.leading.streaming import ROLE as STREAM
 from watcher.leading.streaming import StreamKeeper
 from watcher.leading.tenure import Tenures
+from watcher.observing.dead_letters import DeadLetterCounter
 from watcher.observing.endpoint import Endpoint, open_endpoint
 from watcher.observing.gauges import Gauges
 from watcher.observing.observer import Observer
@@ -92,14 +93,16 @@ class Watcher:
         # A watcher that waits for another one's leases says nothing else.
         log.info("watcher.started", roles=[task.name for task in self._tasks], holder=self._holder)
         observer = Observer(self._client, self._positions.times, monotonic=time.monotonic)
-        endpoint = self._open_endpoint(observer)
-        for thread in (self._tenures, observer, *self._tasks):
+        counter = DeadLetterCounter(lambda: DISPATCH in self._tenures.terms())
+        endpoint = self._open_endpoint(observer, counter)
+        for thread in (self._tenures, observer, counter, *self._tasks):
             thread.start()
         while not self._stopping.wait(0.2):
             if any(not thread.is_alive() for thread in (self._tenures, *self._tasks)):
                 self._stopping.set()
         self._leave()
         observer.stop()
+        counter.stop()
         if endpoint is not None:
             endpoint.close()
         self._client.close()
@@ -199,6 +202,7 @@ class Watcher:
             windows=self._make_windows(),
             beat=pulse.beat,
             vitality=Vitality(worker.heartbeat_timeout_seconds),
+            poison_after=worker.poison_after,
             now=_now,
             monotonic=time.monotonic,
         )
@@ -212,10 +216,16 @@ class Watcher:
         )
         return Windows(worker.window_per_agent, worker.window_per_slot, Allowance(limiter).most)
 
-    def _open_endpoint(self, observer: Observer) -> Endpoint | None:
+    def _open_endpoint(self, observer: Observer, counter: DeadLetterCounter) -> Endpoint | None:
         watcher = self._settings.watcher
         patience = watcher.unpolled_seconds
-        gauges = Gauges(self.vital, lambda: observer.seen, patience=patience, monotonic=time.monotonic)
+        gauges = Gauges(
+            self.vital,
+            lambda: observer.seen,
+            patience=patience,
+            monotonic=time.monotonic,
+            dead_letters=lambda: counter.counted,
+        )
         return open_endpoint(
             watcher.metrics_host,
             watcher.metrics_port,

@@ -18,6 +18,9 @@ itself, `process_…` and `python_…`.
 A stream is named as in `mongoclaw streams list`: the database, or `database#part/parts` where it is divided. The gauges
 of a stream exist at the watcher that leads it and nowhere else: they move with it.
 
+`mongoclaw_dead_letters` is counted every ten seconds, by the watcher that dispatches and by no other. Beyond 200 pairs
+of labels the rarest are summed up as `(others)`.
+
 Runs, calls and what waits are those of the whole fleet, and are at the watcher that counts for it: sum them over all
 watchers, for another one may lead later. Counters begin at 0 with it. They are 10 to 40 seconds behind.
 
@@ -47,6 +50,14 @@ _ALERTS: Final = (
     (
         "`sum by (agent) (rate(mongoclaw_failed_runs_total[15m]))`, above what you are used to",
         "`mongoclaw stats --since 1h --by reason` says why.",
+    ),
+    (
+        "`sum(delta(mongoclaw_dead_letters[15m])) > 10`",
+        "Runs fail for good: `mongoclaw dlq list`.",
+    ),
+    (
+        'any `mongoclaw_dead_letters{reason="poison_run"}`',
+        "A document kills the workers that work on it: `mongoclaw dlq list --reason poison_run`.",
     ),
     (
         "`/health/ready` is not 200",

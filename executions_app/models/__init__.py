@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from executions_app.models.backfill import Backfill, BackfillRange, BackfillStatus
+from executions_app.models.dead_letter import DeadRun, Discard, StrayMessage
 from executions_app.models.execution import Attempt, Execution
 from executions_app.models.gap import GapKind, GapStatus, StreamGap
 from executions_app.models.leadership import Leadership
@@ -14,11 +15,14 @@ __all__ = [
     "Backfill",
     "BackfillRange",
     "BackfillStatus",
+    "DeadRun",
+    "Discard",
     "Execution",
     "GapKind",
     "GapStatus",
     "HourTally",
     "Leadership",
+    "StrayMessage",
     "StreamGap",
     "TallyCursor",
     "WorkerProcess",

@@ -63,6 +63,9 @@ class Execution(models.Model):
     worker = models.CharField(max_length=32, blank=True)
     attempts = models.IntegerField(default=0, help_text="Tries that failed and count against max_retries.")
     deferrals = models.IntegerField(default=0, help_text="Waits that burnt no attempt.")
+    losses = models.IntegerField(
+        default=0, db_default=0, help_text="Workers in a row that died while they ran it."
+    )
     publications = models.IntegerField(default=0, help_text="Times its message was given up for lost.")
     predecessor = models.CharField(
         max_length=32, blank=True, help_text="A superseded run whose answer may serve."
@@ -87,7 +90,10 @@ class Execution(models.Model):
         """One unique constraint carries coalescing and order per document (ADR 0015)."""
 
         default_permissions = ("view",)
-        permissions: ClassVar = [("requeue_execution", "Can run a failed execution again")]
+        permissions: ClassVar = [
+            ("requeue_execution", "Can run a failed execution again"),
+            ("discard_execution", "Can discard dead letters and bring them back"),
+        ]
         constraints: ClassVar = [
             # Also the index by which rows of a subject are found: hashes lie anywhere in an index, so each one costs.
             models.UniqueConstraint(
@@ -115,6 +121,23 @@ class Execution(models.Model):
             models.Index(
                 fields=["completed_at", "id"], condition=Q(completed_at__isnull=False), name="execution_ended"
             ),
+            models.Index(
+                fields=["-completed_at", "id"], condition=Q(status="failed"), name="execution_failed_ended"
+            ),
+            models.Index(
+                fields=["agent", "-completed_at", "id"],
+                condition=Q(status="failed"),
+                name="execution_failed_agent",
+            ),
+            # Counted from the index alone, and listed for one agent and reason.
+            models.Index(
+                fields=["agent", "reason", "-completed_at", "id"],
+                condition=Q(status="failed"),
+                name="execution_failed_kind",
+            ),
+            models.Index(
+                fields=["-completed_at", "id"], condition=Q(status="discarded"), name="execution_discarded"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -132,7 +155,7 @@ class Execution(models.Model):
             return "written"
         if self.status == Status.SKIPPED:
             return "write_skipped"
-        if self.status == Status.FAILED:
+        if self.status in {Status.FAILED, Status.DISCARDED}:
             return "timed_out" if self.error_type in {"provider_timeout", "run_deadline"} else "failed"
         return str(self.status)
 

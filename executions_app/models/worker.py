@@ -16,6 +16,7 @@ class WorkerProcess(models.Model):
     started_at = models.DateTimeField()
     beat = models.BigIntegerField(default=0)
     beat_at = models.DateTimeField()
+    leaving = models.BooleanField(default=False, db_default=False, help_text="It was asked to stop.")
 
     class Meta:
         """A process writes its own row; nobody else does."""

@@ -102,6 +102,14 @@ class WorkerSettings(Group):
     heartbeat_timeout_seconds: float = Field(
         6.0, gt=0, description="A run whose worker was silent for so long is given to another, in seconds."
     )
+    poison_after: int = Field(
+        5,
+        ge=0,
+        description=(
+            "A run that so many workers in a row died under becomes a dead letter, `poison_run`. A worker that was "
+            "asked to stop does not count. 0: never."
+        ),
+    )
     window_per_agent: int = Field(
         256,
         ge=1,

@@ -95,3 +95,8 @@ COST: Final = Counter("mongoclaw_cost_usd_total", "What calls cost whose price i
 UNPRICED_CALLS: Final = Counter(
     "mongoclaw_unpriced_calls_total", "Calls whose price is not known.", ["agent"]
 )
+DEAD_LETTERS: Final = Gauge(
+    "mongoclaw_dead_letters",
+    "Dead letters by agent and reason, of the whole fleet; messages that are no run have no agent.",
+    ["agent", "reason"],
+)

@@ -52,6 +52,7 @@ class Dispatch:
     windows: Windows
     beat: Callable[[], None]
     vitality: Vitality
+    poison_after: int = 0
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     _sender: Sender = field(init=False)
@@ -87,7 +88,7 @@ class Dispatch:
             return
         dead = sorted(self.vitality.observe(beats, monotonic=self.monotonic()))
         if dead:
-            moved = transitions.reclaim(dead, now=self.now(), term=term)
+            moved = transitions.reclaim(dead, now=self.now(), poison_after=self.poison_after, term=term)
             log.warning("workers.lost", workers=dead, reclaimed=moved)
         silent = WorkerProcess.objects.filter(beat_at__lt=self.now() - FORGOTTEN_AFTER)
         silent.exclude(id__in=beats).delete()

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
-from executions_app import counting, fence, ledger, transitions
+from executions_app import counting, dead_letter_transitions, fence, ledger, transitions
 from executions_app.fence import Fenced, Term
 from executions_app.models import Attempt, Execution, HourTally, TallyCursor
 from executions_app.states import Reason, Status
@@ -110,7 +110,7 @@ def test_a_dead_letter_that_runs_again_has_failed_once_and_ended_once_more(make_
     failed = ended(make_event, "one", FAILED)
     called(failed, tokens=100, cost=7)
     count()
-    transitions.requeue([failed.id], now=NOW + timedelta(hours=1))
+    dead_letter_transitions.requeue({failed.id: NOW + timedelta(hours=1)})
     transitions.enqueue([failed.id], now=NOW + timedelta(hours=1))
     run = transitions.claim(failed.id, worker="w1", now=NOW + timedelta(hours=1))
     assert run is not None

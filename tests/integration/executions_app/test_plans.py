@@ -12,7 +12,18 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from executions_app import counting, due, ledger, listing, live, load, queries, retention, transitions
+from executions_app import (
+    counting,
+    dead_letter_transitions,
+    due,
+    ledger,
+    listing,
+    live,
+    load,
+    queries,
+    retention,
+    transitions,
+)
 from executions_app.backfill_transitions import clear
 from executions_app.listing import Wanted
 from executions_app.models import Backfill, Execution, TallyCursor
@@ -126,7 +137,7 @@ def life() -> None:
     run = transitions.claim(id_, worker="w1", now=NOW)
     assert run is not None
     transitions.settle(run, transitions.Settlement(status=Status.FAILED, reason="x"), now=NOW)
-    transitions.requeue([id_], now=NOW)
+    dead_letter_transitions.requeue({id_: NOW})
     transitions.reclaim(["w9"], now=NOW)
 
 

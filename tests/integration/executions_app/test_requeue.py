@@ -6,7 +6,7 @@ from agents_app.models import Agent
 from agents_app.publish import archive, publish
 from agents_app.registry import spec_of
 from agents_app.spec import dump_json, parse_spec
-from executions_app import ledger, transitions
+from executions_app import dead_letter_transitions, ledger, transitions
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
@@ -27,7 +27,7 @@ def dead_letter(make_event: MakeEvent, key: object = "doc") -> str:
 def test_a_requeued_row_waits_as_if_it_were_new_but_keeps_its_claim_number(make_event: MakeEvent) -> None:
     id_ = dead_letter(make_event)
 
-    assert transitions.requeue([id_], now=NOW) == [id_]
+    assert dead_letter_transitions.requeue({id_: NOW}) == [id_]
 
     row = Execution.objects.get()
     assert (row.status, row.reason, row.attempts, row.completed_at) == (
@@ -51,7 +51,7 @@ def test_a_requeued_row_runs_by_the_version_that_was_mended_since(
     data["ai"]["prompt"] = "Sort with care: {{ document.text }}"
     mended = publish(parse_spec(data), by="tests", now=NOW)
 
-    transitions.requeue([id_], now=NOW)
+    dead_letter_transitions.requeue({id_: NOW})
 
     assert Execution.objects.get().version_id == mended.version.pk
 
@@ -59,7 +59,7 @@ def test_a_requeued_row_runs_by_the_version_that_was_mended_since(
 def test_of_two_dead_letters_of_one_document_one_runs_again(make_event: MakeEvent) -> None:
     first, second = dead_letter(make_event), dead_letter(make_event)
 
-    assert transitions.requeue([first, second], now=NOW) == [first]
+    assert dead_letter_transitions.requeue({first: NOW, second: NOW}) == [first]
     assert Execution.objects.get(id=second).status == Status.FAILED
 
 
@@ -67,18 +67,18 @@ def test_a_dead_letter_stays_where_a_newer_row_of_its_document_waits(make_event:
     id_ = dead_letter(make_event)
     ledger.record([make_event("doc")], room={}, now=NOW)
 
-    assert transitions.requeue([id_], now=NOW) == []
+    assert dead_letter_transitions.requeue({id_: NOW}) == []
 
 
 def test_a_dead_letter_of_a_deleted_agent_stays(make_event: MakeEvent) -> None:
     id_ = dead_letter(make_event)
     archive("triage", now=NOW)
 
-    assert transitions.requeue([id_], now=NOW) == []
+    assert dead_letter_transitions.requeue({id_: NOW}) == []
 
 
 def test_what_has_not_failed_is_not_requeued(make_event: MakeEvent) -> None:
     [id_] = ledger.record([make_event()], room=ROOM, now=NOW)
 
-    assert transitions.requeue([id_, "unknown"], now=NOW) == []
+    assert dead_letter_transitions.requeue({id_: NOW, "unknown": NOW}) == []
     assert Execution.objects.get().status == Status.QUEUED

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from executions_app import counting, fence, ledger, retention, transitions
+from executions_app import counting, dead_letter_transitions, fence, ledger, retention, transitions
 from executions_app.fence import Fenced, Term
 from executions_app.models import Attempt, Execution, HourTally
 from executions_app.retention import START, Keeping, Place, Swept
@@ -170,7 +170,7 @@ def test_an_answer_that_another_run_inherits_stays_until_that_one_needs_it_no_mo
     assert Attempt.objects.get(execution_id=superseded.id).answer == {"a": 1}
 
     if heir == "failed":
-        transitions.requeue([waiting], now=LATER)
+        dead_letter_transitions.requeue({waiting: LATER})
     transitions.settle(claim_of(waiting), WRITTEN, now=LATER)
     count(LATER + timedelta(days=1))
     sweep(now=LATER + timedelta(days=1))
@@ -216,7 +216,7 @@ def test_a_dead_letter_that_is_asked_to_run_again_meanwhile_stays(
     needed = retention._needed
 
     def requeued_meanwhile(rows: object) -> set[str]:
-        transitions.requeue([failed.id], now=LATER)
+        dead_letter_transitions.requeue({failed.id: LATER})
         return needed(rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr(retention, "_needed", requeued_meanwhile)

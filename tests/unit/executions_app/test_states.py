@@ -9,11 +9,12 @@ def test_every_status_has_its_row_in_the_table() -> None:
     assert set(TRANSITIONS) == set(Status)
 
 
-def test_nothing_leaves_a_terminal_state_but_a_dead_letter_that_is_requeued() -> None:
+def test_nothing_leaves_a_terminal_state_but_a_dead_letter_that_somebody_decides_about() -> None:
     assert {status: set(TRANSITIONS[status]) for status in TERMINAL} == {
         Status.COMPLETED: set(),
         Status.SKIPPED: set(),
-        Status.FAILED: {Status.PENDING},
+        Status.FAILED: {Status.PENDING, Status.DISCARDED},
+        Status.DISCARDED: {Status.FAILED},
     }
 
 

@@ -1,0 +1,109 @@
+"""Runs of dead workers: back to work, and to the dead letters where worker after worker dies."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from executions_app import dead_letter_transitions, ledger, transitions
+from executions_app.heartbeat import Heartbeat
+from executions_app.models import Execution, WorkerProcess
+from executions_app.states import Reason, Status
+from tests.integration.executions_app.conftest import NOW, MakeEvent
+
+
+def start(worker: str, *, leaving: bool = False) -> None:
+    WorkerProcess.objects.create(
+        id=worker, role="worker", host="box", pid=1, started_at=NOW, beat_at=NOW, leaving=leaving
+    )
+
+
+def claimed(id_: str, worker: str) -> transitions.Claimed:
+    transitions.enqueue([id_], now=NOW)
+    run = transitions.claim(id_, worker=worker, now=NOW)
+    assert run is not None
+    return run
+
+
+@pytest.fixture
+def waiting(make_event: MakeEvent) -> str:
+    [id_] = ledger.record([make_event()], room={"triage": 9}, now=NOW)
+    return id_
+
+
+def kill(id_: str, *workers: str, poison_after: int = 3) -> Execution:
+    """Let workers die one after the other with the row in their hands."""
+    for worker in workers:
+        start(worker)
+        claimed(id_, worker)
+        transitions.reclaim([worker], now=NOW, poison_after=poison_after)
+    return Execution.objects.get(id=id_)
+
+
+def test_a_row_that_outlives_so_many_workers_is_a_dead_letter(waiting: str) -> None:
+    assert kill(waiting, "w1", "w2").status == Status.PENDING
+    row = kill(waiting, "w3")
+    assert (row.status, row.reason, row.error_type) == (Status.FAILED, Reason.POISON_RUN, "poison_run")
+    assert (row.losses, row.completed_at) == (3, NOW)
+
+
+def test_a_worker_that_took_its_row_away_or_was_asked_to_stop_is_not_counted(waiting: str) -> None:
+    for worker in ("gone", "leaving"):
+        if worker == "leaving":
+            start(worker, leaving=True)
+        claimed(waiting, worker)
+        assert transitions.reclaim([worker], now=NOW, poison_after=1) == 1
+
+    row = Execution.objects.get()
+    assert (row.status, row.losses) == (Status.PENDING, 0)
+
+
+def test_workers_that_die_in_one_look_bury_nothing(make_event: MakeEvent) -> None:
+    ids = ledger.record([make_event("a"), make_event("b")], room={"triage": 9}, now=NOW)
+    for id_, worker in zip(ids, ("w1", "w2"), strict=True):
+        start(worker)
+        claimed(id_, worker)
+
+    assert transitions.reclaim(["w1", "w2"], now=NOW, poison_after=1) == 2
+    assert set(Execution.objects.values_list("status", "losses")) == {(Status.PENDING, 0)}
+
+
+def test_a_run_that_came_to_an_end_of_its_own_is_no_suspect_any_more(waiting: str) -> None:
+    kill(waiting, "w1", "w2")
+    wait = transitions.Postponement(reason="rate_limited", due_at=NOW)
+    transitions.postpone(claimed(waiting, "w3"), wait, now=NOW)
+    assert Execution.objects.get().losses == 0
+
+
+def test_a_requeued_row_has_all_its_lives_again(waiting: str) -> None:
+    kill(waiting, "w1", "w2", "w3")
+    dead_letter_transitions.requeue({waiting: NOW})
+    assert kill(waiting, "w4", "w5").status == Status.PENDING
+
+
+def test_whoever_waits_for_a_poisoned_document_is_woken(make_event: MakeEvent, waiting: str) -> None:
+    kill(waiting, "w1", "w2")
+    start("w3")
+    claimed(waiting, "w3")
+    [newer] = ledger.record([make_event()], room={"triage": 9}, now=NOW)
+    transitions.claim(newer, worker="w4", now=NOW)
+    assert Execution.objects.get(id=newer).due_at > NOW
+
+    transitions.reclaim(["w3"], now=NOW + timedelta(seconds=1), poison_after=3)
+
+    row = Execution.objects.get(id=newer)
+    assert (row.reason, row.due_at) == (Reason.DOCUMENT_BUSY, NOW + timedelta(seconds=1))
+
+
+def test_a_process_that_was_asked_to_stop_says_so_with_its_next_beat(transactional_db: None) -> None:
+    beat = Heartbeat("w1", role="worker", interval=3600, now=lambda: NOW)
+    beat.start()
+    beat.beat()
+    assert not WorkerProcess.objects.get().leaving
+
+    beat.leave()
+    beat.beat()
+
+    assert WorkerProcess.objects.get().leaving
+    beat.stop()
