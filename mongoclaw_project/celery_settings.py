@@ -79,6 +79,7 @@ def _tasks() -> dict[str, Any]:
 def _worker(settings: Settings) -> dict[str, Any]:
     return {
         "worker_pool": "threads",
+        "worker_consumer": "tasks.strays:RecordingConsumer",
         "worker_concurrency": settings.worker.pool_size,
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,

@@ -4,16 +4,26 @@ When the broker dies, kombu 5.7 closes the connection, and channels with unackno
 address on it afterwards: in `close`, and when a run that went on acknowledges its message. That is an AttributeError,
 which nobody expects, and the worker ends. As a connection error it is what Celery waits out; the messages are
 published again from the ledger.
+
+It also ends by the first thing in a queue that is not one of its envelopes. Here that comes in an envelope of its own,
+as a message that nobody can read, and `tasks.strays` puts it on record.
 """
 
 from __future__ import annotations
 
+import binascii
+import uuid
+from base64 import b64decode
 from typing import Any, Final
 
 from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.utils.json import loads
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 SCHEMES: Final = ("redis", "rediss")
+
+UNREADABLE: Final = "application/x-unreadable"
+"""The content type of what came without an envelope."""
 
 
 class Channel(redis.Channel):
@@ -44,5 +54,42 @@ class Transport(redis.Transport):
 
 def install() -> None:
     """Make it the transport of Redis addresses in this process."""
+    redis.loads = read_envelope  # type: ignore[attr-defined]  # unknown to its stubs
     for scheme in SCHEMES:
         TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"
+
+
+def read_envelope(text: str) -> Any:
+    """Read what kombu has put into Redis; anything else comes back as the body of an unreadable message."""
+    try:
+        found = loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return _enveloped(text)
+    # Beside messages there are lists of a message and its address, in the store of what is not acknowledged.
+    message = found[0] if isinstance(found, list) and found else found
+    return found if _is_envelope(message) else _enveloped(text)
+
+
+def _is_envelope(found: Any) -> bool:
+    try:
+        properties, headers = found["properties"], found.get("headers")
+        address = properties["delivery_info"]
+        if found.get("body") and properties.get("body_encoding") == "base64":
+            b64decode(found["body"])
+        known = (properties["delivery_tag"], address["exchange"], address["routing_key"])
+    except (KeyError, TypeError, AttributeError, binascii.Error):
+        return False
+    return isinstance(headers, dict | None) and all(isinstance(part, str) for part in known)
+
+
+def _enveloped(text: str) -> dict[str, Any]:
+    return {
+        "body": text,
+        "content-type": UNREADABLE,
+        "content-encoding": "utf-8",
+        "headers": {},
+        "properties": {
+            "delivery_tag": str(uuid.uuid4()),
+            "delivery_info": {"exchange": "", "routing_key": ""},
+        },
+    }

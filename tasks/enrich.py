@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+
 import structlog
 from celery import shared_task
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from executions_app import transitions
-from executions_app.states import Status
+from executions_app.identity import ID_LENGTH
+from executions_app.models import Execution
+from executions_app.states import Reason, Status
+from executions_app.strays import Stray
 from executions_app.transitions import Claimed, Postponement, Settlement
 from tasks.persistence import persist
 from tasks.process import runtime as process_runtime
 from tasks.run import perform
 from tasks.runtime import Runtime
+from tasks.strays import keep
 
 log = structlog.get_logger(__name__)
 
 
 @shared_task(name="tasks.enrich", ignore_result=True, acks_late=True)
-def enrich(execution_id: str) -> None:
-    """Run one execution if it still wants to be run; a duplicate or late message does nothing."""
-    run_execution(process_runtime(), execution_id)
+def enrich(*given: object, **named: object) -> None:
+    """Run one execution if it still wants to be run; a duplicate or late message does nothing.
+
+    Takes whatever a message brings: what names no execution is put on record.
+    """
+    match given:
+        case [str(execution_id)] if not named and len(execution_id) == ID_LENGTH:
+            if run_execution(process_runtime(), execution_id) is None:
+                _expect_on_record(execution_id)
+        case _:
+            keep(_stray(given, named))
 
 
 def run_execution(runtime: Runtime, execution_id: str) -> Settlement | Postponement | None:
@@ -43,6 +58,16 @@ def run_execution(runtime: Runtime, execution_id: str) -> Settlement | Postponem
         kept = persist(lambda: _record(runtime, run, end), stopping=runtime.stopping)
     _report(run, end, kept=kept)
     return end
+
+
+def _expect_on_record(execution_id: str) -> None:
+    if not Execution.objects.filter(id=execution_id).exists():
+        keep(_stray((execution_id,), {}))
+
+
+def _stray(given: Sequence[object], named: Mapping[str, object]) -> Stray:
+    asked = json.dumps([*given, *([named] if named else [])], ensure_ascii=False, default=repr)
+    return Stray(reason=Reason.UNKNOWN_EXECUTION, body=asked.encode("utf-8", "replace"), task=enrich.name)
 
 
 def _unrecordable(error: DatabaseError) -> Settlement:
