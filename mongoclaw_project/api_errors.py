@@ -14,12 +14,15 @@ from rest_framework.views import exception_handler
 from agents_app.errors import AgentNotFound, MongoClawError, SpecInvalid
 from executions_app.backfill_transitions import BackfillStateWrong
 from executions_app.backfills import BackfillNotFound, BackfillRefused
+from executions_app.dead_letters import DeadLetterAmbiguous, DeadLetterNotFound
 
 STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
     AgentNotFound: HTTPStatus.NOT_FOUND,
     BackfillNotFound: HTTPStatus.NOT_FOUND,
     BackfillRefused: HTTPStatus.CONFLICT,
     BackfillStateWrong: HTTPStatus.CONFLICT,
+    DeadLetterAmbiguous: HTTPStatus.CONFLICT,
+    DeadLetterNotFound: HTTPStatus.NOT_FOUND,
 }
 
 

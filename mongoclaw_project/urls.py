@@ -20,6 +20,7 @@ urlpatterns = [
     path("health/detailed", health.detailed),
     path("version", health.version),
     path("api/v1/", include("executions_app.api")),
+    path("api/v1/", include("executions_app.dead_letter_api")),
 ]
 
 handler400 = "mongoclaw_project.problems.bad_request"

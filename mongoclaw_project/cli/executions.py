@@ -57,7 +57,7 @@ def list_(agent_id: str | None, status: str | None, reason: str | None, limit: i
 def show_(execution_id: str, *, traceback: bool) -> None:
     """Show the whole story of an execution. The first characters of its id are enough; times are UTC."""
     trace = queries.trace(queries.find(execution_id))
-    lines = [*_story(trace)]
+    lines = [*story(trace)]
     if traceback and trace.execution.traceback:
         lines += ["", trace.execution.traceback.rstrip()]
     show(trace_json(trace), text="\n".join(lines))
@@ -76,7 +76,8 @@ def _row(execution: Execution) -> tuple[object, ...]:
     )
 
 
-def _story(trace: Trace) -> Iterator[str]:
+def story(trace: Trace) -> Iterator[str]:
+    """Tell an execution's story, line by line."""
     execution = trace.execution
     yield f"Execution  {execution.pk}"
     yield f"Agent      {execution.agent_id}, version {execution.version.number}"

@@ -22,6 +22,7 @@ COMMANDS: Final = (
     Later(
         "doctor", "Look for what keeps MongoClaw from working, and say how to mend it.", refuses_danger=False
     ),
+    Later("dlq", "Look at dead letters, run them again, put them aside."),
     Later("executions", "List and show the runs of agents."),
     Later("health", "Ask MongoDB, Redis and the SQL database whether they answer."),
     Later("images", "Keep documents as they were before and after each change, or stop that."),

@@ -1,6 +1,7 @@
 """Run a real watcher or worker that kills itself with SIGKILL just before or after one of its own steps.
 
-`python -m tests.acceptance.kill_at before|after MODULE:NAME watcher|backfill|worker`
+`python -m tests.acceptance.kill_at before|after MODULE:NAME watcher|backfill|worker`. With KILL_ONLY in the
+environment, only where the step's arguments hold that text.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ def arm(moment: str, step: str) -> None:
     original: Callable[..., Any] = getattr(place, name)
 
     def killing(*args: Any, **kwargs: Any) -> Any:
-        if moment == "before":
+        wanted = os.environ.get("KILL_ONLY", "") in repr(args)
+        if moment == "before" and wanted:
             die()
         result = original(*args, **kwargs)
-        die()
+        if wanted:
+            die()
         return result
 
     setattr(place, name, killing)

@@ -1,0 +1,228 @@
+"""The HTTP API of dead letters. Errors are put into their envelope by `mongoclaw_project.api_errors`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+from django.db.models import Model
+from django.http import StreamingHttpResponse
+from django.urls import path
+from rest_framework.permissions import DjangoModelPermissions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents_app.errors import SpecInvalid, SpecProblem
+from executions_app import dead_letter_work as work
+from executions_app import dead_letters
+from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
+from executions_app.dead_letter_work import Report, Selection
+from executions_app.dead_letters import Filter, Kind
+from executions_app.models import Execution
+
+MOST: Final = 1_000
+USUAL: Final = 100
+MOST_SKIPPED: Final = 10_000
+MOST_MOVED: Final = 5_000
+"""Letters that one call moves; `more` in its answer says that there are others."""
+
+TEXTS: Final = ("agent_id", "reason", "database", "collection", "text")
+WAYS: Final = ("ids", "filter", "all")
+FILTERS: Final = (*TEXTS, "kind", "since", "until")
+
+
+class _May(DjangoModelPermissions):
+    """Asks for one permission of executions, whatever the method is."""
+
+    permission: ClassVar[str]
+
+    def get_required_permissions(self, method: str, model_cls: type[Model]) -> list[str]:  # noqa: ARG002  # its signature
+        """Return the permission."""
+        return [f"executions_app.{self.permission}_execution"]
+
+
+class MayView(_May):
+    """Whoever sees executions sees dead letters."""
+
+    permission = "view"
+
+
+class MayRequeue(_May):
+    """Running again may cost money."""
+
+    permission = "requeue"
+
+
+class MayDiscard(_May):
+    """Putting aside and bringing back."""
+
+    permission = "discard"
+
+
+class DeadLetterList(APIView):
+    """Dead letters."""
+
+    permission_classes = (MayView,)
+    queryset = Execution.objects.none()
+
+    def get(self, request: Request) -> Response:
+        """List dead letters, newest first."""
+        query = request.query_params
+        skip = min(MOST_SKIPPED, max(0, _whole(query, "skip", 0)))
+        limit = min(MOST, max(1, _whole(query, "limit", USUAL)))
+        wanted = _wanted(query)
+        page = [dead_letter_json(letter) for letter in dead_letters.newest(wanted, skip=skip, limit=limit)]
+        total = dead_letters.count(wanted)
+        return Response({"dead_letters": page, "total": total, "skip": skip, "limit": limit})
+
+
+class DeadLetterDetail(APIView):
+    """One dead letter."""
+
+    permission_classes = (MayView,)
+    queryset = Execution.objects.none()
+
+    def get(self, request: Request, letter_id: str) -> Response:  # noqa: ARG002  # the framework's signature
+        """Show all that is known of it."""
+        return Response(story_json(dead_letters.find(letter_id)))
+
+
+class DeadLetterExport(APIView):
+    """All of them, as lines of JSON."""
+
+    permission_classes = (MayView,)
+    queryset = Execution.objects.none()
+
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Write them out, oldest first."""
+        lines = _lines(_wanted(request.query_params))
+        return StreamingHttpResponse(lines, content_type="application/x-ndjson")
+
+
+class Requeue(APIView):
+    """Running again."""
+
+    permission_classes = (MayRequeue,)
+    queryset = Execution.objects.none()
+
+    def post(self, request: Request) -> Response:
+        """Let dead letters run again, at most `rate` a second."""
+        selection, body = _selection(request.data, "rate")
+        report = work.requeue(selection, rate=_rate(body.get("rate")), now=_now())
+        return Response(report_json(report))
+
+
+class Aside(APIView):
+    """Putting aside and bringing back."""
+
+    permission_classes = (MayDiscard,)
+    queryset = Execution.objects.none()
+    move: str = ""
+
+    def post(self, request: Request) -> Response:
+        """Discard with a reason, or restore."""
+        selection, body = _selection(request.data, *(["why"] if self.move == "discard" else []))
+        by, why = f"api:{request.user.get_username()}", str(body.get("why") or "")
+        moves: dict[str, Callable[[], Report]] = {
+            "discard": lambda: work.discard(selection, by=by, why=why, now=_now()),
+            "restore": lambda: work.restore(selection, by=by, now=_now()),
+        }
+        return Response(report_json(moves[self.move]()))
+
+
+urlpatterns = [
+    path("dead-letters", DeadLetterList.as_view()),
+    path("dead-letters/export", DeadLetterExport.as_view()),
+    path("dead-letters/requeue", Requeue.as_view()),
+    path("dead-letters/discard", Aside.as_view(move="discard")),
+    path("dead-letters/restore", Aside.as_view(move="restore")),
+    path("dead-letters/<str:letter_id>", DeadLetterDetail.as_view()),
+]
+
+
+def _lines(wanted: Filter) -> Iterator[str]:
+    for letter in dead_letters.every(wanted):
+        yield json.dumps(line_json(letter), ensure_ascii=False, default=_plain) + "\n"
+
+
+def _selection(data: object, *also: str) -> tuple[Selection, Mapping[str, Any]]:
+    """Read which letters a body means. Raises SpecInvalid: a body that says nothing does not mean everything."""
+    if not isinstance(data, Mapping):
+        raise SpecInvalid(errors=[SpecProblem("", "must be an object")])
+    problems = list(_problems(data, also))
+    if problems:
+        raise SpecInvalid(errors=problems)
+    ids = tuple(dead_letters.find(id_).id for id_ in data.get("ids") or ())
+    wanted = _wanted(data.get("filter") or {}, "filter.", place="body")
+    return Selection(ids=ids, wanted=wanted, limit=MOST_MOVED), data
+
+
+def _problems(data: Mapping[str, Any], also: tuple[str, ...]) -> Iterator[SpecProblem]:
+    ids, wanted = data.get("ids") or [], data.get("filter") or {}
+    yield from (SpecProblem(str(name), "unknown field") for name in data if name not in {*WAYS, *also})
+    if sum(bool(data.get(name)) for name in WAYS) != 1:
+        yield SpecProblem("", f"say which: exactly one of {', '.join(WAYS)}")
+    if not isinstance(ids, list) or len(ids) > MOST_MOVED or not all(isinstance(id_, str) for id_ in ids):
+        yield SpecProblem("ids", f"must be a list of at most {MOST_MOVED} ids")
+    if not isinstance(data.get("all", True), bool):
+        yield SpecProblem("all", "must be true")
+    if not isinstance(wanted, Mapping):
+        yield SpecProblem("filter", "must be an object")
+    else:
+        unknown = (name for name in wanted if name not in FILTERS)
+        yield from (SpecProblem(f"filter.{name}", "unknown field") for name in unknown)
+
+
+def _wanted(given: Mapping[str, Any], prefix: str = "", *, place: str = "query") -> Filter:
+    """Read a filter. Raises SpecInvalid with every problem."""
+    problems: list[SpecProblem] = []
+    kind = given.get("kind") or None
+    if kind is not None and kind not in set(Kind):
+        problems.append(SpecProblem(f"{prefix}kind", f"must be one of {', '.join(Kind)}"))
+    moments: dict[str, datetime | None] = {}
+    for name in ("since", "until"):
+        try:
+            moments[name] = _moment(given.get(name))
+        except (ValueError, TypeError):
+            problems.append(SpecProblem(f"{prefix}{name}", "must be a time such as 2026-11-21T02:15:00Z"))
+    if problems:
+        raise SpecInvalid(errors=problems, place=place)
+    texts = {name: str(given.get(name) or "") for name in TEXTS}
+    wanted = Filter(kind=None if kind is None else Kind(kind), **moments, **texts)  # type: ignore[arg-type]
+    return replace(wanted, archived=str(given.get("archived", "")).lower() in {"1", "true"})
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _rate(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise SpecInvalid(errors=[SpecProblem("rate", "must be a number above 0, of letters a second")])
+    return float(value)
+
+
+def _whole(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name)
+    try:
+        return default if text is None else int(text)
+    except ValueError:
+        raise SpecInvalid(errors=[SpecProblem(name, "must be a whole number")], place="query") from None
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

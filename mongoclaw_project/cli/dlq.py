@@ -1,0 +1,228 @@
+"""`mongoclaw dlq`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import click
+
+from executions_app import dead_letter_work as work
+from executions_app import dead_letters, queries
+from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
+from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
+from executions_app.dead_letters import DeadLetter, Filter, Kind
+from executions_app.models import Execution, StrayMessage
+from mongoclaw_project.cli import moment
+from mongoclaw_project.cli.executions import story
+from mongoclaw_project.cli.moment import Moment
+from mongoclaw_project.cli.output import done, note, show, table, wants_json
+from mongoclaw_project.cli.person import somebody
+from mongoclaw_project.cli.rate import RATE
+from mongoclaw_project.cli.sql import SqlGroup
+
+SHOWN_ID: Final = 8
+HEADERS: Final = ("ID", "Kind", "Agent", "Document or task", "Reason", "Error", "Died (UTC)")
+ELASTIC: Final = (2, 3, 5)
+
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+_FILTERS: Final = (
+    click.option("--agent", "agent_id", metavar="ID", default="", help="Only this agent's."),
+    click.option("--reason", metavar="CODE", default="", help="Only with this reason, such as `poison_run`."),
+    click.option(
+        "--kind", type=click.Choice([kind.value for kind in Kind]), help="Only runs, or only messages."
+    ),
+    click.option("--database", metavar="NAME", default="", help="Only of documents in this database."),
+    click.option("--collection", metavar="NAME", default="", help="Only of documents in this collection."),
+    click.option("--since", type=Moment(), help="Only what died at this time or later: a time, or `-2h`."),
+    click.option("--until", type=Moment(), help="Only what died before."),
+    click.option("--text", default="", help="Only with this in the error, or at the beginning of an id."),
+)
+_IDS: Final = click.argument("ids", metavar="[ID]...", nargs=-1)
+_ALL: Final = click.option("--all", "all_", is_flag=True, help="All of them, when no filter is given.")
+_YES: Final = click.option("--yes", "-y", "--force", "yes", is_flag=True, help="Do not ask.")
+_ARCHIVED: Final = click.option("--archived", is_flag=True, help="Those that were discarded instead.")
+
+
+def _filtered(command: Decorated) -> Decorated:
+    """Give a command the options of a filter."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+@click.group(cls=SqlGroup)
+def dlq() -> None:
+    """Look at dead letters, run them again, put them aside. The first characters of an id are enough."""
+
+
+@dlq.command("list")
+@_filtered
+@_ARCHIVED
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most."
+)
+@click.option("--skip", type=click.IntRange(0), default=0, help="Leave out so many of the newest.")
+def list_(*, limit: int, skip: int, archived: bool, **given: Any) -> None:
+    """List dead letters, newest first."""
+    wanted = replace(_filter(**given), archived=archived)
+    found = dead_letters.newest(wanted, skip=skip, limit=limit)
+    text = (
+        table(HEADERS, [_row(letter) for letter in found], elastic=ELASTIC) if found else "No dead letters."
+    )
+    listed = [dead_letter_json(letter) for letter in found]
+    show({"dead_letters": listed, "skip": skip, "limit": limit}, text=text)
+    if len(found) == limit:
+        note(f"There may be more than these {limit}: --limit and --skip show them.")
+
+
+@dlq.command("show")
+@click.argument("id_", metavar="ID")
+@click.option("--traceback", is_flag=True, help="Show where in the code an error came from.")
+def show_(id_: str, *, traceback: bool) -> None:
+    """Show all that is known of a dead letter: prompt, answer, error, attempts. Times are UTC."""
+    letter = dead_letters.find(id_)
+    lines = [*_told(letter)]
+    row = letter.letter
+    if traceback and isinstance(row, Execution) and row.traceback:
+        lines += ["", row.traceback.rstrip()]
+    show(story_json(letter), text="\n".join(lines))
+
+
+@dlq.command()
+@_IDS
+@_filtered
+@_ALL
+@click.option("--rate", type=RATE, metavar="N/s", help="Let at most so many start in a second.")
+@_YES
+def requeue(ids: tuple[str, ...], *, all_: bool, rate: float | None, yes: bool, **given: Any) -> None:
+    """Run dead letters again, with all their tries and by the current version of their agent.
+
+    It may be interrupted and called again: what has moved has moved, and --rate is kept.
+    """
+    selection = _selection(ids, all_=all_, wanted=_filter(**given))
+    _ask("Run {} again? Each may cost a call of a model", selection, yes=yes)
+    report = work.requeue(selection, rate=rate, now=_now())
+    _tell("Let {} run again", report)
+
+
+@dlq.command()
+@_IDS
+@_filtered
+@_ALL
+@click.option("--why", default="", help="For the record.")
+@_YES
+def discard(ids: tuple[str, ...], *, all_: bool, why: str, yes: bool, **given: Any) -> None:
+    """Put dead letters aside. None is erased: `dlq list --archived` has them, `dlq restore` brings them back."""
+    selection = _selection(ids, all_=all_, wanted=_filter(**given))
+    _ask("Discard {}?", selection, yes=yes)
+    report = work.discard(selection, by=somebody(), why=why, now=_now())
+    _tell("Discarded {}", report)
+
+
+@dlq.command()
+@_IDS
+@_filtered
+@_ALL
+@_YES
+def restore(ids: tuple[str, ...], *, all_: bool, yes: bool, **given: Any) -> None:
+    """Bring discarded dead letters back."""
+    selection = _selection(ids, all_=all_, wanted=replace(_filter(**given), archived=True))
+    _ask("Bring {} back?", selection, yes=yes)
+    report = work.restore(selection, by=somebody(), now=_now())
+    _tell("Brought {} back", report)
+
+
+@dlq.command()
+@_filtered
+@_ARCHIVED
+def export(*, archived: bool, **given: Any) -> None:
+    """Write dead letters to standard output as lines of JSON, oldest first, with prompts and answers."""
+    for letter in dead_letters.every(replace(_filter(**given), archived=archived)):
+        click.echo(json.dumps(line_json(letter), ensure_ascii=False, default=_plain))
+
+
+def _filter(*, kind: str | None, since: str | None, until: str | None, **texts: Any) -> Filter:
+    return Filter(kind=Kind(kind) if kind else None, since=_moment(since), until=_moment(until), **texts)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else moment.parse(text, now=_now()).as_datetime()
+
+
+def _selection(ids: tuple[str, ...], *, all_: bool, wanted: Filter) -> Selection:
+    """Read which are meant. Raises UsageError: nothing given does not mean everything."""
+    filtered = replace(wanted, archived=False) != Filter()
+    if ids and (filtered or all_):
+        raise click.UsageError("Give either ids, or a filter, or --all")
+    if not ids and not filtered and not all_:
+        raise click.UsageError("Say which: give ids, a filter such as --agent or --reason, or --all")
+    return Selection(ids=tuple(dead_letters.find(id_).id for id_ in ids), wanted=wanted)
+
+
+def _ask(question: str, selection: Selection, *, yes: bool) -> None:
+    if not yes:
+        number = len(selection.ids) or dead_letters.count(selection.wanted)
+        click.confirm(question.format(_letters(number)), abort=True, err=True)
+
+
+def _tell(message: str, report: Report) -> None:
+    done(message.format(_letters(report.moved)), **report_json(report))
+    if wants_json():
+        return
+    for cause, number in sorted(report.left.items()):
+        names = ", ".join(id_[:SHOWN_ID] for id_ in report.examples[cause])
+        note(f"Left {_letters(number)} as they were, {LEFT_MEANINGS[cause]}: {names}")
+    if report.last_due_at and report.last_due_at > _now():
+        note(f"The last of them may start at {report.last_due_at:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _letters(number: int) -> str:
+    return f"{number:,} dead letter{'' if number == 1 else 's'}"
+
+
+def _row(letter: DeadLetter) -> tuple[object, ...]:
+    row, died = letter.letter, f"{letter.died_at:%m-%d %H:%M:%S}"
+    if isinstance(row, Execution):
+        told: tuple[object, ...] = (row.agent_id, row.document_id, row.reason, row.error or None)
+    else:
+        told = (None, row.task or None, row.reason, row.error or row.excerpt)
+    return (letter.id[:SHOWN_ID], letter.kind.value, *told, died)
+
+
+def _told(letter: DeadLetter) -> Iterator[str]:
+    row = letter.letter
+    if letter.discard:
+        yield f"Discarded  {letter.discard.at:%Y-%m-%d %H:%M:%S} by {letter.discard.by}: {letter.discard.why or '-'}"
+    if isinstance(row, Execution):
+        yield from story(queries.trace(row))
+    else:
+        yield from _told_message(row)
+
+
+def _told_message(row: StrayMessage) -> Iterator[str]:
+    yield f"Message    {row.pk}"
+    yield f"Reason     {row.reason}"
+    facts = (
+        ("Task", row.task),
+        ("Its id", row.message_id),
+        ("Queue", row.queue),
+        ("Type", row.content_type),
+        ("Error", row.error),
+        ("Read at", row.host),
+    )
+    yield from (f"{name:<10} {fact}" for name, fact in facts if fact)
+    yield f"Read       {row.times} times, first {row.first_seen_at:%Y-%m-%d %H:%M:%S}, last {row.last_seen_at:%H:%M:%S}"
+    yield f"Body       {row.size:,} bytes: {row.excerpt}"
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

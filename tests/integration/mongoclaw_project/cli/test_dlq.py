@@ -1,0 +1,98 @@
+"""`mongoclaw dlq`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from executions_app.models import Execution
+from executions_app.states import Reason, Status
+from tests.integration.executions_app.conftest import MakeEvent, agent, make_event
+from tests.integration.executions_app.letters import dead_run, dead_runs, stray
+from tests.integration.mongoclaw_project.cli.conftest import Run
+
+__all__ = ["agent", "make_event"]
+
+
+def test_they_are_listed_with_their_kind(run: Run, make_event: MakeEvent) -> None:
+    id_ = dead_run(make_event, "ticket-7", error="the key is wrong")
+    message = stray(b"what is this")
+
+    shown = run("dlq", "list").out
+
+    for text in (id_[:8], "ticket-7", "the key is wrong", message[:8], "message", "what is this"):
+        assert text in shown
+    assert [one["id"] for one in run("dlq", "list", "--kind", "run", "--json").data["dead_letters"]] == [id_]
+    assert run("dlq", "list", "--agent", "nobody").out == "No dead letters.\n"
+    assert run("dlq", "list", "--until", "2000-01-01").out == "No dead letters.\n"
+
+
+def test_each_is_shown_with_all_that_is_known(run: Run, make_event: MakeEvent) -> None:
+    id_, message = dead_run(make_event, error="no room"), stray(b"what is this")
+    Execution.objects.update(traceback="in the code")
+
+    assert "write_refused: no room" in run("dlq", "show", id_[:8]).out
+    assert "in the code" in run("dlq", "show", id_[:8], "--traceback").out
+    assert "11 bytes" not in run("dlq", "show", message[:8]).out
+    assert "12 bytes: what is this" in run("dlq", "show", message[:8]).out
+    assert run("dlq", "show", id_, "--json").data["execution"]["traceback"] == "in the code"
+    unknown = run("dlq", "show", "ffffffff")
+    assert (unknown.code, "not found" in unknown.err) == (1, True)
+
+
+def test_nothing_given_does_not_mean_everything(run: Run, make_event: MakeEvent) -> None:
+    id_ = dead_run(make_event)
+    for verb in ("requeue", "discard", "restore"):
+        refused = run("dlq", verb, "--yes")
+        assert (refused.code, "--all" in refused.err) == (2, True)
+        assert run("dlq", verb, id_[:8], "--all", "--yes").code == 2
+    assert Execution.objects.get().status == Status.FAILED
+
+
+def test_they_run_again_at_a_rate_and_what_is_left_is_told(run: Run, make_event: MakeEvent) -> None:
+    dead_runs(make_event, 3)
+    message = stray()
+
+    done = run("dlq", "requeue", "--all", "--rate", "1/m", "--yes")
+
+    assert "Let 3 dead letters run again" in done.out
+    assert f"nobody knows what to run: {message[:8]}" in done.err
+    assert "The last of them may start at" in done.err
+    assert Execution.objects.filter(reason=Reason.REQUEUED).count() == 3
+
+
+def test_a_question_is_asked_first(run: Run, make_event: MakeEvent) -> None:
+    id_ = dead_run(make_event)
+
+    refused = run("dlq", "requeue", id_[:8], stdin="n\n")
+
+    assert "Run 1 dead letter again?" in refused.err
+    assert (refused.code, Execution.objects.get().status) == (1, Status.FAILED)
+    assert run("dlq", "requeue", id_[:8], stdin="y\n").code == 0
+
+
+def test_they_are_put_aside_and_brought_back(run: Run, make_event: MakeEvent) -> None:
+    id_ = dead_run(make_event)
+
+    assert (
+        "Discarded 1 dead letter"
+        in run("dlq", "discard", "--agent", "triage", "--why", "a test", "--yes").out
+    )
+    assert run("dlq", "list").out == "No dead letters.\n"
+    assert id_[:8] in run("dlq", "list", "--archived").out
+    assert "a test" in run("dlq", "show", id_[:8]).out
+    assert "Brought 1 dead letter back" in run("dlq", "restore", id_[:8], "--yes").out
+    assert id_[:8] in run("dlq", "list").out
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_they_are_exported_as_lines(run: Run, make_event: MakeEvent, archived: bool) -> None:
+    id_, message = dead_run(make_event), stray()
+    if archived:
+        run("dlq", "discard", "--all", "--yes")
+
+    lines = run("dlq", "export", *(["--archived"] if archived else [])).out.splitlines()
+
+    assert [json.loads(line)["id"] for line in lines] == [id_, message]
+    assert (json.loads(lines[0])["discarded"] is not None) == archived
