@@ -243,3 +243,24 @@ def test_off_means_that_everything_is_kept(make_event: MakeEvent) -> None:
 
     assert sweep(Keeping()) == Swept(place=None)
     assert left() == {"old"}
+
+
+def test_a_dead_letter_that_was_put_aside_is_kept_as_long_as_the_others(make_event: MakeEvent) -> None:
+    failed = ran(make_event, "failed", FAILED)
+    dead_letter_transitions.discard([failed.id], by="ann", why="", now=NOW)
+    count()
+
+    sweep(Keeping(executions=timedelta(days=30), texts=timedelta(days=7)))
+    assert left() == {"failed"}
+
+    assert sweep(Keeping(dead_letters=timedelta(days=30))).dead_letters == 1
+    assert left() == set()
+
+
+def test_a_dead_letter_that_was_put_aside_before_it_was_counted_has_failed(make_event: MakeEvent) -> None:
+    failed = ran(make_event, "failed", FAILED)
+    dead_letter_transitions.discard([failed.id], by="ann", why="", now=NOW)
+
+    count()
+
+    assert list(HourTally.objects.values_list("failed", flat=True)) == [1]
