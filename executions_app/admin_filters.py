@@ -59,6 +59,14 @@ class AgentFilter(_FieldFilter):
         return Agent.objects.order_by("id").values_list("id", flat=True)
 
 
+class OfAgent(AgentFilter):
+    """By agent, in lists that nothing else narrows together with it."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        """Keep the chosen agent's."""
+        return queryset.filter(agent_id=self.value()) if self.value() else queryset
+
+
 class ReasonFilter(_FieldFilter):
     """By reason."""
 

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from agents_app.errors import MongoClawError, SpecInvalid
 from agents_app.models import Agent
 from executions_app import backfill_transitions, backfills
-from executions_app.admin_filters import AgentFilter
+from executions_app.admin_filters import OfAgent
 from executions_app.backfill_transitions import FROM
 from executions_app.backfills import Progress, Wish, progress_of
 from executions_app.models import Backfill, BackfillStatus
@@ -73,7 +73,7 @@ class BackfillAdmin(ReadOnlyAdmin):
 
     form = BackfillForm
     list_display = ("short_id", "status_and_wait", "agent_id", "progress", "counts", "created_at", "origin")
-    list_filter = ("status", AgentFilter)
+    list_filter = ("status", OfAgent)
     list_select_related = ("agent",)
     search_fields = ("id__startswith", "agent__id")
     search_help_text = "The beginning of a backfill's id, or an agent."

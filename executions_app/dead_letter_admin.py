@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters, queries
-from executions_app.admin_filters import AgentFilter, ReasonFilter
+from executions_app.admin_filters import OfAgent, ReasonFilter
 from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
 from executions_app.models import DeadRun, Discard, StrayMessage
 from executions_app.paginator import NearPaginator
@@ -57,14 +57,6 @@ class AsideFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         """Keep the dead letters, or those that were discarded."""
         return queryset.filter(status=Status.DISCARDED if self.value() else Status.FAILED)
-
-
-class OfAgent(AgentFilter):
-    """By agent."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Keep the chosen agent's."""
-        return queryset.filter(agent_id=self.value()) if self.value() else queryset
 
 
 class WithReason(ReasonFilter):

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from agents_app.errors import MongoClawError
 from agents_app.spec import HistoryPolicy
 from executions_app import gaps
-from executions_app.admin_filters import AgentFilter
+from executions_app.admin_filters import OfAgent
 from executions_app.identity import unpack_time
 from executions_app.models import GapKind, GapStatus, StreamGap
 from executions_app.read_only_admin import ReadOnlyAdmin
@@ -61,7 +61,7 @@ class StreamGapAdmin(ReadOnlyAdmin):
     """Gaps: what agents have not seen, and what was decided about it."""
 
     list_display = ("short_id", "status_and_policy", "agent_link", "place", "kind", "unseen", "detected_at")
-    list_filter = (StatusFilter, AgentFilter, "kind", "policy")
+    list_filter = (StatusFilter, OfAgent, "kind", "policy")
     search_fields = ("id__startswith", "agent__id", "database", "collection")
     search_help_text = "The beginning of a gap's id, an agent, a database or a collection."
     ordering = ("-detected_at",)

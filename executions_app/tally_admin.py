@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from executions_app.admin_filters import AgentFilter
+from executions_app.admin_filters import OfAgent
 from executions_app.models import HourTally
 from executions_app.paginator import NearPaginator
 from executions_app.read_only_admin import ReadOnlyAdmin
@@ -18,14 +14,6 @@ from executions_app.stats_wire import quantiles, spent
 from executions_app.tally_rows import tally_of
 
 SHOWN_REASONS = 3
-
-
-class OfAgent(AgentFilter):
-    """By agent."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Keep the hours of the chosen agent."""
-        return queryset.filter(agent_id=self.value()) if self.value() else queryset
 
 
 class HourTallyAdmin(ReadOnlyAdmin):

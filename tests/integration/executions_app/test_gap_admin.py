@@ -94,6 +94,7 @@ def test_the_list_is_narrowed_by_status_agent_and_search(sign_in: SignIn, gap: S
     for query in ({"status": "open"}, {"agent": "triage"}, {"q": gap.pk[:6]}, {"q": "tickets"}):
         assert "1 gap" in text(client, LIST, **query)
     assert gap.pk[:8] not in text(client, LIST, status="closed")
+    assert gap.pk[:8] not in text(client, LIST, agent="another")
 
 
 def test_who_may_only_look_is_offered_nothing_and_can_do_nothing(sign_in: SignIn, gap: StreamGap) -> None:
