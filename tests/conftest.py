@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 import django
 import psycopg
 import pytest
+from kombu import Connection
 from pymongo import MongoClient
 from redis import Redis
 
-from sandbox.embedded import start_mongod, start_postgres, start_valkey
+from sandbox.embedded import RunningServer, start_mongod, start_postgres, start_rabbitmq, start_valkey
 from sandbox.embedded.shared import SharedServers, Starter, ask
 from sandbox.errors import BinaryMissing
 from sandbox.model.client import ModelControl, start_model
@@ -52,7 +53,7 @@ class Servers:
             environ["MONGOCLAW_STATE_DIR"] = str(self._directory / "state")
 
     def url(self, name: str) -> str:
-        """The address of `mongod`, `valkey`, `postgres` or `model`, started now if need be."""
+        """The address of a server of _STARTERS, started now if need be."""
         if self._own is not None:
             return self._own.url(name)
         return ask(str(self._address), name)
@@ -69,10 +70,13 @@ _STARTERS: dict[str, Starter] = {
     "mongod": start_mongod,
     "valkey": start_valkey,
     "postgres": partial(start_postgres, durable=False),
+    **{f"rabbitmq-gw{number}": start_rabbitmq for number in range(32)},
     **{f"model-gw{number}": start_model for number in range(32)},
 }
 _servers = Servers(os.environ)
 _SQL_FIXTURES = {"db", "transactional_db", "database_url"}
+PRIORITY_QUEUES = [f"mongoclaw.priority.{level}" for level in ("high", "normal", "low")]
+PARTITION_QUEUES = [f"mongoclaw.partition.{number}" for number in range(8)]
 ACCEPTANCE = Path(__file__).parent / "acceptance"
 
 # Before Django reads its settings; the workers of xdist inherit this environment.
@@ -119,14 +123,21 @@ def server_url() -> Callable[[str], str]:
     """Gives the address of `mongod`, `valkey` or `postgres`; skips the test where it cannot be had."""
 
     def url(name: str) -> str:
-        try:
+        with available():
             return _servers.url(name)
-        except BinaryMissing as exc:
-            if os.environ.get("CI") == "true":
-                pytest.fail(str(exc))
-            pytest.skip(str(exc))
 
     return url
+
+
+@contextmanager
+def available() -> Iterator[None]:
+    """Skip the test where the program of a server that is started within is missing; in CI it fails."""
+    try:
+        yield
+    except BinaryMissing as exc:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(exc))
+        pytest.skip(str(exc))
 
 
 @pytest.fixture(scope="session")
@@ -163,6 +174,26 @@ def redis_url(redis_server: str, worker_number: int) -> str:
     with Redis.from_url(url) as client:
         client.flushdb()
     return url
+
+
+@pytest.fixture
+def rabbitmq_url(server_url: Callable[[str], str], worker_number: int) -> str:
+    """A RabbitMQ that no other test uses at the time, with empty queues."""
+    url = server_url(f"rabbitmq-gw{worker_number}")
+    with Connection(url) as connection:
+        channel: Any = connection.default_channel
+        for name in ("mongoclaw", "mongoclaw.dead", *PRIORITY_QUEUES, *PARTITION_QUEUES):
+            channel.queue_delete(name)
+    return url
+
+
+@pytest.fixture
+def own_rabbitmq(tmp_path: Path) -> Iterator[RunningServer]:
+    """A RabbitMQ that the test may freeze and kill."""
+    with available():
+        server = start_rabbitmq(tmp_path / "rabbitmq")
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="session")

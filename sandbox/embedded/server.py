@@ -16,7 +16,7 @@ from sandbox.identity import ProcessIdentity, identify, read_pid_file, write_pid
 from sandbox.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _ADDRESS_IN_USE = ("address already in use", "address in use")
@@ -28,7 +28,7 @@ class Recipe:
     """How one kind of server is run.
 
     `command` takes the port; `stop_signal` is the one for a clean and quick stop; it runs in `directory`,
-    which is the data directory unless set.
+    which is the data directory unless set. `environ` takes the port and says what is added to our environment.
     """
 
     name: str
@@ -37,13 +37,14 @@ class Recipe:
     stop_signal: signal.Signals = signal.SIGTERM
     user: str | None = None
     directory: Path | None = None
+    environ: Callable[[int], Mapping[str, str]] = lambda _: {}
     start_seconds: float = 30.0
     complaint: Callable[[str], str] = lambda log: log.strip().rpartition("\n")[2]
 
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server that listens on loopback; `url` is what clients use."""
+    """A server that listens on loopback; `url` is what clients use, and `companion` one that ends with it."""
 
     name: str
     url: str
@@ -53,6 +54,7 @@ class RunningServer:
     process: subprocess.Popen[bytes]
     stop_signal: signal.Signals
     _owner_lock: int
+    companion: RunningServer | None = None
 
     @property
     def pid(self) -> int:
@@ -73,12 +75,16 @@ class RunningServer:
             self.process.kill()
             self.process.wait()
         self._release()
+        if self.companion is not None:
+            self.companion.stop()
 
     def kill(self) -> None:
         """SIGKILL, as a crash would; the data directory can be started again afterwards."""
         self.process.kill()
         self.process.wait()
         self._release()
+        if self.companion is not None:
+            self.companion.kill()
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that it printed."""
@@ -157,6 +163,7 @@ def _start_once(
     with reserved_port(data_dir / f"{recipe.name}.port", port=port) as chosen:
         command = Command(
             argv=recipe.command(chosen),
+            env={**os.environ, **recipe.environ(chosen)},
             directory=recipe.directory or data_dir,
             death_signal=recipe.stop_signal if die_with_parent else None,
             user=recipe.user,

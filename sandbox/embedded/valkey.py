@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 
 def start_valkey(
-    data_dir: Path, *, port: int | None = None, die_with_parent: bool = True, append_only: bool = False
+    data_dir: Path,
+    *,
+    port: int | None = None,
+    die_with_parent: bool = True,
+    append_only: bool = False,
+    replica_of: int | None = None,
 ) -> RunningServer:
-    """Starts it and waits until it listens.
+    """Starts it and waits until it listens; `replica_of` is the port of its master on loopback.
 
     Nothing is kept across a restart unless `append_only`: the ledger is the truth, the broker may be lost.
     """
@@ -34,6 +39,7 @@ def start_valkey(
                 "--maxmemory-policy",
                 "noeviction",
             ),
+            *(("--replicaof", f"{LOOPBACK} {replica_of}") if replica_of is not None else ()),
         )
 
     recipe = Recipe(name="valkey", command=command, url=lambda chosen: f"redis://{LOOPBACK}:{chosen}/0")
