@@ -15,6 +15,7 @@ from executions_app.fence import Term, held
 from executions_app.identity import display_key, execution_id, pack_key, pack_time, subject_of
 from executions_app.insert import NewRow, insert
 from executions_app.models import Execution
+from executions_app.routing import Outbound
 from executions_app.states import Reason, Slot, Status
 
 # Plain text: drivers look up how to write a member of an enumeration, for each row.
@@ -50,9 +51,9 @@ class NewExecution:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of events: ids to publish, in order, and how many rows are new. The others were on record."""
+    """What became of events: rows to publish, in order, and how many are new. The others were on record."""
 
-    to_publish: Sequence[str]
+    to_publish: Sequence[Outbound]
     queued: int
     pending: int
 
@@ -61,7 +62,7 @@ def record(
     events: Iterable[NewExecution], *, room: Mapping[str, int], now: datetime, term: Term | None = None
 ) -> Sequence[str]:
     """Put events on record as `enter` does; returns the ids that are to be published, in order."""
-    return enter(events, room=room, now=now, term=term).to_publish
+    return [row.id for row in enter(events, room=room, now=now, term=term).to_publish]
 
 
 def enter(
@@ -89,7 +90,7 @@ def enter(
             new += insert(_without(waiting, rows))
         if along is not None:
             along(new.total())
-    queued = [row.id for row in rows if row.status == _QUEUED]
+    queued = [_outbound(row) for row in rows if row.status == _QUEUED]
     to_publish = queued if new[_QUEUED] == len(queued) else _still_queued(queued)
     return Recorded(to_publish, new[_QUEUED], new[_PENDING])
 
@@ -98,9 +99,14 @@ def _without(waiting: Collection[str], rows: Iterable[NewRow]) -> list[NewRow]:
     return [row for row in rows if row.coalesces and row.subject not in waiting]
 
 
-def _still_queued(ids: Sequence[str]) -> list[str]:
-    known = set(Execution.objects.filter(id__in=ids, status=Status.QUEUED).values_list("id", flat=True))
-    return [id_ for id_ in ids if id_ in known]
+def _outbound(row: NewRow) -> Outbound:
+    return Outbound(row.id, row.agent_id, row.database, row.collection, row.subject, row.priority)
+
+
+def _still_queued(rows: Sequence[Outbound]) -> list[Outbound]:
+    queued = Execution.objects.filter(id__in=[row.id for row in rows], status=Status.QUEUED)
+    known = set(queued.values_list("id", flat=True))
+    return [row for row in rows if row.id in known]
 
 
 def _refresh_waiting(rows: Sequence[NewRow], now: datetime) -> set[str]:

@@ -24,6 +24,7 @@ from executions_app.fence import Term, held
 from executions_app.identity import unpack_time
 from executions_app.models import Attempt, Execution
 from executions_app.poison import fates
+from executions_app.routing import Outbound
 from executions_app.states import TRANSITIONS, Reason, Slot, Status
 from executions_app.text import storable
 
@@ -211,25 +212,23 @@ def reclaim(workers: Sequence[str], *, now: datetime, poison_after: int = 0, ter
     return moved
 
 
-def enqueue(ids: Sequence[str], *, now: datetime, term: Term | None = None) -> list[str]:
+def enqueue(ids: Sequence[str], *, now: datetime, term: Term | None = None) -> list[Outbound]:
     """Move pending rows into the broker's window; returns those that moved, in the order given."""
     _allowed(Status.PENDING, Status.QUEUED)
     pending = Execution.objects.filter(id__in=ids, status=Status.PENDING)
     with held(term):
         # Locked in the order of ids, as those are that an event refreshes: two of a kind never wait for each other.
-        free = set(pending.order_by("id").select_for_update().values_list("id", flat=True))
-        Execution.objects.filter(id__in=free, status=Status.PENDING).update(
-            status=Status.QUEUED, queued_at=now
-        )
-    return [id_ for id_ in ids if id_ in free]
+        locked = pending.order_by("id").select_for_update().values_list(*Outbound._fields)
+        free = {row[0]: Outbound(*row) for row in locked}
+        pending.filter(id__in=free).update(status=Status.QUEUED, queued_at=now)
+    return [free[id_] for id_ in ids if id_ in free]
 
 
 def withdraw(rows: QuerySet[Execution], reason: Reason, *, due_at: datetime, term: Term | None = None) -> int:
     """Take queued rows out of the broker's window again: their message is lost or was never sent."""
     _allowed(Status.QUEUED, Status.PENDING)
-    queued = rows.filter(status=Status.QUEUED)
     with held(term):
-        return queued.update(
+        return rows.filter(status=Status.QUEUED).update(
             status=Status.PENDING, reason=reason, due_at=due_at, publications=F("publications") + 1
         )
 

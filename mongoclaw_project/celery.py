@@ -10,6 +10,7 @@ from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
 
+from mongoclaw_project.celery_queues import OwnAMQP
 from mongoclaw_project.celery_settings import celery_settings
 from mongoclaw_project.logs import configure
 from mongoclaw_project.redis_transport import install
@@ -18,7 +19,7 @@ from mongoclaw_project.starting import settings_or_exit
 _settings = settings_or_exit()
 install()
 
-app = Celery("mongoclaw", set_as_current=True)
+app = Celery("mongoclaw", set_as_current=True, amqp=OwnAMQP)
 app.conf.update(celery_settings(_settings))
 app.set_default()
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, Final
 
-from kombu import Exchange, Queue
-
+from executions_app.routing import QUEUE
+from mongoclaw_project.celery_queues import queue, quorum_arguments
 from mongoclaw_project.config import Settings
 
-QUEUE: Final = "mongoclaw"
 _NEVER: Final = 2**62
 _LEAST_SOCKET_TIMEOUT: Final = 15.0
 _CONNECTIONS_BESIDE_THREADS: Final = 20
+_SENTINEL_PATIENCE: Final = 2.0
+"""Seconds; another Sentinel is asked after that."""
+_HEARTBEAT_SECONDS: Final = 10
+"""RabbitMQ and its clients say so often that they live; one that is silent for twice that is away."""
+
+
+class BrokerKind(StrEnum):
+    """The brokers that the settings can name."""
+
+    REDIS = "redis"
+    SENTINEL = "sentinel"
+    RABBITMQ = "rabbitmq"
 
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
@@ -25,23 +38,33 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
 
 
 def _broker(settings: Settings) -> dict[str, Any]:
-    # A direct exchange of the queue's own name makes a publish one LPUSH: no lost binding set can lose it.
-    exchange = Exchange(QUEUE, type="direct")
+    kind = broker_kind(settings)
+    arguments = quorum_arguments(settings.broker.delivery_limit) if kind is BrokerKind.RABBITMQ else None
     return {
-        "broker_url": settings.redis.url,
+        "broker_url": settings.broker_url.replace("unix://", "redis+socket://", 1),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_transport_options": _transport(settings),
+        "broker_heartbeat": _HEARTBEAT_SECONDS,
+        "broker_transport_options": _TRANSPORTS[kind](settings),
         "task_default_queue": QUEUE,
         "task_default_exchange": QUEUE,
         "task_default_exchange_type": "direct",
         "task_default_routing_key": QUEUE,
-        "task_queues": [Queue(QUEUE, exchange, routing_key=QUEUE)],
-        "task_create_missing_queues": False,
+        "task_queues": [queue(QUEUE, arguments)],
+        # Those of the routing strategy, and what `celery -Q` names.
+        "task_create_missing_queues": True,
     }
 
 
-def _transport(settings: Settings) -> dict[str, Any]:
+def broker_kind(settings: Settings) -> BrokerKind:
+    """Tell which broker the address means."""
+    scheme = settings.broker_url.partition("://")[0]
+    if scheme in {"amqp", "amqps"}:
+        return BrokerKind.RABBITMQ
+    return BrokerKind.SENTINEL if scheme == "sentinel" else BrokerKind.REDIS
+
+
+def _redis_transport(settings: Settings) -> dict[str, Any]:
     redis = settings.redis
     return {
         "visibility_timeout": 3 * settings.worker.execution_timeout,
@@ -57,6 +80,34 @@ def _transport(settings: Settings) -> dict[str, Any]:
             redis.max_connections, settings.worker.pool_size + _CONNECTIONS_BESIDE_THREADS
         ),
     }
+
+
+def _sentinel_transport(settings: Settings) -> dict[str, Any]:
+    broker = settings.broker
+    asking: dict[str, Any] = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), _SENTINEL_PATIENCE)
+    if broker.sentinel_password:
+        asking["password"] = broker.sentinel_password
+    return {
+        **_redis_transport(settings),
+        "master_name": broker.sentinel_master,
+        "sentinel_kwargs": asking,
+    }
+
+
+def _rabbitmq_transport(settings: Settings) -> dict[str, Any]:
+    # Not `confirm_publish`: a worker would await each of its events. The publisher awaits confirms itself.
+    return {
+        "connect_timeout": settings.redis.socket_connect_timeout,
+        "read_timeout": _LEAST_SOCKET_TIMEOUT,
+        "write_timeout": _LEAST_SOCKET_TIMEOUT,
+    }
+
+
+_TRANSPORTS: Final[dict[BrokerKind, Callable[[Settings], dict[str, Any]]]] = {
+    BrokerKind.REDIS: _redis_transport,
+    BrokerKind.SENTINEL: _sentinel_transport,
+    BrokerKind.RABBITMQ: _rabbitmq_transport,
+}
 
 
 def _tasks() -> dict[str, Any]:
@@ -78,17 +129,25 @@ def _tasks() -> dict[str, Any]:
 
 def _worker(settings: Settings) -> dict[str, Any]:
     return {
+        **_consumer(settings),
         "worker_pool": "threads",
         "worker_consumer": "tasks.strays:RecordingConsumer",
         "worker_concurrency": settings.worker.pool_size,
         "worker_prefetch_multiplier": 1,
-        "worker_disable_prefetch": True,
         "worker_disable_rate_limits": True,
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # a cancelled call is a paid call
-        "worker_send_task_events": False,
+        "worker_send_task_events": settings.flower.enabled,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_enable_remote_control": True,
+    }
+
+
+def _consumer(settings: Settings) -> dict[str, Any]:
+    on_rabbitmq = broker_kind(settings) is BrokerKind.RABBITMQ
+    return {
+        "worker_disable_prefetch": not on_rabbitmq,  # Redis alone has this
+        **({"worker_consumer": "tasks.consumer:PlainConsumer"} if on_rabbitmq else {}),
     }
 
 

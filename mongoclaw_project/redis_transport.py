@@ -1,4 +1,4 @@
-"""kombu's Redis transport, with a worker that outlives a broker killed under it.
+"""kombu's Redis transports, with a worker that outlives a broker killed under it.
 
 When the broker dies, kombu 5.7 closes the connection, and channels with unacknowledged messages look for their
 address on it afterwards: in `close`, and when a run that went on acknowledges its message. That is an AttributeError,
@@ -20,15 +20,11 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 from kombu.utils.json import loads
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-SCHEMES: Final = ("redis", "rediss")
-
 UNREADABLE: Final = "application/x-unreadable"
 """The content type of what came without an envelope."""
 
 
-class Channel(redis.Channel):
-    """A channel that says so when its connection is gone."""
-
+class _Sound(redis.Channel):
     _kept: tuple[object, Any] | None = None
 
     def _create_client(self, asynchronous: bool = False) -> Any:
@@ -46,17 +42,34 @@ class Channel(redis.Channel):
         return found
 
 
+class Channel(_Sound):
+    """A channel that says so when its connection is gone."""
+
+
 class Transport(redis.Transport):
     """The transport of these channels."""
 
     Channel = Channel
 
 
+class SentinelChannel(_Sound, redis.SentinelChannel):
+    """The same to the master that Sentinel names."""
+
+
+class SentinelTransport(redis.SentinelTransport):
+    """The transport of these channels."""
+
+    Channel = SentinelChannel
+
+
+TRANSPORTS: Final = {"redis": Transport, "rediss": Transport, "sentinel": SentinelTransport}
+
+
 def install() -> None:
-    """Make it the transport of Redis addresses in this process."""
+    """Make them the transports of Redis addresses in this process."""
     redis.loads = read_envelope  # type: ignore[attr-defined]  # unknown to its stubs
-    for scheme in SCHEMES:
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"
+    for scheme, transport in TRANSPORTS.items():
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:{transport.__name__}"
 
 
 def read_envelope(text: str) -> Any:

@@ -143,6 +143,18 @@ def _open_redis(settings: Settings) -> Iterator[Danger]:
         )
 
 
+def _open_broker(settings: Settings) -> Iterator[Danger]:
+    first = settings.broker.url.partition(";")[0]
+    parts = urlsplit(first)
+    local = parts.hostname in {"localhost", "127.0.0.1", "::1"} or parts.scheme in {"", "unix"}
+    if parts.password in (None, "guest") and not local and not settings.is_development:
+        yield Danger(
+            "W008",
+            "the broker takes messages from everybody who reaches it",
+            "give it a password and put it into MONGOCLAW_BROKER__URL",
+        )
+
+
 RULES: Final[tuple[Rule, ...]] = (
     _secret_key,
     _database,
@@ -152,4 +164,5 @@ RULES: Final[tuple[Rule, ...]] = (
     _hosts,
     _heartbeat,
     _open_redis,
+    _open_broker,
 )

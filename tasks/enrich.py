@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 
 import structlog
-from celery import shared_task
+from celery import Task, shared_task
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from executions_app import transitions
 from executions_app.identity import ID_LENGTH
+from executions_app.message_format import FORMAT_HEADER, is_newer
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
 from executions_app.strays import Stray
@@ -24,12 +25,18 @@ from tasks.strays import keep
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name="tasks.enrich", ignore_result=True, acks_late=True)
-def enrich(*given: object, **named: object) -> None:
+@shared_task(bind=True, name="tasks.enrich", ignore_result=True, acks_late=True)
+def enrich(self: Task[..., None], /, *given: object, **named: object) -> None:
     """Run one execution if it still wants to be run; a duplicate or late message does nothing.
 
     Takes whatever a message brings: what names no execution is put on record.
+    A message of a newer format is left: its row stays queued, dispatch sends it again, and a worker of the newer
+    release runs it.
     """
+    headers = vars(self.request)
+    if is_newer(headers):
+        log.warning("message.newer", format=headers[FORMAT_HEADER], task_id=self.request.id)
+        return
     match given:
         case [str(execution_id)] if not named and len(execution_id) == ID_LENGTH:
             if run_execution(process_runtime(), execution_id) is None:

@@ -17,9 +17,11 @@ from executions_app import transitions
 from executions_app.heartbeat import Heartbeat
 from executions_app.limits import Limiter
 from executions_app.limits.limiter import Budget, connect
+from executions_app.routes import Routes
 from mongoclaw_project.config import Settings, current
 from tasks.gate import Gate
 from tasks.memory import bound_malloc_arenas
+from tasks.queues import QueueKeeper, WantedQueues
 from tasks.runtime import Runtime
 
 _LOCK: Final = threading.Lock()
@@ -83,6 +85,16 @@ def _gate(settings: Settings) -> Gate:
 @celeryd_init.connect
 def _before_threads(**_: object) -> None:
     bound_malloc_arenas()
+
+
+@celeryd_init.connect
+def _keep_queues(instance: Any, options: dict[str, Any], **_: object) -> None:
+    """Follow the routing strategy, unless the worker was told its queues: `celery worker -Q`."""
+    if options.get("queues"):
+        return
+    wanted = WantedQueues(Routes(current(), monotonic=time.monotonic))
+    step = type(QueueKeeper.__name__, (QueueKeeper,), {"wanted": wanted})
+    instance.app.steps["consumer"].add(step)
 
 
 @worker_ready.connect

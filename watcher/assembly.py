@@ -19,6 +19,7 @@ from executions_app.heartbeat import Heartbeat
 from executions_app.limits import Allowance, Limiter
 from executions_app.limits.limiter import connect as connect_limiter
 from executions_app.retention import Keeping
+from executions_app.routes import Routes
 from watcher.backfill.keeper import Backfilling
 from watcher.connection import connect
 from watcher.leading.control import Controls, can_divide
@@ -174,7 +175,7 @@ class Watcher:
 
         settings = self._settings
         ingest = Ingest(
-            Publisher(self._app),
+            self._make_publisher(),
             windows=self._make_windows(),
             pressure=Pressure(_pressure_policy(settings), time.monotonic),
             unhealthy=unhealthy,
@@ -194,11 +195,14 @@ class Watcher:
             monotonic=time.monotonic,
         )
 
+    def _make_publisher(self) -> Publisher:
+        return Publisher(self._app, Routes(self._settings, monotonic=time.monotonic))
+
     def _make_dispatch(self) -> Dispatch:
         worker = self._settings.worker
         pulse = Heartbeat(self._holder, role=DISPATCH, interval=worker.heartbeat_seconds, now=_now)
         return Dispatch(
-            publisher=Publisher(self._app),
+            publisher=self._make_publisher(),
             windows=self._make_windows(),
             beat=pulse.beat,
             vitality=Vitality(worker.heartbeat_timeout_seconds),

@@ -13,10 +13,12 @@ from mongoclaw_project.config.loading import (
     load_settings,
 )
 from mongoclaw_project.config.settings import Environment, Settings
+from mongoclaw_project.config.work import RoutingStrategy
 
 __all__ = [
     "Environment",
     "Loaded",
+    "RoutingStrategy",
     "Settings",
     "SettingsInvalid",
     "current",

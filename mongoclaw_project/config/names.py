@@ -23,6 +23,9 @@ RENAMED: Final = {
 }
 """Names in the manifests of 1.0.4 that no rule explains."""
 
+_NEW: Final = ("broker", "flower")
+"""Groups that 1.0.4 did not have, and whose bare names (BROKER_URL, FLOWER_PORT) belong to other programs."""
+
 _NOT_SETTINGS: Final = re.compile(r"MONGOCLAW_(TEST_.*|ENV_FILE)")
 """Names that tests and `load_settings` read themselves."""
 
@@ -50,8 +53,8 @@ class SettingName:
 
     @property
     def bare(self) -> str | None:
-        """The fallback without the prefix; settings outside a group have none."""
-        return None if self.group is None else f"{self.group}_{self.field}".upper()
+        """The fallback without the prefix; settings outside a group have none, nor have those of _NEW."""
+        return None if self.group in (None, *_NEW) else f"{self.group}_{self.field}".upper()
 
     @property
     def single_underscore(self) -> str | None:

@@ -66,6 +66,24 @@ class APISettings(Group):
     )
 
 
+class FlowerSettings(Group):
+    """Flower, which shows queues and workers."""
+
+    enabled: bool = Field(
+        default=False,
+        description=(
+            "Workers tell Flower of each task, which takes half a millisecond; `mongoclaw dev` sets it while its "
+            "Flower runs."
+        ),
+    )
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="The port of the Flower of `mongoclaw dev`. When empty: a free one, the same each time.",
+    )
+
+
 class SecuritySettings(Group):
     """Keys and secrets."""
 

@@ -10,8 +10,18 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mongoclaw_project.config.group import ACCEPTED
 from mongoclaw_project.config.retention import RetentionSettings
-from mongoclaw_project.config.service import APISettings, ObservabilitySettings, SecuritySettings
-from mongoclaw_project.config.stores import DatabaseSettings, MongoDBSettings, RedisSettings
+from mongoclaw_project.config.service import (
+    APISettings,
+    FlowerSettings,
+    ObservabilitySettings,
+    SecuritySettings,
+)
+from mongoclaw_project.config.stores import (
+    BrokerSettings,
+    DatabaseSettings,
+    MongoDBSettings,
+    RedisSettings,
+)
 from mongoclaw_project.config.work import AISettings, WatcherSettings, WorkerSettings
 
 
@@ -47,14 +57,21 @@ class Settings(BaseSettings):
     )
     mongodb: MongoDBSettings = Field(default_factory=MongoDBSettings)
     redis: RedisSettings = Field(default_factory=RedisSettings)
+    broker: BrokerSettings = Field(default_factory=BrokerSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     ai: AISettings = Field(default_factory=AISettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     watcher: WatcherSettings = Field(default_factory=WatcherSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     api: APISettings = Field(default_factory=APISettings)
+    flower: FlowerSettings = Field(default_factory=FlowerSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     observability: ObservabilitySettings = Field(default_factory=ObservabilitySettings)
+
+    @property
+    def broker_url(self) -> str:
+        """Where messages go."""
+        return self.broker.url or self.redis.url
 
     @property
     def is_development(self) -> bool:

@@ -1,4 +1,4 @@
-"""Settings of the three stores: MongoDB, Redis and SQL."""
+"""Settings of the stores, MongoDB, Redis and SQL, and of the broker."""
 
 from __future__ import annotations
 
@@ -87,6 +87,40 @@ class RedisSettings(Group):
     def _is_a_redis_url(cls, value: str) -> str:
         if not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+
+class BrokerSettings(Group):
+    """The broker of the messages, where it is not the Redis of REDIS__URL."""
+
+    url: str = Field(
+        "",
+        repr=False,
+        description=(
+            "Where messages go: redis://, rediss:// or unix:// for Redis or Valkey, sentinel://host:26379 for Redis "
+            "with Sentinel (several, each with its scheme, are separated by `;`), amqp:// or amqps:// for RabbitMQ. "
+            "When empty: REDIS__URL. Limits are kept in REDIS__URL always."
+        ),
+    )
+    sentinel_master: str = Field(
+        "mymaster", min_length=1, description="The name that Sentinel knows the master by."
+    )
+    sentinel_password: str = Field("", repr=False, description="The password of the Sentinels themselves.")
+    delivery_limit: int = Field(
+        20,
+        ge=1,
+        description=(
+            "RabbitMQ gives up a message that it has delivered so often in vain, and puts it into the queue "
+            "mongoclaw.dead. The run itself is in SQL, and comes again."
+        ),
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_brokers_url(cls, value: str) -> str:
+        known = ("redis://", "rediss://", "unix://", "sentinel://", "amqp://", "amqps://")
+        if any(part and not part.startswith(known) for part in value.split(";")):
+            raise ValueError(f"must start with {', '.join(known[:-1])} or {known[-1]}")
         return value
 
 

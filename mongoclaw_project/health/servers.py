@@ -12,6 +12,7 @@ from pymongo import MongoClient
 from pymongo.errors import ConfigurationError as BadMongoURI
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
+from mongoclaw_project.broker_connection import UNREACHABLE, AccessRefused, briefly_connected
 from mongoclaw_project.config import current
 from mongoclaw_project.health.component import Probe, Unhealthy
 
@@ -28,9 +29,11 @@ _AUTHENTICATION_FAILED: Final = frozenset({18, 13})
 @functools.cache
 def probes() -> tuple[Probe, ...]:
     """The probes of this process; their clients are opened once and kept."""
+    broker = (Probe("broker", ask_broker),) if current().broker.url else ()
     return (
         Probe("mongodb", ask_mongodb),
         Probe("redis", ask_redis),
+        *broker,
         Probe("database", ask_database),
     )
 
@@ -65,6 +68,17 @@ def ask_redis() -> dict[str, Any]:
     except redis.RedisError as error:
         raise Unhealthy(f"failed ({type(error).__name__})") from error
     return {}
+
+
+def ask_broker() -> dict[str, Any]:
+    """Ask the broker that is not the Redis of the limits. Raises Unhealthy if it does not answer."""
+    try:
+        with briefly_connected(TIMEOUT_SECONDS) as connection:
+            return {"transport": str(connection.transport.driver_type)}
+    except UNREACHABLE as error:
+        raise Unhealthy("cannot be reached") from error
+    except AccessRefused as error:
+        raise Unhealthy("refuses the user name or password") from error
 
 
 def ask_database() -> dict[str, Any]:

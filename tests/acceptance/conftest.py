@@ -62,9 +62,9 @@ class Fleet:
         eventually(lambda: self.log(name).count("keeper.started") > before or not child.is_alive())
         return child
 
-    def start_worker(self, name: str = "worker", *, threads: int = 64) -> Child:
-        """Start a worker and wait until its heartbeat is there."""
-        flags = ("--pool", "threads", "--concurrency", str(threads), "-Q", "mongoclaw")
+    def start_worker(self, name: str = "worker", *, threads: int = 64, queues: str = "mongoclaw") -> Child:
+        """Start a worker, of all queues where none is named, and wait until its heartbeat is there."""
+        flags = ("--pool", "threads", "--concurrency", str(threads), *(("-Q", queues) if queues else ()))
         quiet = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
         child = self._start(name, "celery", "-A", "mongoclaw_project", "worker", *flags, *quiet)
         query = f"SELECT count(*) FROM executions_app_workerprocess WHERE pid = {child.process.pid}"
@@ -194,8 +194,12 @@ def query_database(url: str, query: str) -> list[tuple[Any, ...]]:
         return list(connection.execute(query))  # type: ignore[call-overload,unused-ignore]
 
 
+ON_RABBITMQ_TOO = pytest.mark.parametrize("fleet", ["valkey", "rabbitmq"], indirect=True)
+
+
 @pytest.fixture
 def fleet(
+    request: pytest.FixtureRequest,
     tmp_path: Path,
     mongo: MongoClient[Document],
     mongo_db: Database[Document],
@@ -203,7 +207,12 @@ def fleet(
     migrated_database_url: str,
     sandbox_model: ModelControl,
 ) -> Iterator[Fleet]:
-    """Servers and an environment for processes; nothing is started yet."""
+    """Servers and an environment for processes; nothing is started yet.
+
+    With the parameter `rabbitmq` the messages go there, and Valkey is for the limits alone.
+    """
+    on_rabbitmq = getattr(request, "param", "valkey") == "rabbitmq"
+    other = {"MONGOCLAW_BROKER__URL": request.getfixturevalue("rabbitmq_url")} if on_rabbitmq else {}
     broker = start_valkey(tmp_path / "valkey")
     home = f"home_{uuid.uuid4().hex[:12]}"
     environ = {
@@ -215,6 +224,7 @@ def fleet(
         "MONGOCLAW_MONGODB__URI": mongo_uri,
         "MONGOCLAW_MONGODB__DATABASE": home,
         "MONGOCLAW_REDIS__URL": broker.url,
+        **other,
         "MONGOCLAW_DATABASE__URL": migrated_database_url,
         "MONGOCLAW_AI__SANDBOX_URL": sandbox_model.url,
         # Shorter than by default, so that tests which kill need not wait long for the heirs.

@@ -7,9 +7,10 @@ import json
 import pytest
 from bson import Binary, Decimal128, ObjectId
 
-from tests.acceptance.conftest import SCHEMA, Fleet
+from tests.acceptance.conftest import ON_RABBITMQ_TOO, SCHEMA, Fleet
 
 
+@ON_RABBITMQ_TOO
 @pytest.mark.sql
 def test_an_inserted_document_is_enriched_and_says_by_whom(fleet: Fleet) -> None:
     fleet.publish()

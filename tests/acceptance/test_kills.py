@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from sandbox.embedded import start_valkey
-from tests.acceptance.conftest import Fleet
+from tests.acceptance.conftest import ON_RABBITMQ_TOO, Fleet
 
 RUNNING = "SELECT count(*) FROM executions_app_execution WHERE status = 'running'"
 ENRICHED_TWICE = """
@@ -33,6 +33,7 @@ def wait_for_enriched(fleet: Fleet, count: int) -> None:
     fleet.wait_for(lambda: fleet.enriched() >= count)
 
 
+@ON_RABBITMQ_TOO
 @pytest.mark.sql
 def test_sigkill_of_a_worker_with_64_runs_in_flight_costs_one_call_each_at_most(fleet: Fleet) -> None:
     fleet.model.set_latency(3000)

@@ -1,10 +1,11 @@
-"""Sending execution ids to the broker, many in one round trip."""
+"""Sending rows to the broker, many in one round trip."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from celery import Celery
@@ -12,6 +13,9 @@ from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 
 from agents_app.errors import Decision, MongoClawError
+from executions_app.routes import Routes
+from executions_app.routing import Outbound, queue_of
+from watcher.sending.confirms import AMQP, Confirms, one_round_trip
 from watcher.sending.message import Messages
 
 PATIENCE_SECONDS: Final = 2.0
@@ -25,69 +29,111 @@ class BrokerUnavailable(MongoClawError):
     code: ClassVar[str] = "broker_unavailable"
 
 
+@dataclass(slots=True)
+class _Line:
+    """A thread's connection, what it sends with, and the queues that are known to be there."""
+
+    connection: Connection
+    producer: Producer
+    confirms: Confirms | None
+    declared: set[str] = field(default_factory=set)
+
+    def sending(self, messages: int) -> AbstractContextManager[object]:
+        """Send so many messages together; returns once the broker has them."""
+        if self.confirms is None:
+            return one_round_trip(self.producer)
+        return self.confirms.of(messages, self.connection, patience=PATIENCE_SECONDS)
+
+
 class Publisher:
-    """Publishes to Celery's queue, with a connection of its own for each thread.
+    """Publishes to the queues of the routing strategy, with a connection of its own for each thread.
 
     Celery's shared pool waits for a broker that is away, for ever by its settings for workers; a publisher must
     return at once, because the ledger publishes again.
     """
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, routes: Routes) -> None:
         self._app = app
-        self._queue = str(app.conf.task_default_queue)
-        self._messages = Messages(app, self._queue)
+        self._routes = routes
+        self._messages = Messages(app)
         self._held = threading.local()
 
-    def publish(self, execution_ids: Sequence[str]) -> None:
-        """Send one message per id.
+    def publish(self, rows: Sequence[Outbound]) -> None:
+        """Send one message per row.
 
         Raises BrokerUnavailable; then any part of them may have been sent, which claims make harmless.
         """
-        if not execution_ids:
+        if not rows:
             return
-        with self._producer() as producer, _batch(producer):
-            for id_ in execution_ids:
-                self._messages.publish(producer, id_)
+        plan = self._routes.plan()
+        with self._line() as line:
+            queues = [queue_of(row, plan) for row in rows]
+            self._declare(line, set(queues))
+            with line.sending(len(rows)):
+                for row, queue in zip(rows, queues, strict=True):
+                    self._messages.publish(line.producer, row.id, queue)
 
     def depth(self) -> int:
-        """Count the messages that wait in the queue. One that does not exist is empty: so Redis keeps it.
+        """Count the messages that wait in all queues of the strategy.
 
         Raises BrokerUnavailable.
         """
-        with self._producer() as producer:
-            channel: Any = producer.channel
-            try:
-                return int(channel.queue_declare(self._queue, passive=True).message_count)
-            except self._held.connection.channel_errors:
-                return 0
+        queues = self._routes.queues()
+        with self._line() as line:
+            return sum(self._depth_of(line, queue) for queue in queues)
 
     def close(self) -> None:
         """Close this thread's connection."""
-        connection: Connection | None = self._held.__dict__.pop("connection", None)
-        self._held.__dict__.pop("producer", None)
-        if connection is not None:
-            connection.release()
+        line: _Line | None = self._held.__dict__.pop("line", None)
+        if line is not None:
+            line.connection.release()
 
     @contextmanager
-    def _producer(self) -> Iterator[Producer]:
-        """Lend the thread's producer; one that failed is thrown away with its connection."""
+    def _line(self) -> Iterator[_Line]:
+        """Lend the thread's line; one that failed is thrown away with its connection."""
         try:
-            if not hasattr(self._held, "producer"):
-                self._connect()
-            yield self._held.producer
+            if not hasattr(self._held, "line"):
+                self._held.line = self._connect()
+            yield self._held.line
         except self._errors() as error:
             self.close()
             raise BrokerUnavailable(error=type(error).__name__) from error
 
-    def _connect(self) -> None:
-        options = {**self._app.conf.broker_transport_options, "max_retries": 0}
-        # Workers wait for a message longer than this; a publisher waits for nothing but an answer.
-        options |= dict.fromkeys(("socket_timeout", "socket_connect_timeout"), PATIENCE_SECONDS)
-        self._held.connection = self._app.connection_for_write(transport_options=options)
-        producer = self._app.amqp.Producer(self._held.connection, auto_declare=False)
-        # RabbitMQ drops without a word what is sent to a queue that nobody has declared.
-        producer.maybe_declare(self._app.amqp.queues[self._queue])
-        self._held.producer = producer
+    def _connect(self) -> _Line:
+        connection = self._app.connection_for_write(transport_options=self._options())
+        try:
+            producer = self._app.amqp.Producer(connection, auto_declare=False)
+            is_amqp = connection.transport.driver_type == AMQP
+            return _Line(connection, producer, Confirms(producer.channel) if is_amqp else None)
+        except BaseException:
+            connection.release()
+            raise
+
+    def _options(self) -> dict[str, Any]:
+        """Workers wait for a message longer than this; a publisher waits for nothing but an answer."""
+        known: dict[str, Any] = self._app.conf.broker_transport_options
+        patience = {name: PATIENCE_SECONDS for name in known if name.endswith("_timeout")}
+        patience.pop("visibility_timeout", None)
+        return {**known, **patience, "max_retries": 0}
+
+    def _declare(self, line: _Line, queues: set[str]) -> None:
+        """Make sure that queues are there: RabbitMQ drops without a word what is sent to one that is not."""
+        for queue in queues - line.declared:
+            line.producer.maybe_declare(self._app.amqp.queues[queue])
+            line.declared.add(queue)
+
+    def _depth_of(self, line: _Line, name: str) -> int:
+        """Declare the queue and count: asking for one that is not there would cost RabbitMQ's channel."""
+        queue = self._app.amqp.queues[name]
+        channel: Any = line.producer.channel
+        told = channel.queue_declare(
+            queue=name,
+            durable=queue.durable,
+            exclusive=queue.exclusive,
+            auto_delete=queue.auto_delete,
+            arguments=queue.queue_arguments,
+        )
+        return int(told.message_count)
 
     def _errors(self) -> tuple[type[BaseException], ...]:
         known = self._app.connection_for_write()
@@ -98,9 +144,3 @@ class Publisher:
             *known.channel_errors,
         )
         return errors
-
-
-def _batch(producer: Producer) -> AbstractContextManager[object]:
-    """Send what is published within as one round trip; new in kombu 5.7 and not in its stubs yet."""
-    batch: Callable[[], AbstractContextManager[object]] = producer.batch  # type: ignore[attr-defined]
-    return batch()

@@ -11,6 +11,7 @@ import structlog
 from executions_app import transitions
 from executions_app.fence import Term
 from executions_app.models import Execution
+from executions_app.routing import Outbound
 from executions_app.states import Reason
 from watcher.observing.metrics import PUBLISH_SECONDS
 from watcher.sending.publisher import BrokerUnavailable, Publisher
@@ -47,22 +48,22 @@ class Sender:
         """False while the broker is left alone."""
         return self._monotonic() >= self._back_at
 
-    def send(self, ids: Sequence[str], *, term: Term | None = None) -> bool:
+    def send(self, rows: Sequence[Outbound], *, term: Term | None = None) -> bool:
         """Publish the rows; where the broker refuses they are pending again and False is returned.
 
         Raises Fenced if the term is over by then; the rows stay queued, and their lost messages are noticed.
         """
         started = self._monotonic()
         try:
-            self._publisher.publish(ids)
+            self._publisher.publish(rows)
         except BrokerUnavailable:
-            pause = max(BROKER_PAUSE, timedelta(seconds=self._spare(started, len(ids))))
+            pause = max(BROKER_PAUSE, timedelta(seconds=self._spare(started, len(rows))))
             self._back_at = self._monotonic() + pause.total_seconds()
-            log.warning("broker.unavailable", waiting=len(ids))
-            back = Execution.objects.filter(id__in=ids)
+            log.warning("broker.unavailable", waiting=len(rows))
+            back = Execution.objects.filter(id__in=[row.id for row in rows])
             transitions.withdraw(back, Reason.BROKER_UNAVAILABLE, due_at=self._now() + pause, term=term)
             return False
-        self._back_at = self._monotonic() + self._spare(started, len(ids))
+        self._back_at = self._monotonic() + self._spare(started, len(rows))
         PUBLISH_SECONDS.observe(self._monotonic() - started)
         return True
 

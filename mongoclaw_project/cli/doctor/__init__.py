@@ -20,6 +20,7 @@ from mongoclaw_project.cli.doctor import (
     limits,
     mongodb,
     processes,
+    queues,
     streams,
 )
 from mongoclaw_project.cli.doctor.finding import (
@@ -53,11 +54,12 @@ class Visit:
     needs: tuple[str, ...] = ()
 
 
-MONGODB, REDIS, SQL = "MongoDB", "Redis", "SQL database"
+MONGODB, REDIS, BROKER, SQL = "MongoDB", "Redis", "Broker", "SQL database"
 VISITS: Final = (
     Visit("Settings", installation.examine_settings),
     Visit(MONGODB, mongodb.examine_server),
     Visit(REDIS, broker.examine_server),
+    Visit(BROKER, queues.examine_broker),
     Visit(SQL, database.examine_server),
     Visit("Workers", processes.examine_workers, needs=(SQL,)),
     Visit("Clocks", clocks.examine_clocks, needs=(MONGODB, SQL)),
@@ -67,7 +69,7 @@ VISITS: Final = (
     Visit("Agents", agents.examine_agents, needs=(SQL,)),
     Visit("Agents' access to MongoDB", examine_access, needs=(MONGODB, SQL)),
     Visit("Collections", collections.examine_collections, needs=(MONGODB, SQL)),
-    Visit("Queue", broker.examine_queue, needs=(REDIS,)),
+    Visit("Queue", queues.examine_queues, needs=(REDIS, BROKER, SQL)),
     Visit("Limits", limits.examine_limits, needs=(REDIS,)),
     Visit("Work", processes.examine_work, needs=(SQL,)),
 )

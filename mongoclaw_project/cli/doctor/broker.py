@@ -1,4 +1,4 @@
-"""Examining Redis: the server, its memory policy, and the queue."""
+"""Examining Redis: the server and its memory policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import redis
 
-from mongoclaw_project.celery_settings import QUEUE
 from mongoclaw_project.cli.doctor.finding import Finding, bad, doubtful, good
 from mongoclaw_project.cli.info import place
 from mongoclaw_project.config import current
@@ -38,17 +37,6 @@ def examine_server() -> Iterator[Finding]:
         return
     yield from _kind(info)
     yield from _memory(info)
-
-
-def examine_queue() -> Iterator[Finding]:
-    """Say how many messages wait."""
-    try:
-        with client() as broker:
-            depth = int(broker.llen(QUEUE))
-    except (redis.RedisError, ValueError) as error:
-        yield unusable(error)
-        return
-    yield good(f"{depth} messages wait in the queue {QUEUE}")
 
 
 def unusable(error: Exception) -> Finding:

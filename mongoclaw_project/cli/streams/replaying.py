@@ -12,10 +12,12 @@ from bson import Timestamp
 
 from agents_app.publish import mark_health
 from agents_app.registry import ActiveAgent
+from executions_app.routes import Routes
 from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, fail
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb
+from mongoclaw_project.config import current
 from watcher.reading import cluster
 from watcher.reading.replay import Range, Replayed
 from watcher.reading.replay import replay as read_again
@@ -104,7 +106,7 @@ def _ingest() -> Ingest:
 
     # No room in the broker: dispatch sends the rows when their turn has come.
     return Ingest(
-        Publisher(app),
+        Publisher(app, Routes(current(), monotonic=time.monotonic)),
         windows=Windows(0, 1.0),
         pressure=Pressure(PressurePolicy(), time.monotonic),
         unhealthy=_unhealthy,

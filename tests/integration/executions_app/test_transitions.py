@@ -177,7 +177,7 @@ def test_only_pending_rows_enter_the_brokers_window(make_event: MakeEvent) -> No
     pending = Execution.objects.get().id
     run = claimed(make_event, "b")
 
-    assert transitions.enqueue([run.id, pending], now=NOW) == [pending]
+    assert [row.id for row in transitions.enqueue([run.id, pending], now=NOW)] == [pending]
 
 
 def test_a_lost_message_brings_its_row_back_to_pending(make_event: MakeEvent) -> None:

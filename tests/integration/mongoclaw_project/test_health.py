@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from executions_app.models import WorkerProcess
-from mongoclaw_project import __version__
+from mongoclaw_project import __version__, broker_connection
 from mongoclaw_project.config import load_settings
 from mongoclaw_project.health import servers, views
 from mongoclaw_project.health.component import Component, Probe, Unhealthy, check
@@ -29,14 +29,35 @@ def point_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
         for cached in (servers._mongo, servers._redis, servers.probes):
             cached.cache_clear()
 
-    def point(mongo: str, redis: str) -> None:
-        settings = load_settings({"MONGOCLAW_MONGODB__URI": mongo, "MONGOCLAW_REDIS__URL": redis})
+    def point(mongo: str, redis: str, broker: str = "") -> None:
+        settings = load_settings(
+            {
+                "MONGOCLAW_MONGODB__URI": mongo,
+                "MONGOCLAW_REDIS__URL": redis,
+                "MONGOCLAW_BROKER__URL": broker,
+            }
+        )
         forget()
-        monkeypatch.setattr(servers, "current", lambda: settings)
+        for module in (servers, broker_connection):
+            monkeypatch.setattr(module, "current", lambda: settings)
 
     yield point
     servers.mongo().close()
     forget()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("port", [9, None])
+def test_a_broker_beside_redis_is_asked_too(
+    point_at: Callable[..., None], client: Client, mongo_uri: str, redis_url: str, port: int | None
+) -> None:
+    point_at(mongo_uri, redis_url, f"redis://:hunter2@127.0.0.1:{port}/0" if port else redis_url)
+
+    response = client.get("/health/ready")
+
+    check = response.json()["checks"]["broker"]
+    assert (response.status_code, check["status"]) == ((503, "unhealthy") if port else (200, "healthy"))
+    assert "hunter2" not in response.content.decode()
 
 
 @pytest.fixture

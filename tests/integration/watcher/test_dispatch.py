@@ -20,6 +20,7 @@ from executions_app.heartbeat import Heartbeat
 from executions_app.identity import pack_time
 from executions_app.ledger import NewExecution
 from executions_app.models import Execution, WorkerProcess
+from executions_app.routing import Outbound
 from executions_app.states import Reason, Status
 from watcher.sending.dispatch import Dispatch
 from watcher.sending.publisher import BrokerUnavailable
@@ -38,10 +39,10 @@ class Outbox:
         self.waiting = 0
         self.refuses = False
 
-    def publish(self, ids: list[str]) -> None:
+    def publish(self, rows: list[Outbound]) -> None:
         if self.refuses:
             raise BrokerUnavailable
-        self.sent += ids
+        self.sent += [row.id for row in rows]
 
     def depth(self) -> int:
         return self.waiting

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,28 +15,66 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
+from kombu import Connection
 from redis import Redis
 
+from executions_app.message_format import FORMAT, FORMAT_HEADER
+from executions_app.routes import Routes
+from executions_app.routing import Outbound
+from mongoclaw_project.celery_queues import OwnAMQP
 from mongoclaw_project.celery_settings import celery_settings
-from mongoclaw_project.config import load_settings
-from sandbox.embedded import start_valkey
+from mongoclaw_project.config import Settings, load_settings
+from sandbox.embedded import RunningServer, start_valkey
+from tests.conditions import eventually
 from watcher.sending.message import TASK
 from watcher.sending.publisher import BrokerUnavailable, Publisher
 
+BROKERS = pytest.mark.parametrize("broker", ["redis_url", "rabbitmq_url"])
 
-def app_at(url: str) -> Celery:
-    app = Celery("tests")
-    settings = load_settings({"MONGOCLAW_REDIS__URL": url, "MONGOCLAW_REDIS__SOCKET_CONNECT_TIMEOUT": "1"})
-    app.conf.update(celery_settings(settings))
+
+def app_at(url: str, **worker: str) -> Celery:
+    app = Celery("tests", amqp=OwnAMQP)
+    app.conf.update(celery_settings(settings_at(url, **worker)))
     return app
 
 
-def test_a_batch_of_messages_is_counted(redis_url: str) -> None:
-    publisher = Publisher(app_at(redis_url))
+def settings_at(url: str, **worker: str) -> Settings:
+    environ = {f"MONGOCLAW_WORKER__{name.upper()}": value for name, value in worker.items()}
+    return load_settings(
+        {**environ, "MONGOCLAW_BROKER__URL": url, "MONGOCLAW_REDIS__SOCKET_CONNECT_TIMEOUT": "1"}
+    )
 
-    publisher.publish([f"{number:032x}" for number in range(300)])
 
-    assert publisher.depth() == 300
+def publisher_at(url: str, **worker: str) -> Publisher:
+    return Publisher(app_at(url, **worker), Routes(settings_at(url, **worker), monotonic=time.monotonic))
+
+
+def rows(*ids: str, priority: int = 0) -> list[Outbound]:
+    return [Outbound(id_, "triage", "shop", "tickets", f"subject of {id_}", priority) for id_ in ids]
+
+
+@BROKERS
+def test_a_batch_of_messages_is_counted(request: pytest.FixtureRequest, broker: str) -> None:
+    publisher = publisher_at(request.getfixturevalue(broker))
+
+    publisher.publish(rows(*[f"{number:032x}" for number in range(300)]))
+    publisher.publish(rows("a1" * 16))
+
+    assert publisher.depth() == 301
+    publisher.close()
+
+
+@BROKERS
+@pytest.mark.parametrize("strategy", ["by_priority", "partitioned"])
+def test_messages_in_all_queues_of_the_strategy_are_counted(
+    request: pytest.FixtureRequest, broker: str, strategy: str
+) -> None:
+    publisher = publisher_at(request.getfixturevalue(broker), routing_strategy=strategy)
+
+    for priority in (-1, 0, 9):
+        publisher.publish(rows(*[f"{number:032x}" for number in range(50)], priority=priority))
+
+    assert publisher.depth() == 150
     publisher.close()
 
 
@@ -47,14 +86,15 @@ def first_message(url: str) -> dict[str, Any]:
 
 
 def test_a_message_is_the_one_that_celery_itself_would_send(redis_url: str) -> None:
-    app, publisher, id_ = app_at(redis_url), Publisher(app_at(redis_url)), "a1" * 16
+    app, publisher, id_ = app_at(redis_url), publisher_at(redis_url), "a1" * 16
     app.send_task(TASK, args=[id_], task_id=id_, queue="mongoclaw", argsrepr="", kwargsrepr="")
     celerys = first_message(redis_url)
 
-    publisher.publish([id_])
+    publisher.publish(rows(id_))
     ours = first_message(redis_url)
     publisher.close()
 
+    assert ours["headers"].pop(FORMAT_HEADER) == FORMAT
     assert celerys["headers"].pop("ignore_result") in (None, ours["headers"].pop("ignore_result"))
     for part in ("body", "headers", "content-type", "content-encoding"):
         assert ours[part] == celerys[part]
@@ -63,9 +103,9 @@ def test_a_message_is_the_one_that_celery_itself_would_send(redis_url: str) -> N
 
 
 def test_each_message_has_its_own_id_wherever_celery_looks_for_it(redis_url: str) -> None:
-    publisher = Publisher(app_at(redis_url))
+    publisher = publisher_at(redis_url)
 
-    publisher.publish(["a1" * 16, "b2" * 16])
+    publisher.publish(rows("a1" * 16, "b2" * 16))
 
     sent = [first_message(redis_url), first_message(redis_url)]
     publisher.close()
@@ -78,19 +118,21 @@ def test_each_message_has_its_own_id_wherever_celery_looks_for_it(redis_url: str
     assert len(tags) == 2
 
 
-def test_a_worker_runs_what_was_published(redis_url: str) -> None:
-    app, ran, done = app_at(redis_url), list[str](), threading.Event()
+@BROKERS
+def test_a_worker_runs_what_was_published(request: pytest.FixtureRequest, broker: str) -> None:
+    url = request.getfixturevalue(broker)
+    app, ran, done = app_at(url), list[str](), threading.Event()
     app.conf.update(imports=(), worker_pool="solo")
     app.finalize()
     app.tasks.pop(TASK, None)  # the project's own, where another test of this process has imported it
 
-    @app.task(name=TASK)
+    @app.task(name=TASK, shared=False)
     def enrich(execution_id: str) -> None:
         ran.append(execution_id)
         done.set()
 
-    publisher = Publisher(app)
-    publisher.publish(["c3" * 16])
+    publisher = Publisher(app, Routes(settings_at(url), monotonic=time.monotonic))
+    publisher.publish(rows("c3" * 16))
     with start_worker(app, pool="solo", perform_ping_check=False):
         assert done.wait(20)
     publisher.close()
@@ -99,42 +141,88 @@ def test_a_worker_runs_what_was_published(redis_url: str) -> None:
 
 
 def test_a_broker_that_refuses_to_write_is_an_error_and_not_a_loss(redis_url: str) -> None:
-    publisher = Publisher(app_at(redis_url))
-    publisher.publish(["d4" * 16])
+    publisher = publisher_at(redis_url)
+    publisher.publish(rows("d4" * 16))
     with Redis.from_url(redis_url) as client:
         client.delete("mongoclaw")
         client.set("mongoclaw", "no list")
 
     with pytest.raises(BrokerUnavailable):
-        publisher.publish(["d4" * 16])
+        publisher.publish(rows("d4" * 16))
 
 
 def test_a_queue_that_nobody_has_used_is_empty_and_no_error(redis_url: str) -> None:
-    publisher = Publisher(app_at(redis_url))
+    publisher = publisher_at(redis_url)
 
     assert publisher.depth() == 0
     publisher.close()
 
 
 def test_a_broker_that_is_away_is_said_at_once_and_not_waited_for() -> None:
-    publisher = Publisher(app_at("redis://127.0.0.1:1/0"))
+    publisher = publisher_at("redis://127.0.0.1:1/0")
 
     with pytest.raises(BrokerUnavailable):
-        publisher.publish(["0" * 32])
+        publisher.publish(rows("0" * 32))
     with pytest.raises(BrokerUnavailable):
         publisher.depth()
 
 
 def test_a_broker_that_has_frozen_is_away(tmp_path: Path) -> None:
     server = start_valkey(tmp_path)
-    publisher = Publisher(app_at(server.url))
+    publisher = publisher_at(server.url)
     try:
-        publisher.publish(["e5" * 16])
+        publisher.publish(rows("e5" * 16))
         os.kill(server.pid, signal.SIGSTOP)
 
         with pytest.raises(BrokerUnavailable):
-            publisher.publish(["e6" * 16])
+            publisher.publish(rows("e6" * 16))
     finally:
         os.kill(server.pid, signal.SIGCONT)
         publisher.close()
         server.stop()
+
+
+def test_a_rabbitmq_that_has_frozen_is_away_and_takes_no_message_in_silence(
+    own_rabbitmq: RunningServer,
+) -> None:
+    publisher = publisher_at(own_rabbitmq.url)
+    publisher.publish(rows("e5" * 16))
+    os.kill(own_rabbitmq.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(BrokerUnavailable):
+            publisher.publish(rows("e6" * 16))
+    finally:
+        os.kill(own_rabbitmq.pid, signal.SIGCONT)
+    publisher.publish(rows("e7" * 16))
+    publisher.close()
+
+
+def test_a_message_that_rabbitmq_refuses_is_an_error_and_not_a_loss(rabbitmq_url: str) -> None:
+    app = app_at(rabbitmq_url)
+    arguments = app.amqp.queues["mongoclaw"].queue_arguments or {}
+    app.amqp.queues["mongoclaw"].queue_arguments = {**arguments, "x-max-length": 3}
+    publisher = Publisher(app, Routes(settings_at(rabbitmq_url), monotonic=time.monotonic))
+
+    def refused() -> bool:
+        try:
+            publisher.publish(rows("f1" * 16))
+        except BrokerUnavailable:
+            return True
+        return False
+
+    eventually(refused)
+
+
+def test_a_message_that_rabbitmq_delivers_in_vain_for_too_long_is_kept_apart(rabbitmq_url: str) -> None:
+    publisher = publisher_at(rabbitmq_url)
+    publisher.publish(rows("c9" * 16))
+    publisher.close()
+    with Connection(rabbitmq_url) as connection:
+        channel: Any = connection.default_channel
+        for _ in range(21):
+            message = eventually(lambda: channel.basic_get("mongoclaw"))
+            channel.basic_reject(message.delivery_tag, requeue=True)
+
+        given_up = eventually(lambda: channel.basic_get("mongoclaw.dead"))
+        assert json.loads(given_up.body)[0] == ["c9" * 16]
+        assert channel.basic_get("mongoclaw") is None

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.fixups.django import DjangoWorkerFixup  # type: ignore[attr-defined]  # celery-types lacks it
+from celery.utils.imports import symbol_by_name
 
+from mongoclaw_project.celery_queues import OwnAMQP
 from mongoclaw_project.celery_settings import celery_settings
-from mongoclaw_project.config import load_settings
+from mongoclaw_project.config import SettingsInvalid, load_settings
 
 
 @pytest.fixture
@@ -86,3 +88,67 @@ def test_connections_of_postgresql_go_back_to_their_pool_after_each_task() -> No
     app = Celery("probe", set_as_current=False)
     app.conf.update(celery_settings(load_settings({"MONGOCLAW_DATABASE__URL": "postgresql://h/d"})))
     assert DjangoWorkerFixup(app).db_reuse_max is None
+
+
+def at(url: str, **more: str) -> dict[str, Any]:
+    environ = {f"MONGOCLAW_BROKER__{name.upper()}": value for name, value in more.items()}
+    return celery_settings(load_settings({**environ, "MONGOCLAW_BROKER__URL": url}))
+
+
+def test_a_broker_of_its_own_takes_the_messages_and_leaves_redis_the_limits() -> None:
+    settings = load_settings({"MONGOCLAW_REDIS__URL": "redis://limits", "MONGOCLAW_BROKER__URL": "redis://b"})
+    assert celery_settings(settings)["broker_url"] == "redis://b"
+    assert settings.redis.url == "redis://limits"
+
+
+def test_on_rabbitmq_every_queue_is_replicated_and_drops_nothing_in_silence() -> None:
+    app = Celery("probe", set_as_current=False, amqp=OwnAMQP)
+    app.conf.update(at("amqp://user:secret@rabbit//", delivery_limit="7"))
+    for name in ("mongoclaw", "mongoclaw.agent.support-triage"):
+        assert app.amqp.queues[name].queue_arguments == {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": 7,
+            "x-dead-letter-exchange": "mongoclaw.dead",
+            "x-dead-letter-routing-key": "mongoclaw.dead",
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }
+    assert not app.conf.worker_disable_prefetch
+    assert "visibility_timeout" not in app.conf.broker_transport_options
+
+
+def test_celerys_queues_for_etas_are_not_made_on_rabbitmq() -> None:
+    consumer = at("amqps://rabbit//")["worker_consumer"]
+    steps = symbol_by_name(consumer).Blueprint.default_steps
+    assert [step for step in steps if "tasks" in step]
+    assert not [step for step in steps if "delayed" in step]
+
+
+def test_sentinel_is_asked_for_the_master_with_a_password_of_its_own() -> None:
+    conf = at("sentinel://a;sentinel://b", sentinel_master="prod", sentinel_password="secret")
+    options = conf["broker_transport_options"]
+    assert options["master_name"] == "prod"
+    assert options["sentinel_kwargs"]["password"] == "secret"
+    assert options["visibility_timeout"] == 900
+
+
+def test_a_unix_socket_is_named_as_kombu_names_it() -> None:
+    conf = celery_settings(load_settings({"MONGOCLAW_REDIS__URL": "unix:///run/valkey.sock"}))
+    assert conf["broker_url"] == "redis+socket:///run/valkey.sock"
+
+
+@pytest.mark.parametrize("url", ["kafka://b", "b:5672", "sentinel://a;redis-sentinel://b"])
+def test_a_broker_that_we_do_not_know_is_refused_by_name(url: str) -> None:
+    with pytest.raises(
+        SettingsInvalid, match=r"MONGOCLAW_BROKER__URL: must start with redis://, .* amqps://"
+    ):
+        at(url)
+
+
+def test_a_broker_of_another_program_in_the_environment_is_not_ours() -> None:
+    assert load_settings({"BROKER_URL": "amqp://theirs"}).broker.url == ""
+
+
+def test_task_events_are_sent_only_where_flower_is() -> None:
+    told = celery_settings(load_settings({"MONGOCLAW_FLOWER__ENABLED": "true"}))
+    assert told["worker_send_task_events"] is True

@@ -45,6 +45,7 @@ def test_the_defaults_of_development_are_safe() -> None:
         ("W005", {"API__ALLOWED_HOSTS": ""}),
         ("W006", {"API__ALLOWED_HOSTS": "*"}),
         ("W007", {"REDIS__URL": "redis://redis/0"}),
+        ("W008", {"BROKER__URL": "amqp://guest:guest@rabbit//"}),
     ],
 )
 def test_each_danger_has_its_own_id(expected: str, changes: dict[str, str]) -> None:

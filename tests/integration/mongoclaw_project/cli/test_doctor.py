@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from bson import Timestamp
+from kombu import Connection
 from pymongo.database import Database
 from redis import Redis
 
@@ -16,6 +17,7 @@ from agents_app import publish
 from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.models import GapKind, WorkerProcess
+from mongoclaw_project.celery_queues import queue, quorum_arguments
 from mongoclaw_project.cli.doctor.finding import Level, bad, examine, good
 from tests.integration.mongoclaw_project.cli.conftest import Outcome, Point, Run
 from watcher.leading.control import Controls
@@ -220,7 +222,8 @@ def test_a_worker_whose_heart_stands_still_is_not_alive(run: Run) -> None:
             "MongoDB",
             {"Clocks", "Watchers", "Streams", "Agents' access to MongoDB", "Collections"},
         ),
-        ("REDIS__URL", "redis://127.0.0.1:9/0", "Redis", {"Queue"}),
+        ("REDIS__URL", "redis://127.0.0.1:9/0", "Redis", {"Queue", "Limits"}),
+        ("BROKER__URL", "amqp://127.0.0.1:9//", "Broker", {"Queue"}),
     ],
 )
 def test_a_server_that_is_down_is_one_problem_and_not_many(
@@ -291,6 +294,22 @@ def test_a_target_that_cannot_be_written_is_found(
     access = said(run("doctor", "--json"), "Agents' access to MongoDB")
 
     assert [level for message, level in access.items() if "results cannot be written" in message] == ["fail"]
+
+
+def test_messages_that_no_worker_takes_are_named_with_their_queue(
+    run: Run, point: Point, servers: dict[str, str], rabbitmq_url: str
+) -> None:
+    point(**servers, BROKER__URL=rabbitmq_url)
+    with Connection(rabbitmq_url) as connection:
+        queue("mongoclaw", quorum_arguments(20))(connection.default_channel).declare()
+        for name in ("mongoclaw", "mongoclaw.dead"):
+            connection.Producer().publish("{}", exchange="", routing_key=name)
+
+    found = said(run("doctor", "--json"), "Queue")
+
+    assert found["1 messages wait in the queue mongoclaw"] == "ok"
+    assert found["1 messages wait in mongoclaw, which no worker consumes"] == "warn"
+    assert [level for message, level in found.items() if "lie in mongoclaw.dead" in message] == ["warn"]
 
 
 @pytest.fixture

@@ -1,0 +1,71 @@
+"""The queues as they are declared, by whoever comes first: publishers, workers and `celery -Q` must say the same."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from celery.app.amqp import AMQP, Queues
+from kombu import Exchange, Queue
+
+DEAD: Final = "mongoclaw.dead"
+"""RabbitMQ's exchange and queue of messages that it gave up."""
+
+_QUORUM: Final = {"x-queue-type": "quorum"}
+
+
+class QuorumQueue(Queue):
+    """A queue of RabbitMQ; what it gives up has a place to go before the first message comes."""
+
+    def declare(self, nowait: bool = False, channel: Any = None) -> str | None:
+        """Declare the dead letters' queue, then this one."""
+        _described(Queue, DEAD, dict(_QUORUM)).declare(channel=channel or self.channel)
+        return super().declare(nowait=nowait, channel=channel)
+
+
+def queue(name: str, arguments: dict[str, Any] | None) -> Queue:
+    """Describe a queue: RabbitMQ's with the arguments given, or one of Redis, which knows none."""
+    return _described(QuorumQueue if arguments else Queue, name, arguments)
+
+
+def _described(kind: type[Queue], name: str, arguments: dict[str, Any] | None) -> Queue:
+    # A direct exchange of the queue's own name makes a publish to Redis one LPUSH: no lost binding set can lose it.
+    return kind(name, Exchange(name, type="direct"), routing_key=name, queue_arguments=arguments)
+
+
+def quorum_arguments(delivery_limit: int) -> dict[str, Any]:
+    """What RabbitMQ is told of each queue: replicated, and no message dropped in silence.
+
+    The dead-letter exchange gets a message at least once, which needs a queue that refuses rather than drops.
+    """
+    return {
+        **_QUORUM,
+        "x-delivery-limit": delivery_limit,
+        "x-dead-letter-exchange": DEAD,
+        "x-dead-letter-routing-key": DEAD,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+class OwnQueues(Queues):
+    """Celery's map of queues, in which a name that nobody configured is one of ours."""
+
+    arguments: dict[str, Any] | None = None
+
+    def new_missing(self, name: str) -> Queue:
+        """Describe a queue that `celery -Q` or a routing strategy names."""
+        return queue(name, self.arguments)
+
+
+class OwnAMQP(AMQP):
+    """Celery's side of the broker with our map of queues."""
+
+    queues_cls = OwnQueues
+
+    def Queues(self, queues: Any, *args: Any, **kwargs: Any) -> Queues:  # noqa: N802 - Celery's name
+        """Let new queues be like the configured ones."""
+        made = super().Queues(queues, *args, **kwargs)
+        known = next(iter(made.values()), None)
+        if isinstance(made, OwnQueues) and known is not None:
+            made.arguments = known.queue_arguments
+        return made
