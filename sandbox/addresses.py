@@ -10,13 +10,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 @dataclass(frozen=True)
 class Addresses:
-    """What a user or a test connects to; `model` is None where a real provider answers."""
+    """What a user or a test connects to; `model` is None where a real provider answers, `flower` where it is off."""
 
     mongodb: str
     broker: str
     database: str
     web: str
     model: str | None = None
+    flower: str | None = None
 
     def without_secrets(self) -> Addresses:
         """The same with passwords hidden, for the terminal."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from redis import Redis
@@ -17,11 +15,13 @@ from sandbox.addresses import Addresses
 from sandbox.admin_login import AdminLogin, admin_login
 from sandbox.children import Command
 from sandbox.embedded import start_mongod, start_valkey
-from sandbox.embedded.ports import LOOPBACK, is_free
+from sandbox.embedded.ports import LOOPBACK, is_free, reserved_port
 from sandbox.embedded.replica_set import require_replica_set
 from sandbox.errors import PortTaken, ServerStartFailed, ServerUnreachable
+from sandbox.flower import flower
 from sandbox.model.client import start_model
 from sandbox.supervisor import ChildSpec, Supervisor
+from sandbox.waiting import answers
 
 WORKER = "worker"
 WATCHER = "watcher"
@@ -35,7 +35,8 @@ class SystemPlan:
 
     `mongodb`, `broker` and `database` point at servers that are there already; None starts an embedded one,
     for `database` a SQLite file. `use_sandbox_model` starts the stand-in model, which answers after
-    `model_latency` (see `sandbox.model.latency`). `environ` is the environment of all processes.
+    `model_latency` (see `sandbox.model.latency`). `environ` is the environment of all processes. `use_flower`
+    starts Flower, on `flower_port` or a free one.
     """
 
     data_dir: Path
@@ -46,6 +47,8 @@ class SystemPlan:
     database: str | None = None
     use_sandbox_model: bool = True
     model_latency: str = "200"
+    use_flower: bool = False
+    flower_port: int | None = None
     say: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
 
@@ -82,7 +85,15 @@ def start_system(plan: SystemPlan, supervisor: Supervisor) -> System:
     supervisor.start(_web(environ, plan))
     system.start_worker()
     supervisor.start(_watcher(environ, plan.data_dir))
-    return system
+    return _with_flower(system) if plan.use_flower else system
+
+
+def _with_flower(system: System) -> System:
+    plan = system.plan
+    with reserved_port(plan.data_dir / "flower.port", port=plan.flower_port) as port:
+        plan.say("starting Flower")
+        system.supervisor.start(flower(system.environ, _directory(plan.data_dir), system.login, port))
+    return replace(system, addresses=replace(system.addresses, flower=f"http://{LOOPBACK}:{port}"))
 
 
 def _start_servers(plan: SystemPlan, supervisor: Supervisor) -> Addresses:
@@ -132,6 +143,8 @@ def _environment(plan: SystemPlan, addresses: Addresses) -> dict[str, str]:
         "MONGOCLAW_REDIS__URL": addresses.broker,
         "MONGOCLAW_DATABASE__URL": addresses.database,
     }
+    if plan.use_flower:
+        environ["MONGOCLAW_FLOWER__ENABLED"] = "true"
     if addresses.model is not None:
         environ["MONGOCLAW_AI__SANDBOX_URL"] = addresses.model
     for name in ("MONGODB__URI", "REDIS__URL", "DATABASE__URL"):
@@ -166,11 +179,11 @@ def _web(environ: Mapping[str, str], plan: SystemPlan) -> ChildSpec:
     url = f"http://{LOOPBACK}:{plan.web_port}/health/live"
     listen = ("--host", LOOPBACK, "--port", str(plan.web_port), "--workers", "1")
     command = _python(environ, plan.data_dir, "mongoclaw_project", "server", "api", *listen)
-    return ChildSpec(WEB, command, is_ready=lambda: _answers(url))
+    return ChildSpec(WEB, command, is_ready=lambda: answers(url))
 
 
 def _worker(environ: Mapping[str, str], data_dir: Path) -> ChildSpec:
-    argv = ("celery", "--quiet", "-A", "mongoclaw_project", "worker", "--pool", "threads", "-Q", "mongoclaw")
+    argv = ("celery", "--quiet", "-A", "mongoclaw_project", "worker", "--pool", "threads")
     quiet = ("--without-gossip", "--without-mingle", "--loglevel", "WARNING")
     # Celery warns root because of pickles, which this worker refuses; on one's own machine that is noise.
     ignored = "ignore:You're running the worker with superuser privileges"
@@ -191,13 +204,3 @@ def _directory(data_dir: Path) -> Path:
     """Where the packages are importable from: the clone, or anywhere if they are installed."""
     clone = Path(__file__).resolve().parents[1]
     return clone if (clone / "mongoclaw_project").is_dir() else data_dir
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310  # a loopback address
-            return bool(reply.status < 500)  # noqa: PLR2004
-    except urllib.error.HTTPError as exc:
-        return exc.code < 500  # noqa: PLR2004
-    except OSError:
-        return False

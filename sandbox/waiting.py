@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 
 Clock = Callable[[], float]
@@ -28,3 +30,14 @@ def wait_until(
         if left <= 0:
             return False
         pause(min(poll, left))
+
+
+def answers(url: str) -> bool:
+    """Whether an HTTP server says anything there but that it is broken."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310  # a loopback address
+            return bool(reply.status < 500)  # noqa: PLR2004
+    except urllib.error.HTTPError as exc:
+        return exc.code < 500  # noqa: PLR2004
+    except OSError:
+        return False

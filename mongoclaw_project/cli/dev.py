@@ -17,6 +17,7 @@ from mongoclaw_project.config.environment import read
 from sandbox.announcement import announced
 from sandbox.child_output import TerminalSink
 from sandbox.errors import SandboxError
+from sandbox.flower import is_installed as flower_is_installed
 from sandbox.supervisor import StopAsked, Supervisor
 from sandbox.system import System, SystemPlan, start_system
 
@@ -37,18 +38,30 @@ from sandbox.system import System, SystemPlan, start_system
     help="Of the sandbox model: 200, 100-300 or lognormal:200:0.5.",
 )
 @click.option(
+    "--flower/--no-flower",
+    "use_flower",
+    default=True,
+    help="Show queues and workers in Flower.  [default: if it is installed]",
+)
+@click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the addresses here as JSON when all is up.",
 )
-def dev(port: int, data_dir: Path | None, latency_ms: str, ready_file: Path | None) -> None:
+def dev(port: int, data_dir: Path | None, latency_ms: str, use_flower: bool, ready_file: Path | None) -> None:
     """Run the whole system in this terminal until Ctrl-C.
 
     MONGOCLAW_MONGODB__URI, MONGOCLAW_REDIS__URL and MONGOCLAW_DATABASE__URL point at servers of your own; for
     each that is not set an embedded one is started. Without a provider's API key the sandbox model answers.
     Commands in other terminals in the same folder find these servers by themselves.
     """
-    plan = local_plan(environment_with_file(os.environ), data_dir=data_dir, port=port, latency=latency_ms)
+    plan = local_plan(
+        environment_with_file(os.environ),
+        data_dir=data_dir,
+        port=port,
+        latency=latency_ms,
+        use_flower=use_flower and flower_is_installed(),
+    )
     try:
         with Supervisor(TerminalSink(sys.stdout)) as supervisor:
             system = start_system(plan, supervisor)
@@ -72,7 +85,14 @@ def _run_until_stopped(system: System, ready_file: Path | None) -> None:
         ready_file.unlink(missing_ok=True)
 
 
-def local_plan(environ: Mapping[str, str], *, data_dir: Path | None, port: int, latency: str) -> SystemPlan:
+def local_plan(
+    environ: Mapping[str, str],
+    *,
+    data_dir: Path | None,
+    port: int,
+    latency: str,
+    use_flower: bool = False,
+) -> SystemPlan:
     """What to start under these settings; raises SettingsInvalid."""
     reading = read(environ)
     if reading.problems:
@@ -91,6 +111,8 @@ def local_plan(environ: Mapping[str, str], *, data_dir: Path | None, port: int, 
         data_dir=(data_dir or state_dir.expanduser()).resolve(),
         web_port=port,
         environ=environ,
+        use_flower=use_flower,
+        flower_port=_port(reading.values),
         use_sandbox_model=not own_model and not provider_keys(environ),
         model_latency=latency,
         say=lambda text: click.echo(f"mongoclaw: {text}"),
@@ -114,6 +136,11 @@ def _given(values: Mapping[str, object], group: str, field: str) -> str | None:
     return str(value) if value else None
 
 
+def _port(values: Mapping[str, object]) -> int | None:
+    port = _given(values, "flower", "port")
+    return int(port) if port and port.isdigit() else None
+
+
 def _show(system: System) -> None:
     shown = system.addresses.without_secrets()
     lines = [
@@ -123,12 +150,19 @@ def _show(system: System) -> None:
         ("Web", shown.web),
         ("Admin", f"{shown.web}/admin/"),
         ("", f"user {system.login.username}  password {system.login.password}"),
+        ("Flower", _flower(system)),
         *zip(("Model", ""), _model(system), strict=False),
     ]
     click.echo("\nMongoClaw is running. Ctrl-C stops everything.\n")
     for name, text in lines:
         click.echo(f"  {name:<9} {text}")
     click.echo("\nWhat the processes say from now on:\n")
+
+
+def _flower(system: System) -> str:
+    if system.addresses.flower is not None:
+        return f"{system.addresses.flower} (the same user and password; it may look only)"
+    return "off" if flower_is_installed() else "not installed: `pip install 'mongoclaw[flower]'`"
 
 
 def _model(system: System) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from pymongo import MongoClient
 from redis import Redis
 
@@ -23,6 +24,7 @@ from sandbox.embedded.ports import reserved_port
 from sandbox.model.client import ModelControl
 from sandbox.waiting import wait_until
 from tests.acceptance.sandbox.processes import clean_environment, processes_of
+from tests.conditions import eventually
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 90
@@ -32,7 +34,7 @@ pytestmark = pytest.mark.timeout(240)
 class Dev:
     """A running `mongoclaw dev` in a folder of its own, with its data there."""
 
-    def __init__(self, folder: Path, **environ: str) -> None:
+    def __init__(self, folder: Path, *words: str, **environ: str) -> None:
         self.folder = folder
         self.data_dir = data_dir = folder / ".mongoclaw"
         self.ready = data_dir / "ready.json"
@@ -42,7 +44,7 @@ class Dev:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "mongoclaw_project", "dev", "--port", str(port)),
-                    *("--latency-ms", "0", "--ready-file", str(self.ready)),
+                    *("--latency-ms", "0", "--ready-file", str(self.ready), *words),
                 ],
                 cwd=folder,
                 env=self._environment() | environ,
@@ -83,14 +85,48 @@ class Dev:
 def dev(tmp_path: Path) -> Iterator[Callable[..., Dev]]:
     started: list[Dev] = []
 
-    def start(name: str = "dev", **environ: str) -> Dev:
-        started.append(Dev(tmp_path / name, **environ))
+    def start(name: str = "dev", flower: bool = False, **environ: str) -> Dev:
+        words = () if flower else ("--no-flower",)
+        started.append(Dev(tmp_path / name, *words, **environ))
         return started[-1]
 
     yield start
     for one in started:
         one.process.kill()
         one.process.wait()
+
+
+def test_flower_shows_queues_and_workers_to_whoever_has_the_password_and_changes_nothing(
+    dev: Callable[..., Dev],
+) -> None:
+    running = dev(flower=True)
+    flower = running.addresses().flower
+    assert flower is not None
+    login = json.loads((running.data_dir / "admin.json").read_text())
+    known = urllib3.make_headers(basic_auth=f"{login['username']}:{login['password']}")
+    with urllib3.PoolManager() as http:
+        for page in ("/", "/broker", "/api/workers"):
+            assert http.request("GET", flower + page).status == 401, page
+        assert http.request("POST", f"{flower}/api/worker/shutdown/any").status == 401
+
+        def workers() -> dict[str, Any]:
+            told = http.request("GET", f"{flower}/api/workers?refresh=1", headers=known)
+            found: dict[str, Any] = told.json() if told.status == 200 else {}
+            return found
+
+        [(worker, facts)] = eventually(workers, seconds=30).items()
+        assert "mongoclaw" in [queue["name"] for queue in facts["active_queues"]]
+        assert "mongoclaw" in http.request("GET", f"{flower}/broker", headers=known).data.decode()
+        for refused in (
+            f"/api/worker/shutdown/{worker}",
+            f"/api/worker/pool/restart/{worker}",
+            f"/api/worker/queue/cancel-consumer/{worker}?queue=mongoclaw",
+            f"/api/task/revoke/{'0' * 32}",
+            "/api/task/async-apply/tasks.enrich",
+        ):
+            assert http.request("POST", flower + refused, headers=known).status == 403, refused
+    assert f"Flower    {flower}" in running.text()
+    assert running.process.poll() is None
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the processes are counted through /proc")

@@ -125,6 +125,17 @@ def test_each_watcher_says_whether_it_is_ready_where_it_is_asked(compose: dict[s
     assert "ports" not in watcher
 
 
+def test_flower_asks_for_a_password_and_only_looks_and_the_workers_tell_it_of_their_tasks(
+    compose: dict[str, Any],
+) -> None:
+    flower = compose["services"]["flower"]["environment"]
+    assert flower["FLOWER_BASIC_AUTH"] == SECRETS["FLOWER_AUTH"]
+    assert flower["FLOWER_READ_ONLY"] == "true"
+    worker = compose["services"]["worker"]
+    assert load(worker["environment"]).settings.flower.enabled
+    assert "-Q" not in worker["command"]
+
+
 def test_the_broker_never_evicts_messages(compose: dict[str, Any]) -> None:
     assert "--maxmemory-policy noeviction" in compose["services"]["valkey"]["command"][-1]
 
