@@ -131,7 +131,6 @@ def _worker(settings: Settings) -> dict[str, Any]:
     return {
         **_consumer(settings),
         "worker_pool": "threads",
-        "worker_consumer": "tasks.strays:RecordingConsumer",
         "worker_concurrency": settings.worker.pool_size,
         "worker_prefetch_multiplier": 1,
         "worker_disable_rate_limits": True,
@@ -147,7 +146,9 @@ def _consumer(settings: Settings) -> dict[str, Any]:
     on_rabbitmq = broker_kind(settings) is BrokerKind.RABBITMQ
     return {
         "worker_disable_prefetch": not on_rabbitmq,  # Redis alone has this
-        **({"worker_consumer": "tasks.consumer:PlainConsumer"} if on_rabbitmq else {}),
+        "worker_consumer": "tasks.consumer:PlainConsumer"
+        if on_rabbitmq
+        else "tasks.strays:RecordingConsumer",
     }
 
 

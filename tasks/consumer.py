@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Final
 
 from celery.worker.consumer import Consumer
 
+from tasks.strays import RecordingConsumer
+
 _STEPS: Final[Any] = Consumer.Blueprint
 
 
@@ -13,7 +15,7 @@ class _WithoutDelays(_STEPS):  # type: ignore[misc]  # celery-types takes it for
     default_steps: ClassVar = [step for step in _STEPS.default_steps if "delayed_delivery" not in str(step)]
 
 
-class PlainConsumer(Consumer):
+class PlainConsumer(RecordingConsumer):
     """A consumer without Celery's delayed delivery: 28 queues and exchanges for what the ledger does."""
 
     Blueprint = _WithoutDelays
