@@ -12,7 +12,7 @@ from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from tests.acceptance.model.agents import RULES, STAGING, Document, Rule
+from tests.acceptance.storm.agents import RULES, STAGING, Document, Rule
 
 PAUSE_SECONDS = 0.08
 PATIENCE_SECONDS = 20.0
