@@ -20,7 +20,7 @@ FORGOTTEN_AFTER: Final = timedelta(hours=1, minutes=1)
 
 _ROWS: Final = """
 SELECT id, agent_id, document_id, event_time, sequence, operation, status, claim, attempts, deferrals,
-       completed_at, error_type, worker
+       completed_at, duration_ms, error_type, worker
   FROM executions_app_execution
 """
 _ATTEMPTS: Final = (
@@ -47,6 +47,8 @@ class Row:
     attempts: int
     deferrals: int
     completed_at: Any
+    duration: float | None
+    """Set by a run that ended its row; not where another one took the row's work over."""
     error: str
     worker: str
 
@@ -58,7 +60,7 @@ class Row:
     @property
     def lost_claims(self) -> int:
         """How many of its claims ended by no settlement and no postponement, so by the death of their worker."""
-        return max(0, self.claim - self.attempts - self.deferrals - self.is_at_its_end)
+        return max(0, self.claim - self.attempts - self.deferrals - (self.duration is not None))
 
 
 @dataclass(frozen=True, slots=True)

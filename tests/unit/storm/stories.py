@@ -51,6 +51,7 @@ def row(number: int, *, second: int, **changes: Any) -> Row:
         attempts=0,
         deferrals=0,
         completed_at=f"2026-11-29 12:00:{second + 2:02}",
+        duration=100.0,
         error="",
         worker="w",
     )

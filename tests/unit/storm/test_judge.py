@@ -167,6 +167,12 @@ def test_a_second_call_is_extra_unless_a_worker_died_with_the_first_in_the_air()
     assert counts(sound(calls=twice, rows=[row(1, second=10), row(2, second=20, claim=2)])) == {}
 
 
+def test_a_run_whose_worker_died_and_whose_work_another_took_over_excuses_a_call() -> None:
+    twice = [call(FIRST, started=11), call(SECOND, started=21), call(SECOND, started=22)]
+    superseded = row(2, second=20, status="skipped", duration=None)
+    assert counts(sound(calls=twice, rows=[row(1, second=10), superseded])) == {}
+
+
 def test_a_claim_that_ended_by_a_postponement_excuses_no_call() -> None:
     twice = [call(FIRST, started=11), call(SECOND, started=21), call(SECOND, started=22)]
     rows = [row(1, second=10), row(2, second=20, claim=2, deferrals=1)]
