@@ -104,6 +104,8 @@ class Evidence:
     calls: Sequence[Call]
     acknowledged: frozenset[str]
     """Texts that MongoDB told a writer it had stored."""
+    ended: Sequence[str] = ()
+    """How processes ended that nobody had struck."""
     nobodys: Sequence[str] = ()
     """What is held by processes that are gone, in words."""
     unmoved: Sequence[str] = ()

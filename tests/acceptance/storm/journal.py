@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,12 @@ _SERVERS: Final = ("broker_killed", "broker_emptied", "broker_stopped", "broker_
 
 
 class Journal:
-    """Counts the strikes and writes each down at once."""
+    """Counts the strikes and writes each down at once; several threads may write."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.struck: Counter[str] = Counter()
+        self._turn = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w", encoding="utf-8")
 
@@ -34,8 +36,9 @@ class Journal:
 
     def write(self, **facts: object) -> None:
         """Write a line."""
-        self._file.write(json.dumps({"at": datetime.now(UTC).isoformat(), **facts}) + "\n")
-        self._file.flush()
+        with self._turn:
+            self._file.write(json.dumps({"at": datetime.now(UTC).isoformat(), **facts}) + "\n")
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file."""

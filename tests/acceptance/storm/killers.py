@@ -48,6 +48,16 @@ class Killer:
         self._busy: set[str] = set()
         self._lives = 0
 
+    def restart_dead(self) -> list[str]:
+        """Start what has ended without being struck; returns how each ended."""
+        children = self._stage.fleet.children
+        dead = [name for name in PROCESSES if name not in self._busy and not children[name].is_alive()]
+        ended = [children[name].obituary() for name in dead]
+        for name in dead:
+            self._stage.fleet.kill(name)
+            self._stage.start(name)
+        return ended
+
     def _victim(self) -> str | None:
         free = [name for name in PROCESSES if name not in self._busy]
         return self._dice.choice(free) if free else None

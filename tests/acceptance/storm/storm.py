@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bson import Timestamp
@@ -47,7 +47,7 @@ WEIGHTS: Final[Mapping[str, int]] = {
     "stream_divided": 1,
     "line": 7,
     "model": 6,
-    "ledger_locked": 1,
+    "ledger_locked": 2,
 }
 """How often each strike comes, in relation to the others."""
 _SHOWN_EVERY: Final = 10.0
@@ -96,19 +96,19 @@ def storm(stage: Stage, run: Run, journal: Journal) -> Outcome:
     since = now_of(stage.fleet.mongo)
     stage.fleet.model.set_latency("20-200")
     account, agenda = Account(stage.fleet.model), Agenda()
-    writers, upheaval, stop = _start_writing(stage, run)
+    killer = Killer(stage, agenda, seed=run.seed)
+    writers, upheaval, stop = _start_writing(stage, run, journal)
     try:
-        _strike(stage, run, journal, agenda, account)
+        ended = _strike(stage, run, journal, agenda, account, killer)
     finally:
         stop.set()
         agenda.finish()
     for thread in (*writers, upheaval):
         thread.join(60)
-    for change in upheaval.done:
-        journal.write(upheaval=change)
     stage.mongods.wait_until_whole()
     acknowledged = frozenset().union(*(writer.memory.acknowledged for writer in writers))
     evidence = _evidence_at_rest(stage, run, since, account, acknowledged)
+    evidence = replace(evidence, ended=[*ended, *killer.restart_dead()])
     verdict = judge(evidence)
     for sentence in verdict.shown():
         journal.write(finding=sentence)
@@ -116,24 +116,38 @@ def storm(stage: Stage, run: Run, journal: Journal) -> Outcome:
     return Outcome(run, journal.kills, documents, verdict)
 
 
-def _start_writing(stage: Stage, run: Run) -> tuple[list[Writer], Upheaval, threading.Event]:
+def _start_writing(
+    stage: Stage, run: Run, journal: Journal
+) -> tuple[list[Writer], Upheaval, threading.Event]:
     stop, mongo = threading.Event(), stage.fleet.mongo
     writers = [Writer(number, mongo, seed=run.seed, keys=run.keys, stop=stop) for number in range(WRITERS)]
-    upheaval = Upheaval(mongo, seed=run.seed, seconds=run.between_upheavals, stop=stop)
+    upheaval = Upheaval(
+        mongo,
+        seed=run.seed,
+        seconds=run.between_upheavals,
+        stop=stop,
+        tell=lambda change: journal.write(upheaval=change),
+    )
     for thread in (*writers, upheaval):
         thread.start()
     return writers, upheaval, stop
 
 
-def _strike(stage: Stage, run: Run, journal: Journal, agenda: Agenda, account: Account) -> None:
-    """Strike until enough was killed. One that finds its victim struck already is not counted."""
+def _strike(
+    stage: Stage, run: Run, journal: Journal, agenda: Agenda, account: Account, killer: Killer
+) -> list[str]:
+    """Strike until enough was killed; returns how processes ended that were not.
+
+    A strike that finds its victim struck already is not counted.
+    """
     dice = random.Random(f"{run.seed} storm")
-    strikes = Killer(stage, agenda, seed=run.seed).strikes
-    strikes |= Troublemaker(stage, agenda, seed=run.seed).strikes
+    strikes = killer.strikes | Troublemaker(stage, agenda, seed=run.seed).strikes
     names, weights = list(WEIGHTS), list(WEIGHTS.values())
     end, fetched, shown = time.monotonic() + run.longest, time.monotonic(), 0.0
+    ended: list[str] = []
     while journal.kills < run.kills and time.monotonic() < end:
         agenda.pause(run.longest_pause * dice.random())
+        ended += killer.restart_dead()
         name = dice.choices(names, weights)[0]
         what = strikes[name]()
         if what:
@@ -144,6 +158,7 @@ def _strike(stage: Stage, run: Run, journal: Journal, agenda: Agenda, account: A
         if time.monotonic() - shown > _SHOWN_EVERY:
             shown = time.monotonic()
             _say(f"{journal.kills} of {run.kills} kills, {stage.fleet.unfinished()} rows unfinished; {what}")
+    return ended
 
 
 def _evidence_at_rest(

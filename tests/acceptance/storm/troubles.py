@@ -116,10 +116,10 @@ class Troublemaker:
 def _lock(url: str) -> Callable[[], None]:
     """Lock all writers out; returns what lets them in again."""
     if url.startswith("sqlite:"):
-        lite = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=5, isolation_level=None)
+        lite = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10, isolation_level=None)
         lite.execute("BEGIN IMMEDIATE")
         return lite.close
     connection = psycopg.connect(url)
-    connection.execute("SET lock_timeout = '5s'")
+    connection.execute("SET lock_timeout = '10s'")
     connection.execute("LOCK TABLE executions_app_execution IN ACCESS EXCLUSIVE MODE")
     return connection.close

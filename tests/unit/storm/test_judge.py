@@ -157,6 +157,10 @@ def test_a_row_that_is_not_at_its_end_is_stuck() -> None:
     assert counts(sound(rows=[row(1, second=10), unfinished])) == {"stuck": 1}
 
 
+def test_a_process_that_ended_though_nobody_struck_it_is_stuck() -> None:
+    assert counts(sound(ended=["worker-1 ended with exit code 1"])) == {"stuck": 1}
+
+
 def test_a_lease_of_a_dead_process_and_a_stream_that_stands_still_are_stuck() -> None:
     assert counts(sound(nobodys=["the lease of pid 7"], unmoved=["shop"])) == {"stuck": 2}
 
