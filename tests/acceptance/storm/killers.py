@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from tests.acceptance.storm.agenda import Agenda
 from tests.acceptance.storm.stage import PROCESSES, Stage
 
-PAUSED_SECONDS: Final = (5.0, 9.0)
+PAUSED_SECONDS: Final = (6.0, 15.0)
 """Longer than a lease and than a heartbeat's patience: others have taken over when the paused one wakes up."""
 GRACE_SECONDS: Final = (0.5, 12.0)
 """What a process gets between SIGTERM and SIGKILL: enough or not."""

@@ -50,6 +50,10 @@ WEIGHTS: Final[Mapping[str, int]] = {
     "ledger_locked": 2,
 }
 """How often each strike comes, in relation to the others."""
+PACES: Final = (0.25, 1.0, 2.5)
+"""Shares of the longest pause: strikes that fall together, and time enough to bring what was done to an end."""
+LATENCY: Final = "lognormal:300:1"
+"""Milliseconds of a model call: some are always in the air when their worker is struck."""
 _SHOWN_EVERY: Final = 10.0
 
 
@@ -94,7 +98,7 @@ class Outcome:
 def storm(stage: Stage, run: Run, journal: Journal) -> Outcome:
     """Break over the stage. Everything is up again in the end; what is still not at rest is for the judge to name."""
     since = now_of(stage.fleet.mongo)
-    stage.fleet.model.set_latency("20-200")
+    stage.fleet.model.set_latency(LATENCY)
     account, agenda = Account(stage.fleet.model), Agenda()
     killer = Killer(stage, agenda, seed=run.seed)
     writers, upheaval, stop = _start_writing(stage, run, journal)
@@ -146,7 +150,7 @@ def _strike(
     end, fetched, shown = time.monotonic() + run.longest, time.monotonic(), 0.0
     ended: list[str] = []
     while journal.kills < run.kills and time.monotonic() < end:
-        agenda.pause(run.longest_pause * dice.random())
+        agenda.pause(run.longest_pause * dice.choice(PACES) * dice.random())
         ended += killer.restart_dead()
         name = dice.choices(names, weights)[0]
         what = strikes[name]()
