@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ def test_a_minute_of_random_kills_cuts_and_failures_loses_and_doubles_nothing(
     stage: Stage, tmp_path: Path
 ) -> None:
     run = Run(seed=SEED, kills=30, keys=5, longest_pause=2, between_upheavals=8, longest=60, drain=150)
-    outcome = storm(stage, run, Journal(tmp_path / "faults.jsonl"))
+    with closing(Journal(tmp_path / "faults.jsonl")) as journal:
+        outcome = storm(stage, run, journal)
     assert outcome.verdict.is_sound, "\n".join(
         [f"SEED={SEED}, faults and logs in {tmp_path}", *outcome.verdict.shown()]
     )
