@@ -10,7 +10,10 @@ Document = dict[str, Any]
 EVERY_CHANGE: Final = ("insert", "update", "replace")
 
 LIMITS_IN_FORCE: Final = False
-"""Whether `max_concurrency` and `rate_limit_requests` have an effect; only then does the judge look for it."""
+"""Whether the judge holds calls against `max_concurrency` and `rate_limit_requests`.
+
+Off where the broker is struck that keeps the limits: one that forgets lets calls begin anew (ADR 0020).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ RUN_SECONDS: Final = 20
 STRICT: Final = {"consistency_mode": "strict_post_commit"}
 CONCURRENT: Final = 3
 PER_MINUTE: Final = 120
-BURST: Final = 20
+BURST: Final = PER_MINUTE // 10
 """Calls of one minute beyond the rate: a bucket that was full when it began."""
 
 RULES: Final = (
