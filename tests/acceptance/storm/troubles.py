@@ -114,12 +114,12 @@ class Troublemaker:
 
 
 def _lock(url: str) -> Callable[[], None]:
-    """Lock all writers out; returns what lets them in again."""
+    """Lock all writers out, not those who read: that the storm does itself. Returns what lets them in again."""
     if url.startswith("sqlite:"):
         lite = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10, isolation_level=None)
         lite.execute("BEGIN IMMEDIATE")
         return lite.close
     connection = psycopg.connect(url)
     connection.execute("SET lock_timeout = '10s'")
-    connection.execute("LOCK TABLE executions_app_execution IN ACCESS EXCLUSIVE MODE")
+    connection.execute("LOCK TABLE executions_app_execution IN EXCLUSIVE MODE")
     return connection.close
