@@ -115,11 +115,17 @@ class Troublemaker:
 
 def _lock(url: str) -> Callable[[], None]:
     """Lock all writers out, not those who read: that the storm does itself. Returns what lets them in again."""
-    if url.startswith("sqlite:"):
-        lite = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10, isolation_level=None)
-        lite.execute("BEGIN IMMEDIATE")
-        return lite.close
-    connection = psycopg.connect(url)
-    connection.execute("SET lock_timeout = '10s'")
-    connection.execute("LOCK TABLE executions_app_execution IN EXCLUSIVE MODE")
+    is_lite = url.startswith("sqlite:")
+    connection: sqlite3.Connection | psycopg.Connection = (
+        sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10, isolation_level=None)
+        if is_lite
+        else psycopg.connect(url, options="-c lock_timeout=10s")
+    )
+    try:
+        connection.execute(
+            "BEGIN IMMEDIATE" if is_lite else "LOCK TABLE executions_app_execution IN EXCLUSIVE MODE"
+        )
+    except (sqlite3.Error, psycopg.Error):
+        connection.close()
+        raise
     return connection.close
