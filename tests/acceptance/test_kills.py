@@ -225,3 +225,30 @@ def test_a_worker_that_was_stopped_and_wakes_up_late_changes_nothing(fleet: Flee
 
     assert list(fleet.db.tickets.find()) == before
     assert not fleet.rows(ENRICHED_TWICE)
+
+
+def test_a_worker_that_wakes_up_late_leaves_no_answer_in_a_document_that_was_deleted_and_inserted_anew(
+    fleet: Fleet,
+) -> None:
+    fleet.model.set_latency(1000)
+    fleet.publish()
+    fleet.start()
+    fleet.insert(20)
+    fleet.wait_for(lambda: fleet.model.calls()["in_flight"] == 20)
+    sleeper = fleet.children.pop("worker")
+    os.killpg(sleeper.process.pid, signal.SIGSTOP)
+    try:
+        fleet.model.set_latency(20)
+        fleet.start_worker("worker-2")
+        fleet.wait_for(lambda: fleet.enriched() == 20, seconds=40)
+        fleet.wait_until_idle()
+        # With the answers goes what would fence the late ones off; and nobody is there to write newer ones.
+        fleet.kill("watcher")
+        fleet.db.tickets.delete_many({})
+        fleet.insert(20, text="The parcel is lost")
+        os.killpg(sleeper.process.pid, signal.SIGCONT)
+        fleet.wait_for(lambda: fleet.log("worker").count("execution.fenced") == 20)
+    finally:
+        fleet.children["worker"] = sleeper
+
+    assert fleet.enriched() == 0
