@@ -11,7 +11,7 @@ WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-sqlite test-postgres lint format faults bench lock docs clean
+.PHONY: help install demo test test-sqlite test-postgres lint format faults outages bench lock docs clean
 
 help: ## Show the verbs.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,8 +55,11 @@ format: install ## Bring the code into its style.
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-faults: install ## Kill and cut processes under load (KILLS=200 SEED=...), then count what was lost.
-	$(BIN)/python -m pytest -q -s -m faults
+faults: install ## Kill, cut and fail at random under load (KILLS=200 SEED=...); the last line is JSON.
+	@KILLS="$(or $(KILLS),200)" SEED="$(or $(SEED),0)" $(BIN)/python -m tests.acceptance.storm
+
+outages: install ## Run the tests of single long outages and rare kills, which make test leaves out.
+	$(PYTEST) -m faults
 
 bench: install ## Measure speed and memory, beside MongoClaw 1.0.4 and plain Celery; results go to bench/results/.
 	$(BIN)/python -m bench

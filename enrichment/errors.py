@@ -146,7 +146,8 @@ class MongoUnavailable(MongoError):
 class MongoTimeout(MongoError):
     """MongoDB took longer than the time allowed."""
 
-    decision = Decision.RETRY
+    # Not the document's doing: a killed worker's transaction may hold its lock for a minute, a server may be slow.
+    decision = Decision.DEFER
     code = "mongo_timeout"
 
 

@@ -164,6 +164,11 @@ def settle(run: Claimed, end: Settlement, *, now: datetime) -> bool:
     return settled
 
 
+def is_held(run: Claimed) -> bool:
+    """Tell whether the claim still stands: false once the run was given to another worker."""
+    return _held(run).exists()
+
+
 def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
     """Put a run back to pending: a retry, a deferral. False: the claim was lost, nothing was changed.
 

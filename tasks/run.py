@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from bson import Timestamp
@@ -19,6 +20,7 @@ from agents_app.spec import AgentSpec, ConsistencyMode, ExecutionSpec, Operation
 from enrichment.fingerprint import fingerprint
 from enrichment.prompt import PromptContext, RenderedPrompt, event_context
 from enrichment.writeback import Provenance, ReadState, apply_write, plan_write
+from executions_app import transitions
 from executions_app.database import drop_broken_connection, release_connection
 from executions_app.identity import unpack_key
 from executions_app.limits import rules_of
@@ -38,6 +40,9 @@ from tasks.unchanged import Standing, standing_answer
 
 LEAST_WRITE_SECONDS: Final = 5.0
 """An answer that was paid for gets at least this long to be written, even past the run's deadline."""
+
+UNDISPUTED: Final = timedelta(seconds=2)
+"""No worker is given up for dead after so short a silence, as settings are delivered."""
 
 _WRITTEN: Final = Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
 
@@ -151,6 +156,8 @@ def _write(
     )
     if spec.execution.consistency_mode is ConsistencyMode.SHADOW:
         return _skipped(Reason.SHADOW_MODE)
+    if _was_given_up(work):
+        return _skipped(Reason.SUPERSEDED)
     remaining = max(work.deadline - work.runtime.monotonic(), LEAST_WRITE_SECONDS)
     release_connection()
     result = apply_write(work.runtime.mongo, plan, timeout=remaining)
@@ -159,6 +166,15 @@ def _write(
     if result.outcome == "conflict" and spec.execution.on_conflict == "rerun":
         raise InputChanged(code=result.reason)
     return _skipped(result.reason)
+
+
+def _was_given_up(work: _Work) -> bool:
+    """Tell whether another worker has this run by now. It is asked of long runs only: a short one cannot be lost.
+
+    The document fences a late write off, unless a user has replaced it: what the other worker wrote went with it.
+    """
+    is_long = work.runtime.now() - work.run.started_at > UNDISPUTED
+    return is_long and not transitions.is_held(work.run)
 
 
 def _provenance(run: Claimed, version: int, as_of: Timestamp, given: Given, input_hash: str) -> Provenance:

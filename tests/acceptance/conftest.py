@@ -197,6 +197,27 @@ def query_database(url: str, query: str) -> list[tuple[Any, ...]]:
 ON_RABBITMQ_TOO = pytest.mark.parametrize("fleet", ["valkey", "rabbitmq"], indirect=True)
 
 
+def environ_for(state_dir: Path, *, mongodb: str, broker: str, database: str, model: str) -> dict[str, str]:
+    """The environment of a fleet's processes on these servers, with a home of its own in MongoDB."""
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("MONGOCLAW_")},
+        "PYTHONUNBUFFERED": "1",
+        "MONGOCLAW_ENV_FILE": os.devnull,
+        "MONGOCLAW_ENVIRONMENT": "development",
+        "MONGOCLAW_STATE_DIR": str(state_dir),
+        "MONGOCLAW_MONGODB__URI": mongodb,
+        "MONGOCLAW_MONGODB__DATABASE": f"home_{uuid.uuid4().hex[:12]}",
+        "MONGOCLAW_REDIS__URL": broker,
+        "MONGOCLAW_DATABASE__URL": database,
+        "MONGOCLAW_AI__SANDBOX_URL": model,
+        # Shorter than by default, so that tests which kill need not wait long for the heirs.
+        "MONGOCLAW_WATCHER__LEASE_SECONDS": "2",
+        "MONGOCLAW_WATCHER__METRICS_PORT": "0",
+        "MONGOCLAW_WORKER__HEARTBEAT_SECONDS": "0.5",
+        "MONGOCLAW_WORKER__HEARTBEAT_TIMEOUT_SECONDS": "4",
+    }
+
+
 @pytest.fixture
 def fleet(
     request: pytest.FixtureRequest,
@@ -214,25 +235,14 @@ def fleet(
     on_rabbitmq = getattr(request, "param", "valkey") == "rabbitmq"
     other = {"MONGOCLAW_BROKER__URL": request.getfixturevalue("rabbitmq_url")} if on_rabbitmq else {}
     broker = start_valkey(tmp_path / "valkey")
-    home = f"home_{uuid.uuid4().hex[:12]}"
-    environ = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("MONGOCLAW_")},
-        "PYTHONUNBUFFERED": "1",
-        "MONGOCLAW_ENV_FILE": os.devnull,
-        "MONGOCLAW_ENVIRONMENT": "development",
-        "MONGOCLAW_STATE_DIR": str(tmp_path / "state"),
-        "MONGOCLAW_MONGODB__URI": mongo_uri,
-        "MONGOCLAW_MONGODB__DATABASE": home,
-        "MONGOCLAW_REDIS__URL": broker.url,
-        **other,
-        "MONGOCLAW_DATABASE__URL": migrated_database_url,
-        "MONGOCLAW_AI__SANDBOX_URL": sandbox_model.url,
-        # Shorter than by default, so that tests which kill need not wait long for the heirs.
-        "MONGOCLAW_WATCHER__LEASE_SECONDS": "2",
-        "MONGOCLAW_WATCHER__METRICS_PORT": "0",
-        "MONGOCLAW_WORKER__HEARTBEAT_SECONDS": "0.5",
-        "MONGOCLAW_WORKER__HEARTBEAT_TIMEOUT_SECONDS": "4",
-    }
+    environ = environ_for(
+        tmp_path / "state",
+        mongodb=mongo_uri,
+        broker=broker.url,
+        database=migrated_database_url,
+        model=sandbox_model.url,
+    )
+    environ |= other
     made = Fleet(tmp_path, environ, mongo, mongo_db, sandbox_model, broker, FileSink(tmp_path / "logs"))
     try:
         yield made
@@ -241,4 +251,4 @@ def fleet(
             child.kill()
         made.broker.kill()
         made.sink.close()
-        mongo.drop_database(home)
+        mongo.drop_database(environ["MONGOCLAW_MONGODB__DATABASE"])

@@ -20,10 +20,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from sandbox.embedded import start_mongod
-from tests.acceptance.blackhole import Blackhole
 from tests.acceptance.conftest import Document, Fleet
-from tests.acceptance.model.witness import now_of, pack, read_history
 from tests.acceptance.publishing import publish_all
+from tests.acceptance.relay import Relay
+from tests.acceptance.storm.witness import now_of, pack, read_history
 from tests.oplog import forgets
 
 ROWS = "SELECT count(*) FROM executions_app_execution"
@@ -165,7 +165,7 @@ def test_4_a_snapshot_that_outlives_the_oplog_costs_no_change(short_memory: Flee
 
 def test_5_a_watcher_that_is_cut_off_does_not_look_healthy(fleet: Fleet) -> None:
     assert fleet.mongo.primary is not None
-    with Blackhole(fleet.mongo.primary[1]) as network, socket.create_server(("127.0.0.1", 0)) as held:
+    with Relay(fleet.mongo.primary[1]) as network, socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
         held.close()
         watcher = {

@@ -6,13 +6,17 @@ import os
 import signal
 import sqlite3
 import threading
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from pymongo import MongoClient
 from redis import Redis
 
-from sandbox.embedded import start_valkey
-from tests.acceptance.conftest import ON_RABBITMQ_TOO, Fleet
+from sandbox.embedded import start_mongod, start_valkey
+from tests.acceptance.conftest import ON_RABBITMQ_TOO, Document, Fleet
 
 RUNNING = "SELECT count(*) FROM executions_app_execution WHERE status = 'running'"
 ENRICHED_TWICE = """
@@ -51,6 +55,43 @@ def test_sigkill_of_a_worker_with_64_runs_in_flight_costs_one_call_each_at_most(
     assert fleet.model.calls()["total"] <= 164
     assert max(calls_per_prompt(fleet)) <= 2
     assert not fleet.rows(ENRICHED_TWICE)
+
+
+@pytest.fixture
+def own_mongod(fleet: Fleet, tmp_path: Path) -> Iterator[Fleet]:
+    """The fleet on a MongoDB of its own, where what nobody finishes is rolled back after 20 s instead of 60."""
+    server = start_mongod(tmp_path / "mongod")
+    with MongoClient[Document](server.url, tz_aware=True) as mongo:
+        mongo.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=20)
+        environ = {**fleet.environ, "MONGOCLAW_MONGODB__URI": server.url}
+        yield replace(fleet, mongo=mongo, db=mongo[fleet.db.name], environ=environ)
+    for child in fleet.children.values():
+        child.kill()
+    server.stop()
+
+
+def test_a_worker_killed_in_the_middle_of_a_strict_write_elsewhere_makes_no_dead_letter(
+    own_mongod: Fleet,
+) -> None:
+    """Its transaction keeps the document locked for longer than all tries take that failures are allowed."""
+    fleet = own_mongod
+    fleet.publish(
+        write={"target_collection": "summaries"},
+        execution={"consistency_mode": "strict_post_commit", "max_retries": 1, "timeout_seconds": 1},
+    )
+    fleet.start_watcher()
+    step = "enrichment.writeback.apply:_update"
+    child = fleet.start_module("killed", "tests.acceptance.kill_at", "after", step, "worker")
+    fleet.insert(1)
+    fleet.wait_until_dead("killed", child)
+
+    fleet.start_worker("heir")
+    fleet.wait_until_idle()
+
+    ended = "SELECT status, error_type FROM executions_app_execution WHERE status <> 'skipped'"
+    assert fleet.rows(ended) == [("completed", "")]
+    assert fleet.db.summaries.count_documents({"ai.category": {"$exists": True}}) == 1
+    assert fleet.model.calls()["total"] == 1
 
 
 def test_sigterm_of_a_worker_finishes_its_runs_and_costs_no_second_call(fleet: Fleet) -> None:
@@ -185,3 +226,30 @@ def test_a_worker_that_was_stopped_and_wakes_up_late_changes_nothing(fleet: Flee
 
     assert list(fleet.db.tickets.find()) == before
     assert not fleet.rows(ENRICHED_TWICE)
+
+
+def test_a_worker_that_wakes_up_late_leaves_no_answer_in_a_document_that_was_deleted_and_inserted_anew(
+    fleet: Fleet,
+) -> None:
+    fleet.model.set_latency(1000)
+    fleet.publish()
+    fleet.start()
+    fleet.insert(20)
+    fleet.wait_for(lambda: fleet.model.calls()["in_flight"] == 20)
+    sleeper = fleet.children.pop("worker")
+    os.killpg(sleeper.process.pid, signal.SIGSTOP)
+    try:
+        fleet.model.set_latency(20)
+        fleet.start_worker("worker-2")
+        fleet.wait_for(lambda: fleet.enriched() == 20, seconds=40)
+        fleet.wait_until_idle()
+        # With the answers goes what would fence the late ones off; and nobody is there to write newer ones.
+        fleet.kill("watcher")
+        fleet.db.tickets.delete_many({})
+        fleet.insert(20, text="The parcel is lost")
+        os.killpg(sleeper.process.pid, signal.SIGCONT)
+        fleet.wait_for(lambda: fleet.log("worker").count("execution.fenced") == 20)
+    finally:
+        fleet.children["worker"] = sleeper
+
+    assert fleet.enriched() == 0

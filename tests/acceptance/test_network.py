@@ -10,9 +10,9 @@ from bson import Timestamp
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from tests.acceptance.blackhole import Blackhole
 from tests.acceptance.conftest import Document, Fleet
-from tests.acceptance.model.witness import Saved, now_of, read_history
+from tests.acceptance.relay import Relay
+from tests.acceptance.storm.witness import Saved, now_of, read_history
 
 ENRICHED_TWICE = """
 SELECT count(*) FROM executions_app_execution WHERE status = 'completed' GROUP BY subject HAVING count(*) > 1
@@ -20,16 +20,16 @@ SELECT count(*) FROM executions_app_execution WHERE status = 'completed' GROUP B
 
 
 @pytest.fixture
-def network(mongo: MongoClient[Document]) -> Iterator[Blackhole]:
+def network(mongo: MongoClient[Document]) -> Iterator[Relay]:
     """The way to the primary."""
     primary = mongo.primary
     assert primary is not None
-    with Blackhole(primary[1]) as relay:
+    with Relay(primary[1]) as relay:
         yield relay
 
 
 def test_a_leader_cut_off_from_mongodb_loses_its_leases_in_time_and_writes_nothing_once_it_is_back(
-    fleet: Fleet, network: Blackhole
+    fleet: Fleet, network: Relay
 ) -> None:
     # A direct connection, or the driver would ask the server for its real address.
     uri = f"mongodb://127.0.0.1:{network.port}/?directConnection=true"

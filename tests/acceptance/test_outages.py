@@ -1,4 +1,4 @@
-"""Outages as long as the promise says: a broker away for a minute, a PostgreSQL killed for 20 s. `make faults`."""
+"""Outages as long as the promise says: a broker away for a minute, a PostgreSQL killed for 20 s. `make outages`."""
 
 from __future__ import annotations
 

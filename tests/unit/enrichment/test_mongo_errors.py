@@ -52,7 +52,7 @@ def test_every_entry_gives_an_error_of_ours() -> None:
         (121, Decision.DEAD),
         (17419, Decision.DEAD),
         (11000, Decision.DEAD),
-        (50, Decision.RETRY),
+        (50, Decision.DEFER),
         (91, Decision.DEFER),
         (112, Decision.DEFER),
         (10107, Decision.DEFER),

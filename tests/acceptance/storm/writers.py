@@ -12,7 +12,7 @@ from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from tests.acceptance.model.agents import RULES, STAGING, Document, Rule
+from tests.acceptance.storm.agents import RULES, STAGING, Document, Rule
 
 PAUSE_SECONDS = 0.08
 PATIENCE_SECONDS = 20.0
@@ -108,10 +108,17 @@ class Upheaval(threading.Thread):
     """Drops, renames and re-creates whole collections, and drops a database, every few seconds."""
 
     def __init__(
-        self, mongo: MongoClient[Document], *, seed: int, seconds: float, stop: threading.Event
+        self,
+        mongo: MongoClient[Document],
+        *,
+        seed: int,
+        seconds: float,
+        stop: threading.Event,
+        tell: Callable[[str], object],
     ) -> None:
         super().__init__(name="upheaval", daemon=True)
-        self.done: list[str] = []
+        self._tell = tell
+        self._stagings = 0
         self._mongo = mongo
         self._dice = random.Random(f"{seed} upheaval")
         self._seconds = seconds
@@ -125,9 +132,9 @@ class Upheaval(threading.Thread):
             )
             try:
                 with pymongo.timeout(PATIENCE_SECONDS):
-                    self.done.append(change())
+                    self._tell(change())
             except PyMongoError as error:
-                self.done.append(f"{change.__name__}: {type(error).__name__}")
+                self._tell(f"{change.__name__.strip('_')}: {type(error).__name__}")
 
     def _drop(self) -> str:
         rule = self._dice.choice(RULES)
@@ -142,8 +149,8 @@ class Upheaval(threading.Thread):
     def _rename_into(self) -> str:
         database, name = STAGING
         target = next(rule for rule in RULES if rule.agent == "moved")
-        number = len(self.done)
-        keys = [f"{name}-{number}-{part}" for part in range(8)]
+        self._stagings += 1
+        keys = [f"{name}-{self._stagings}-{part}" for part in range(8)]
         bodies = [{"_id": key, **body_of(key, f"{key} in its state staged", self._dice)} for key in keys]
         self._mongo[database].get_collection(name, write_concern=MAJORITY).insert_many(bodies)
         self._mongo[database][name].rename(target.collection, dropTarget=True)

@@ -9,11 +9,11 @@ from typing import Any
 from bson import Timestamp
 from pymongo import MongoClient
 
-from tests.acceptance.model.agents import RULES, STAGING, Document
+from tests.acceptance.storm.agents import RULES, STAGING, Document
 
 METADATA = "_ai_metadata"
-ANSWER = "ai"
-_END = "model_end"
+_END = "storm_end"
+_EMPTYING = ("drop", "rename")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of one document, in the order of the oplog. `written` is set where an agent made it."""
+    """One change of one document, in the order of the oplog. `written` is set where an agent made it.
+
+    One without a key is of its whole namespace: it was dropped, or renamed, or something was renamed into it.
+    """
 
     time: str
     namespace: str
@@ -55,8 +58,6 @@ class History:
 
     changes: tuple[Change, ...]
     positions: tuple[Saved, ...]
-    renamed_into: frozenset[str]
-    """Namespaces that a collection was renamed into: documents appeared in them without events."""
 
 
 def now_of(mongo: MongoClient[Document]) -> Timestamp:
@@ -71,16 +72,15 @@ def read_history(mongo: MongoClient[Document], since: Timestamp, *, home: str) -
     watched |= {f"{rule.database}.{rule.elsewhere}" for rule in RULES if rule.elsewhere}
     changes: list[Change] = []
     positions: list[Saved] = []
-    renamed: set[str] = set()
     for event in _events(mongo, since):
         namespace = f"{event['ns']['db']}.{event['ns'].get('coll', '')}"
-        if event["operationType"] == "rename":
-            renamed.add(f"{event['to']['db']}.{event['to']['coll']}")
+        if event["operationType"] in _EMPTYING:
+            changes.extend(_emptied(event, namespace))
         elif namespace == f"{home}.resume_tokens":
             positions.extend(_saved(event))
         elif namespace in watched and "documentKey" in event:
             changes.append(_change(event, namespace))
-    return History(tuple(changes), tuple(positions), frozenset(renamed))
+    return History(tuple(changes), tuple(positions))
 
 
 def _events(mongo: MongoClient[Document], since: Timestamp) -> Iterator[Document]:
@@ -90,6 +90,20 @@ def _events(mongo: MongoClient[Document], since: Timestamp) -> Iterator[Document
             if event["ns"]["db"] == _END and event["documentKey"]["_id"] == end:
                 return
             yield event
+
+
+def _emptied(event: Document, namespace: str) -> Iterator[Change]:
+    to = event.get("to")
+    for place in (namespace, f"{to['db']}.{to['coll']}") if to else (namespace,):
+        yield Change(
+            time=pack(event["clusterTime"]),
+            namespace=place,
+            key="",
+            operation=event["operationType"],
+            changed=frozenset(),
+            text=None,
+            written=None,
+        )
 
 
 def _change(event: Document, namespace: str) -> Change:
