@@ -10,7 +10,7 @@ from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
 
-from mongoclaw_project.celery_queues import OwnAMQP
+from mongoclaw_project.celery_amqp import OwnAMQP
 from mongoclaw_project.celery_settings import celery_settings
 from mongoclaw_project.logs import configure
 from mongoclaw_project.redis_transport import install

@@ -257,9 +257,10 @@ def plan_of(sql: str) -> str:
 
 def test_lists_and_counts_read_an_index_of_failed_rows_only(make_event: MakeEvent) -> None:
     dead_runs(make_event, 3)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-        if connection.vendor == "postgresql":
+    if connection.vendor == "postgresql":
+        # Not on SQLite, where other tests of plans would be planned by these few rows.
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
             cursor.execute("SET enable_seqscan = off")
     with CaptureQueriesContext(connection) as queries:
         listed()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from agents_app import registry
 from executions_app.models import Attempt, Execution
+from executions_app.routing import Outbound
 from tasks.enrich import run_execution
 from tests.integration.tasks.conftest import Bench
 from watcher.matching.matcher import Matcher
@@ -24,8 +25,8 @@ class Outbox:
     def __init__(self) -> None:
         self.sent: list[str] = []
 
-    def publish(self, ids: Sequence[str]) -> None:
-        self.sent += ids
+    def publish(self, rows: Sequence[Outbound]) -> None:
+        self.sent += [row.id for row in rows]
 
 
 class Line:

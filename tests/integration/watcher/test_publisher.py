@@ -21,7 +21,7 @@ from redis import Redis
 from executions_app.message_format import FORMAT, FORMAT_HEADER
 from executions_app.routes import Routes
 from executions_app.routing import Outbound
-from mongoclaw_project.celery_queues import OwnAMQP
+from mongoclaw_project.celery_amqp import OwnAMQP
 from mongoclaw_project.celery_settings import celery_settings
 from mongoclaw_project.config import Settings, load_settings
 from sandbox.embedded import RunningServer, start_valkey

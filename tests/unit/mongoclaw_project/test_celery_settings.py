@@ -7,7 +7,7 @@ from celery import Celery
 from celery.fixups.django import DjangoWorkerFixup  # type: ignore[attr-defined]  # celery-types lacks it
 from celery.utils.imports import symbol_by_name
 
-from mongoclaw_project.celery_queues import OwnAMQP
+from mongoclaw_project.celery_amqp import OwnAMQP
 from mongoclaw_project.celery_settings import celery_settings
 from mongoclaw_project.config import SettingsInvalid, load_settings
 
