@@ -58,6 +58,12 @@ def step(*, slo_ms: float, now: datetime, term: Term | None = None) -> Counted:
     return Counted(more=_announce(cursor, now, term))
 
 
+def waits_for_others() -> bool:
+    """Whether nothing is counted for the moment because transactions go on that began before (PostgreSQL)."""
+    cursor = TallyCursor.objects.filter(id=TallyCursor.ONLY).first()
+    return cursor is not None and not _is_closed(cursor)
+
+
 def counted_until() -> datetime | None:
     """Tell up to when ends are counted; None before the first time."""
     found = TallyCursor.objects.filter(id=TallyCursor.ONLY).values_list("counted_time", flat=True).first()

@@ -15,6 +15,7 @@ from executions_app.states import Reason, Status
 from executions_app.tally import Tally
 from executions_app.tally_rows import tally_of
 from executions_app.transitions import Claimed, Settlement
+from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
 ROOM = {"triage": 10_000}
@@ -57,8 +58,11 @@ def called(run: Claimed, *, tokens: int, cost: int | None) -> None:
 
 def count(now: datetime = NOW + timedelta(minutes=1), term: Term | None = None) -> Tally:
     """Count all there is; returns the sums over everything."""
-    while counting.step(slo_ms=SLO_MS, now=now, term=term).more:
-        continue
+    count_all(slo_ms=SLO_MS, now=now, term=term)
+    return sums()
+
+
+def sums() -> Tally:
     total = Tally()
     for row in HourTally.objects.all():
         total.add(tally_of(row))
@@ -227,7 +231,10 @@ def test_what_ends_while_a_time_is_announced_is_waited_for(make_event: MakeEvent
     slow = threading.Thread(target=settle_slowly)
     slow.start()
     assert began.wait(30)
-    while_it_waits = count()
+    while counting.step(slo_ms=SLO_MS, now=NOW + timedelta(minutes=1)).more:
+        continue
+    while_it_waits = sums()
+    assert counting.waits_for_others()
     may_commit.set()
     slow.join()
 

@@ -30,6 +30,7 @@ from executions_app.models import Backfill, Execution, TallyCursor
 from executions_app.paginator import NearPaginator
 from executions_app.retention import START, Keeping
 from executions_app.states import Status
+from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 from watcher.sending import dispatch
 
@@ -58,8 +59,7 @@ def _few_rows_are_enough_to_plan(make_event: MakeEvent, monkeypatch: pytest.Monk
             status, reason = ends[number % 2]
             end = transitions.Settlement(status=status, reason=reason)
             transitions.settle(run, end, now=NOW + timedelta(seconds=number))
-    while counting.step(slo_ms=1, now=NOW + timedelta(hours=1)).more:
-        continue
+    count_all(now=NOW + timedelta(hours=1))
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"ANALYZE {LEDGER}")

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from executions_app import counting, dead_letter_transitions, fence, ledger, retention, transitions
+from executions_app import dead_letter_transitions, fence, ledger, retention, transitions
 from executions_app.fence import Fenced, Term
 from executions_app.models import Attempt, Execution, HourTally
 from executions_app.retention import START, Keeping, Place, Swept
 from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
+from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
 ROOM = {"triage": 10_000}
@@ -49,8 +50,7 @@ def ran(make_event: MakeEvent, key: object, end: Settlement = WRITTEN, *, now: d
 
 
 def count(now: datetime = LATER) -> None:
-    while counting.step(slo_ms=3000, now=now).more:
-        continue
+    count_all(now=now)
 
 
 def sweep(keeping: Keeping = MONTH, *, now: datetime = LATER, dry_run: bool = False) -> Swept:

@@ -10,12 +10,13 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from agents_app.errors import AgentNotFound
-from executions_app import counting, ledger, live, stats, transitions
+from executions_app import ledger, live, stats, transitions
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
 from executions_app.stats import By, SpanInvalid
 from executions_app.stats_wire import tally_json
 from executions_app.transitions import Settlement
+from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
 ROOM = {"triage": 10_000}
@@ -32,8 +33,7 @@ def ran(make_event: MakeEvent, key: object, end: Settlement, *, now: datetime, t
 
 
 def count(now: datetime) -> None:
-    while counting.step(slo_ms=3_000, now=now).more:
-        continue
+    count_all(now=now)
 
 
 def test_hours_and_agents_add_up_to_the_same_percentiles(make_event: MakeEvent) -> None:

@@ -13,11 +13,12 @@ from prometheus_client import REGISTRY
 from agents_app.models import Agent
 from agents_app.publish import publish, set_enabled
 from agents_app.spec import parse_spec
-from executions_app import counting, fence, ledger, transitions
+from executions_app import fence, ledger, transitions
 from executions_app.fence import Fenced, Term
 from executions_app.models import Execution, HourTally
 from executions_app.retention import Keeping
 from executions_app.states import Status
+from tests.counting import count_all
 from watcher.observing import fleet
 from watcher.upkeep import PATIENCE_SECONDS, Upkeep
 
@@ -158,8 +159,7 @@ def test_old_runs_go_once_they_are_counted(agent: Agent, upkeep: Upkeep, clock: 
 
 def test_deleting_waits_for_live_work_and_yet_goes_on(agent: Agent, upkeep: Upkeep, clock: Clock) -> None:
     end(agent, "old", clock.now - timedelta(days=31))
-    while counting.step(slo_ms=1, now=clock.now).more:
-        continue
+    count_all(now=clock.now)
     record(agent, "waits", clock.now - timedelta(seconds=5), room=0)
     upkeep._swept_at = clock.seconds  # a step of a long sweep has just ended
 
@@ -174,8 +174,7 @@ def test_deleting_waits_for_live_work_and_yet_goes_on(agent: Agent, upkeep: Upke
 
 def test_deleting_does_not_wait_for_what_nobody_runs(agent: Agent, upkeep: Upkeep, clock: Clock) -> None:
     end(agent, "old", clock.now - timedelta(days=31))
-    while counting.step(slo_ms=1, now=clock.now).more:
-        continue
+    count_all(now=clock.now)
     record(agent, "waits", clock.now - timedelta(seconds=5), room=0)
     set_enabled(agent.pk, enabled=False, now=clock.now)
     upkeep._swept_at = clock.seconds

@@ -9,9 +9,10 @@ import pytest
 from bson import Timestamp
 
 from agents_app.models import Agent
-from executions_app import counting, ledger, transitions
+from executions_app import ledger, transitions
 from executions_app.models import Attempt, Execution
 from executions_app.states import Status
+from tests.counting import count_all
 from tests.integration.mongoclaw_project.cli.conftest import Point, Run
 
 FAILED = transitions.Settlement(status=Status.FAILED, reason="provider_rejected")
@@ -57,8 +58,7 @@ def ended(transactional_db: None, run: Run, agent_file: Path) -> datetime:
         outcome="provider_rejected",
         prompt_tokens=12,
     )
-    while counting.step(slo_ms=3000, now=datetime.now(UTC)).more:
-        continue
+    count_all(now=datetime.now(UTC))
     return then
 
 
