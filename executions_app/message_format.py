@@ -11,6 +11,9 @@ from typing import Any, Final
 
 FORMAT_HEADER: Final = "mongoclaw_format"
 
+AHEAD_HEADER: Final = "mongoclaw_ahead"
+"""Says of a message that it goes before those that wait in its queue. Only Redis has such a place."""
+
 FORMAT: Final = 1
 """One argument: the id of the execution. Messages without the header, from before there was one, are alike."""
 

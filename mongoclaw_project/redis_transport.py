@@ -5,6 +5,8 @@ address on it afterwards: in `close`, and when a run that went on acknowledges i
 which nobody expects, and the worker ends. As a connection error it is what Celery waits out; the messages are
 published again from the ledger.
 
+A message can go ahead of those that wait: Redis lists have two ends, and messages are taken from one.
+
 It also ends by the first thing in a queue that is not one of its envelopes. Here that comes in an envelope of its own,
 as a message that nobody can read, and `tasks.strays` puts it on record.
 """
@@ -17,8 +19,10 @@ from base64 import b64decode
 from typing import Any, Final
 
 from kombu.transport import TRANSPORT_ALIASES, redis
-from kombu.utils.json import loads
+from kombu.utils.json import dumps, loads
 from redis.exceptions import ConnectionError as RedisConnectionError
+
+from executions_app.message_format import AHEAD_HEADER
 
 UNREADABLE: Final = "application/x-unreadable"
 """The content type of what came without an envelope."""
@@ -34,6 +38,14 @@ class _Sound(redis.Channel):
         if self._kept is None or self._kept[0] is not self.pool:
             self._kept = (self.pool, super()._create_client())  # type: ignore[misc]
         return self._kept[1]
+
+    def _put(self, queue: str, message: dict[str, Any], **options: Any) -> None:
+        """Put a message that goes ahead where the next one is taken; all others behind those that wait."""
+        batch = options.get("_publish_batch")
+        if batch is None or not message.get("headers", {}).get(AHEAD_HEADER):
+            super()._put(queue, message, **options)
+            return
+        batch.add("rpush", queue, dumps(message))
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if self.connection is None or self.connection.client is None:

@@ -8,7 +8,7 @@ from celery import Celery
 from kombu import Producer
 from kombu.serialization import dumps
 
-from executions_app.message_format import FORMAT, FORMAT_HEADER
+from executions_app.message_format import AHEAD_HEADER, FORMAT, FORMAT_HEADER
 
 TASK: Final = "tasks.enrich"
 _PLACE: Final = "the-execution-id"
@@ -30,14 +30,18 @@ class Messages:
             "delivery_mode": app.conf.task_default_delivery_mode,
         }
 
-    def publish(self, producer: Producer, id_: str, queue: str) -> None:
-        """Publish the message of one execution, whose id needs no escaping. Raises the transport's errors."""
+    def publish(self, producer: Producer, id_: str, queue: str, *, ahead: bool = False) -> None:
+        """Publish the message of one execution, whose id needs no escaping; `ahead` of what waits, on Redis.
+
+        Raises the transport's errors.
+        """
+        mark = {AHEAD_HEADER: True} if ahead else {}
         producer.publish(
             f"{self._before}{id_}{self._after}",
             **{
                 **self._options,
                 "routing_key": queue,
                 "correlation_id": id_,
-                "headers": {**self._headers, "id": id_, "root_id": id_},
+                "headers": {**self._headers, **mark, "id": id_, "root_id": id_},
             },
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -58,8 +58,8 @@ class Publisher:
         self._messages = Messages(app)
         self._held = threading.local()
 
-    def publish(self, rows: Sequence[Outbound]) -> None:
-        """Send one message per row.
+    def publish(self, rows: Sequence[Outbound], *, ahead: Collection[str] = ()) -> None:
+        """Send one message per row; those of the agents in `ahead` go before what waits in their queues, on Redis.
 
         Raises BrokerUnavailable; then any part of them may have been sent, which claims make harmless.
         """
@@ -71,7 +71,7 @@ class Publisher:
             self._declare(line, set(queues))
             with line.sending(len(rows)):
                 for row, queue in zip(rows, queues, strict=True):
-                    self._messages.publish(line.producer, row.id, queue)
+                    self._messages.publish(line.producer, row.id, queue, ahead=row.agent_id in ahead)
 
     def depth(self) -> int:
         """Count the messages that wait in all queues of the strategy.

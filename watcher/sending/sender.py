@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -48,14 +48,16 @@ class Sender:
         """False while the broker is left alone."""
         return self._monotonic() >= self._back_at
 
-    def send(self, rows: Sequence[Outbound], *, term: Term | None = None) -> bool:
+    def send(
+        self, rows: Sequence[Outbound], *, ahead: Collection[str] = (), term: Term | None = None
+    ) -> bool:
         """Publish the rows; where the broker refuses they are pending again and False is returned.
 
         Raises Fenced if the term is over by then; the rows stay queued, and their lost messages are noticed.
         """
         started = self._monotonic()
         try:
-            self._publisher.publish(rows)
+            self._publisher.publish(rows, ahead=ahead)
         except BrokerUnavailable:
             pause = max(BROKER_PAUSE, timedelta(seconds=self._spare(started, len(rows))))
             self._back_at = self._monotonic() + pause.total_seconds()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from agents_app import registry
 from executions_app.models import Attempt, Execution
@@ -25,7 +25,7 @@ class Outbox:
     def __init__(self) -> None:
         self.sent: list[str] = []
 
-    def publish(self, rows: Sequence[Outbound]) -> None:
+    def publish(self, rows: Sequence[Outbound], *, ahead: Collection[str] = ()) -> None:
         self.sent += [row.id for row in rows]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -138,7 +138,7 @@ class Outbox:
     def __init__(self) -> None:
         self.sent: list[str] = []
 
-    def publish(self, ids: Sequence[str]) -> None:
+    def publish(self, ids: Sequence[str], *, ahead: Collection[str] = ()) -> None:
         self.sent += ids
 
 

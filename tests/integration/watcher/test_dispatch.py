@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,13 +37,15 @@ class Outbox:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.ahead: set[str] = set()
         self.waiting = 0
         self.refuses = False
 
-    def publish(self, rows: list[Outbound]) -> None:
+    def publish(self, rows: list[Outbound], *, ahead: Collection[str] = ()) -> None:
         if self.refuses:
             raise BrokerUnavailable
         self.sent += [row.id for row in rows]
+        self.ahead |= {row.id for row in rows if row.agent_id in ahead}
 
     def depth(self) -> int:
         return self.waiting

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,7 +38,7 @@ class Outbox:
         self.refuses = False
         self.takes: Callable[[], object] = int
 
-    def publish(self, ids: Sequence[str]) -> None:
+    def publish(self, ids: Sequence[str], *, ahead: Collection[str] = ()) -> None:
         self.takes()
         if self.refuses and ids:
             raise BrokerUnavailable

@@ -102,6 +102,17 @@ def test_a_message_is_the_one_that_celery_itself_would_send(redis_url: str) -> N
         assert ours["properties"][name] == celerys["properties"][name]
 
 
+def test_a_message_that_goes_ahead_is_taken_before_those_that_wait(redis_url: str) -> None:
+    publisher = publisher_at(redis_url)
+    publisher.publish(rows("a1" * 16, "b2" * 16))
+
+    publisher.publish(rows("c3" * 16), ahead={"triage"})
+
+    taken = [first_message(redis_url)["headers"]["id"] for _ in range(3)]
+    assert taken == ["c3" * 16, "a1" * 16, "b2" * 16]
+    publisher.close()
+
+
 def test_each_message_has_its_own_id_wherever_celery_looks_for_it(redis_url: str) -> None:
     publisher = publisher_at(redis_url)
 
