@@ -131,6 +131,31 @@ def test_one_agents_long_backlog_does_not_delay_anothers_one_document() -> None:
     assert outbox.sent.index(quiet) <= 1
 
 
+def test_an_agent_whose_address_is_none_does_not_keep_others_from_being_sent() -> None:
+    make_agent("a")
+    spec = {
+        "id": "typo",
+        "name": "Typo",
+        "watch": {"database": "shop", "collection": "tickets"},
+        "ai": {
+            "provider": "external",
+            "model": "m",
+            "prompt": "{{ document.text }}",
+            "extra_params": {"external_url": "http://[models.internal/run"},
+        },
+        "write": {"target_field": "ai"},
+    }
+    publish(parse_spec(spec), by="tests", now=NOW)
+    registry.forget()
+    backlog("a", 1)
+    backlog("typo", 1, start=100)
+    outbox = Outbox()
+
+    make_dispatch(outbox, Clock()).tick()
+
+    assert len(outbox.sent) == 2, "its own run says what is wrong with it"
+
+
 def test_the_window_is_topped_up_as_rows_leave_it() -> None:
     make_agent("a")
     backlog("a", 30)
