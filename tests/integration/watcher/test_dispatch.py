@@ -236,6 +236,23 @@ def test_a_broker_that_refuses_gets_the_rows_again_later() -> None:
     assert dispatch.tick() == 3
 
 
+def test_a_broker_that_was_away_for_long_makes_nobody_slower_to_notice_a_lost_message() -> None:
+    make_agent("a")
+    backlog("a", 1)
+    outbox, clock = Outbox(), Clock()
+    outbox.refuses, outbox.waiting = True, 1
+    dispatch = make_dispatch(outbox, clock)
+    for _ in range(10):
+        dispatch.tick()
+        clock.advance(2)
+    outbox.refuses = False
+    assert dispatch.tick() == 1
+
+    clock.advance(121)
+
+    assert dispatch.tick() == 1, "sent again after two minutes, as any other row"
+
+
 def test_messages_lost_with_an_empty_queue_are_sent_again_in_seconds() -> None:
     make_agent("a")
     backlog("a", 3)
