@@ -27,26 +27,39 @@ from tasks.runtime import Runtime
 _LOCK: Final = threading.Lock()
 _STATE: dict[str, Any] = {}
 _GONE: Final = threading.Event()
+_SHAPE: Final = {"slots": 1}
+"""How many runs the process does at a time; a forked child does one."""
 
 log = structlog.get_logger(__name__)
 
 
-def runtime(slots: int = 1) -> Runtime:
-    """Give this process's runtime, building it and starting its heartbeat on first use (after any fork).
-
-    `slots` is how many runs the process does at a time; a forked child does one.
-    """
+def runtime() -> Runtime:
+    """Give this process's runtime, building it and starting its heartbeat on first use (after any fork)."""
     with _LOCK:
         if _STATE.get("pid") != os.getpid():
             _STATE.clear()
-            _STATE.update(_build(slots))
+            _STATE.update(_build())
         built: Runtime = _STATE["runtime"]
         return built
 
 
-def _build(slots: int) -> dict[str, Any]:
+def _build() -> dict[str, Any]:
     settings = current()
-    shared = Runtime(
+    shared = _make_runtime(settings)
+    interval, slots = settings.worker.heartbeat_seconds, _SHAPE["slots"]
+    beat = Heartbeat(shared.worker_id, role="worker", interval=interval, now=shared.now, slots=slots)
+    try:
+        beat.start()
+    except BaseException:
+        # While the ledger is away each message tries again.
+        shared.mongo.close()
+        raise
+    shared.gate.start()
+    return {"pid": os.getpid(), "runtime": shared, "heartbeat": beat}
+
+
+def _make_runtime(settings: Settings) -> Runtime:
+    return Runtime(
         worker_id=uuid.uuid4().hex,
         mongo=MongoClient(
             settings.mongodb.uri,
@@ -63,11 +76,6 @@ def _build(slots: int) -> dict[str, Any]:
         ),
         gate=_gate(settings),
     )
-    shared.gate.start()
-    interval = settings.worker.heartbeat_seconds
-    beat = Heartbeat(shared.worker_id, role="worker", interval=interval, now=shared.now, slots=slots)
-    beat.start()
-    return {"pid": os.getpid(), "runtime": shared, "heartbeat": beat}
 
 
 def _gate(settings: Settings) -> Gate:
@@ -101,7 +109,8 @@ def _keep_queues(instance: Any, options: dict[str, Any], **_: object) -> None:
 def _ready(sender: Any, **_: object) -> None:
     """Build at once where no child is forked; forked children build on their first message."""
     if "prefork" not in str(sender.controller.pool_cls):
-        runtime(sender.controller.concurrency)
+        _SHAPE["slots"] = sender.controller.concurrency
+        runtime()
 
 
 @worker_shutting_down.connect
@@ -121,10 +130,13 @@ def _leave_in_time() -> None:
     shared = runtime()
     if _GONE.wait(current().worker.shutdown_timeout):
         return
-    handed_back = transitions.reclaim([shared.worker_id], now=shared.now())
-    log.warning("worker.left_in_time", worker=shared.worker_id, handed_back=handed_back)
-    _STATE["heartbeat"].stop()
-    os._exit(0)
+    try:
+        handed_back = transitions.reclaim([shared.worker_id], now=shared.now())
+        log.warning("worker.left_in_time", worker=shared.worker_id, handed_back=handed_back)
+        _STATE["heartbeat"].stop()
+    finally:
+        # Also where the ledger is away: dispatch takes what is left behind, as from any dead worker.
+        os._exit(0)
 
 
 @worker_shutdown.connect
