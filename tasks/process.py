@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 from celery.signals import celeryd_init, worker_ready, worker_shutdown, worker_shutting_down
+from django.db import Error as DatabaseError
 from pymongo import MongoClient
 
 from enrichment.providers import ProviderConfig
@@ -134,8 +135,10 @@ def _leave_in_time() -> None:
         handed_back = transitions.reclaim([shared.worker_id], now=shared.now())
         log.warning("worker.left_in_time", worker=shared.worker_id, handed_back=handed_back)
         _STATE["heartbeat"].stop()
+    except DatabaseError as error:
+        # Dispatch takes what is left behind, as from any dead worker.
+        log.warning("worker.left_runs_behind", worker=shared.worker_id, error=type(error).__name__)
     finally:
-        # Also where the ledger is away: dispatch takes what is left behind, as from any dead worker.
         os._exit(0)
 
 

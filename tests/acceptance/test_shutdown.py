@@ -54,5 +54,6 @@ def test_a_worker_whose_ledger_is_away_leaves_in_time_all_the_same(fleet: Fleet)
     fleet.rows("ALTER TABLE away RENAME TO executions_app_execution")
 
     assert worker.process.returncode == 0, "nobody had to kill it"
+    assert "worker.left_runs_behind" in fleet.log("old")
     fleet.start_worker("new", threads=8)
     fleet.wait_for(lambda: fleet.enriched() == 1)
