@@ -11,6 +11,9 @@ from typing import Final
 AGEING: Final = timedelta(seconds=30)
 """Waiting so long counts as much as one step of priority, so that low priority never starves."""
 
+MOST_URGENT: Final = 10
+"""The highest priority, and as far as waiting alone goes: among all that is old, weights decide and not age."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contender:
@@ -24,8 +27,8 @@ class Contender:
 
 
 def level_of(priority: int, due_at: datetime, now: datetime) -> int:
-    """Return a row's urgency: its priority, and a step for each half minute that it has been due."""
-    return priority + max(timedelta(0), now - due_at) // AGEING
+    """Return a row's urgency: its priority, and a step for each half minute that it has been due, up to the highest."""
+    return min(priority + max(timedelta(0), now - due_at) // AGEING, MOST_URGENT)
 
 
 def guaranteed(slots: int, agents: int) -> int:

@@ -230,11 +230,15 @@ def enqueue(ids: Sequence[str], *, now: datetime, term: Term | None = None) -> l
 
 
 def withdraw(rows: QuerySet[Execution], reason: Reason, *, due_at: datetime, term: Term | None = None) -> int:
-    """Take queued rows out of the broker's window again: their message is lost or was never sent."""
+    """Take queued rows out of the broker's window again: their message is lost or was never sent.
+
+    What the broker refused counts as no loss: each loss doubles the patience with the next message.
+    """
     _allowed(Status.QUEUED, Status.PENDING)
+    lost = int(reason is Reason.OVERDUE)
     with held(term):
         return rows.filter(status=Status.QUEUED).update(
-            status=Status.PENDING, reason=reason, due_at=due_at, publications=F("publications") + 1
+            status=Status.PENDING, reason=reason, due_at=due_at, publications=F("publications") + lost
         )
 
 

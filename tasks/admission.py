@@ -19,10 +19,14 @@ SPREAD_SECONDS: Final = 0.5
 SPREAD_SHARE: Final = 0.1
 """Rows that wait for one moment come back spread over a little time after it."""
 
+LONGEST_SECONDS: Final = 60.0
+"""A limit may be raised and a pause lifted; dispatch asks first, so that a row which comes back early costs nothing."""
+
 
 def put_off(runtime: Runtime, refused: Refused) -> Postponement:
-    """Let the row wait as long as asking again is of no use. No attempt is burnt."""
-    seconds = refused.seconds + runtime.uniform(0.0, SPREAD_SECONDS + SPREAD_SHARE * refused.seconds)
+    """Let the row wait as long as asking again is of no use, a minute at most. No attempt is burnt."""
+    seconds = min(refused.seconds, LONGEST_SECONDS)
+    seconds += runtime.uniform(0.0, SPREAD_SECONDS + SPREAD_SHARE * seconds)
     return Postponement(reason=refused.reason, due_at=runtime.now() + timedelta(seconds=seconds))
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 from celery.signals import celeryd_init, worker_ready, worker_shutdown, worker_shutting_down
+from django.db import Error as DatabaseError
 from pymongo import MongoClient
 
 from enrichment.providers import ProviderConfig
@@ -27,26 +28,39 @@ from tasks.runtime import Runtime
 _LOCK: Final = threading.Lock()
 _STATE: dict[str, Any] = {}
 _GONE: Final = threading.Event()
+_SHAPE: Final = {"slots": 1}
+"""How many runs the process does at a time; a forked child does one."""
 
 log = structlog.get_logger(__name__)
 
 
-def runtime(slots: int = 1) -> Runtime:
-    """Give this process's runtime, building it and starting its heartbeat on first use (after any fork).
-
-    `slots` is how many runs the process does at a time; a forked child does one.
-    """
+def runtime() -> Runtime:
+    """Give this process's runtime, building it and starting its heartbeat on first use (after any fork)."""
     with _LOCK:
         if _STATE.get("pid") != os.getpid():
             _STATE.clear()
-            _STATE.update(_build(slots))
+            _STATE.update(_build())
         built: Runtime = _STATE["runtime"]
         return built
 
 
-def _build(slots: int) -> dict[str, Any]:
+def _build() -> dict[str, Any]:
     settings = current()
-    shared = Runtime(
+    shared = _make_runtime(settings)
+    interval, slots = settings.worker.heartbeat_seconds, _SHAPE["slots"]
+    beat = Heartbeat(shared.worker_id, role="worker", interval=interval, now=shared.now, slots=slots)
+    try:
+        beat.start()
+    except BaseException:
+        # While the ledger is away each message tries again.
+        shared.mongo.close()
+        raise
+    shared.gate.start()
+    return {"pid": os.getpid(), "runtime": shared, "heartbeat": beat}
+
+
+def _make_runtime(settings: Settings) -> Runtime:
+    return Runtime(
         worker_id=uuid.uuid4().hex,
         mongo=MongoClient(
             settings.mongodb.uri,
@@ -63,11 +77,6 @@ def _build(slots: int) -> dict[str, Any]:
         ),
         gate=_gate(settings),
     )
-    shared.gate.start()
-    interval = settings.worker.heartbeat_seconds
-    beat = Heartbeat(shared.worker_id, role="worker", interval=interval, now=shared.now, slots=slots)
-    beat.start()
-    return {"pid": os.getpid(), "runtime": shared, "heartbeat": beat}
 
 
 def _gate(settings: Settings) -> Gate:
@@ -101,7 +110,8 @@ def _keep_queues(instance: Any, options: dict[str, Any], **_: object) -> None:
 def _ready(sender: Any, **_: object) -> None:
     """Build at once where no child is forked; forked children build on their first message."""
     if "prefork" not in str(sender.controller.pool_cls):
-        runtime(sender.controller.concurrency)
+        _SHAPE["slots"] = sender.controller.concurrency
+        runtime()
 
 
 @worker_shutting_down.connect
@@ -121,10 +131,15 @@ def _leave_in_time() -> None:
     shared = runtime()
     if _GONE.wait(current().worker.shutdown_timeout):
         return
-    handed_back = transitions.reclaim([shared.worker_id], now=shared.now())
-    log.warning("worker.left_in_time", worker=shared.worker_id, handed_back=handed_back)
-    _STATE["heartbeat"].stop()
-    os._exit(0)
+    try:
+        handed_back = transitions.reclaim([shared.worker_id], now=shared.now())
+        log.warning("worker.left_in_time", worker=shared.worker_id, handed_back=handed_back)
+        _STATE["heartbeat"].stop()
+    except DatabaseError as error:
+        # Dispatch takes what is left behind, as from any dead worker.
+        log.warning("worker.left_runs_behind", worker=shared.worker_id, error=type(error).__name__)
+    finally:
+        os._exit(0)
 
 
 @worker_shutdown.connect

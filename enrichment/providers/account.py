@@ -15,7 +15,15 @@ def account_of(ai: AISpec) -> str:
     for name in _ADDRESSES:
         address = ai.extra_params.get(name)
         if ai.provider in ("external", "custom") and isinstance(address, str):
-            return urlsplit(address).netloc.rpartition("@")[2] or ai.provider
+            return _host(address) or ai.provider
     if ai.provider in ("external", "sandbox"):
         return ai.provider
     return keys.vendor_of(ai.provider, ai.model)
+
+
+def _host(address: str) -> str:
+    """Return host and port; empty where the text is no address, which the call itself will say."""
+    try:
+        return urlsplit(address).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""

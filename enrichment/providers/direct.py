@@ -30,15 +30,16 @@ class Direct:
 
 
 DIRECT: Final[Mapping[str, Direct]] = {
-    "groq": Direct("https://api.groq.com/openai/v1", ("GROQ_API_BASE",)),
+    # Its other models refuse a schema; litellm makes a tool of it.
+    "groq": Direct("https://api.groq.com/openai/v1", ("GROQ_API_BASE",), re.compile("openai/gpt-oss-")),
     "hosted_vllm": Direct("", ("HOSTED_VLLM_API_BASE",)),
     "lm_studio": Direct("", ("LM_STUDIO_API_BASE",)),
     "ollama": Direct("http://localhost:11434/v1", ("OLLAMA_API_BASE",)),
-    # Reasoning models take one temperature only and count their tokens by another name.
+    # Reasoning models take one temperature only and count their tokens by another name; older ones refuse a schema.
     "openai": Direct(
         "https://api.openai.com/v1",
         ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
-        re.compile(r"(gpt-3\.5|gpt-4|chatgpt-4)"),
+        re.compile(r"(gpt-4o|gpt-4\.1|chatgpt-4)"),
     ),
     "openrouter": Direct("https://openrouter.ai/api/v1", ("OPENROUTER_API_BASE",)),
 }

@@ -43,8 +43,8 @@ if what == 'failed' then
     if first == 0 then
         first = now
         redis.call('HSET', KEYS[2], 'first', now)
-        -- Holds nobody up; tells all others to report when they succeed.
-        redis.call('HSET', KEYS[1], name, 'failing:' .. string.format('%.0f', now))
+        -- Holds nobody up, whatever the clock of the server says that takes over; tells others to report success.
+        redis.call('HSET', KEYS[1], name, 'failing:0')
     end
     local opens, open_until = number('opens'), number('open_until')
     local failed_probe = open_until > 0 and now >= open_until

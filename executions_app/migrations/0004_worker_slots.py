@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='workerprocess',
             name='slots',
-            field=models.IntegerField(default=0, help_text='How many runs it does at a time.'),
+            field=models.IntegerField(db_default=0, default=0, help_text='How many runs it does at a time.'),
         ),
     ]

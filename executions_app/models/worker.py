@@ -12,7 +12,7 @@ class WorkerProcess(models.Model):
     role = models.CharField(max_length=16)
     host = models.CharField(max_length=255)
     pid = models.IntegerField()
-    slots = models.IntegerField(default=0, help_text="How many runs it does at a time.")
+    slots = models.IntegerField(default=0, db_default=0, help_text="How many runs it does at a time.")
     started_at = models.DateTimeField()
     beat = models.BigIntegerField(default=0)
     beat_at = models.DateTimeField()

@@ -191,7 +191,8 @@ def query_database(url: str, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20)) as connection:
             return list(connection.execute(query))
     with psycopg.connect(url, autocommit=True) as connection:
-        return list(connection.execute(query))  # type: ignore[call-overload,unused-ignore]
+        cursor = connection.execute(query)  # type: ignore[call-overload,unused-ignore]
+        return list(cursor) if cursor.description else []
 
 
 ON_RABBITMQ_TOO = pytest.mark.parametrize("fleet", ["valkey", "rabbitmq"], indirect=True)

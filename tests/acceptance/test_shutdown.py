@@ -38,3 +38,22 @@ def test_a_worker_whose_calls_hang_leaves_in_time_and_hands_its_runs_back(fleet:
     assert not fleet.count("SELECT count(*) FROM executions_app_workerprocess WHERE role = 'worker'")
     fleet.start_worker("new", threads=8)
     fleet.wait_for(lambda: fleet.enriched() == 4)
+
+
+def test_a_worker_whose_ledger_is_away_leaves_in_time_all_the_same(fleet: Fleet) -> None:
+    fleet.environ["MONGOCLAW_WORKER__SHUTDOWN_TIMEOUT"] = "1"
+    fleet.publish()
+    fleet.model.script("hang", times=1)
+    fleet.start_watcher()
+    worker = fleet.start_worker("old", threads=8)
+    fleet.insert(1)
+    fleet.wait_for(lambda: fleet.model.calls()["in_flight"] == 1)
+    fleet.rows("ALTER TABLE executions_app_execution RENAME TO away")
+
+    fleet.stop("old")
+    fleet.rows("ALTER TABLE away RENAME TO executions_app_execution")
+
+    assert worker.process.returncode == 0, "nobody had to kill it"
+    assert "worker.left_runs_behind" in fleet.log("old")
+    fleet.start_worker("new", threads=8)
+    fleet.wait_for(lambda: fleet.enriched() == 1)

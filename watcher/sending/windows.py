@@ -48,9 +48,10 @@ class Windows:
     def direct(self, agents: Mapping[str, AgentSpec], now: datetime) -> dict[str, int]:
         """Say how many new rows of each agent may go to the broker at once, without waiting for dispatch.
 
-        None of an agent with a rate or a budget: dispatch asks the limiter what may begin.
+        None of an agent with a rate or a budget: dispatch asks the limiter what may begin. And none of an agent of
+        which something is due already: a stream of new changes would keep that waiting for ever.
         """
-        load, slots = present_load(), self.slots(now)
+        load, slots, waiting = present_load(), self.slots(now), due.due_heads(now)
         share = guaranteed(slots, len(load.agents | agents.keys()))
         left = round(slots * self.per_slot) - load.total
         found = {}
@@ -58,7 +59,7 @@ class Windows:
             rules = rules_of(spec)
             paced = rules.per_minute or rules.tokens_per_hour or rules.nanousd_per_hour
             room = min(self._most(rules, load), max(share - load.busy(agent), left))
-            found[agent] = 0 if paced else max(0, room)
+            found[agent] = 0 if paced or agent in waiting else max(0, room)
             left -= found[agent]
         return found
 

@@ -17,6 +17,7 @@ from executions_app.limits import (
     Lesson,
     Limiter,
     LimiterUnavailable,
+    Pauses,
     Refused,
     Rules,
     Spent,
@@ -243,6 +244,14 @@ def fail(limiter: Limiter) -> bool:
     """Report a failure; true if the circuit opens with it."""
     [lesson] = lessons_of(ProviderUnavailable(), rules())
     return limiter.report(lesson) is not None
+
+
+def test_a_failure_holds_nobody_up_on_a_server_whose_clock_is_behind(limiter: Limiter) -> None:
+    fail(limiter)
+
+    found = limiter.pauses().found
+
+    assert Pauses(found, server_ms=0, monotonic=0.0).holding(rules().names, monotonic=0.0) is None
 
 
 def test_a_circuit_opens_after_failures_that_nobody_objects_to_and_one_call_at_a_time_tries_it(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from executions_app import dead_letter_transitions, ledger, transitions
 from executions_app.heartbeat import Heartbeat
@@ -17,6 +18,17 @@ def start(worker: str, *, leaving: bool = False) -> None:
     WorkerProcess.objects.create(
         id=worker, role="worker", host="box", pid=1, started_at=NOW, beat_at=NOW, leaving=leaving
     )
+
+
+def insert_as_the_release_before(worker: str) -> None:
+    """Write a worker's row by the columns that there were before workers told their slots."""
+    moment = connection.ops.adapt_datetimefield_value(NOW)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO executions_app_workerprocess (id, role, host, pid, started_at, beat, beat_at)"
+            " VALUES (%s, 'worker', 'box', 1, %s, 0, %s)",
+            [worker, moment, moment],
+        )
 
 
 def claimed(id_: str, worker: str) -> transitions.Claimed:
@@ -57,6 +69,15 @@ def test_a_worker_that_took_its_row_away_or_was_asked_to_stop_is_not_counted(wai
 
     row = Execution.objects.get()
     assert (row.status, row.losses) == (Status.PENDING, 0)
+
+
+def test_a_worker_of_the_release_before_gives_its_signs_of_life_beside_new_ones(waiting: str) -> None:
+    insert_as_the_release_before("old")
+
+    claimed(waiting, "old")
+
+    assert WorkerProcess.objects.get().slots == 0
+    assert transitions.reclaim(["old"], now=NOW) == 1
 
 
 def test_workers_that_die_in_one_look_bury_nothing(make_event: MakeEvent) -> None:

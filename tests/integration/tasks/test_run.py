@@ -10,6 +10,7 @@ from django.db import connection
 
 from agents_app import registry
 from agents_app.publish import archive, set_enabled
+from executions_app.limits import Rules
 from executions_app.models import Attempt, Execution
 from executions_app.states import Reason, Status
 from tasks import compiled
@@ -163,6 +164,21 @@ def test_a_rate_limit_waits_as_long_as_was_asked_and_burns_nothing(bench: Bench)
     assert len(bench.model.log()) == 1, "nobody asks before it may"
     bench.lift_pauses()
     assert bench.run_again(row).status == Status.COMPLETED
+
+
+def test_a_run_over_its_agents_budget_comes_back_in_a_minute_in_case_the_budget_was_raised(
+    bench: Bench,
+) -> None:
+    bench.publish(execution={"token_limit": 10})
+    bench.insert()
+    spent = Rules(agent_id="triage", account="sandbox", model="sandbox-1", tokens_per_hour=10)
+    bench.limiter.admit(spent, "spent", tokens=10)
+
+    row = bench.run()
+
+    assert (row.status, row.reason) == (Status.PENDING, Reason.TOKEN_LIMIT)
+    assert row.started_at is not None
+    assert 59 <= (row.due_at - row.started_at).total_seconds() < 70
 
 
 def test_a_provider_that_is_away_burns_nothing_however_often(bench: Bench) -> None:

@@ -131,6 +131,31 @@ def test_one_agents_long_backlog_does_not_delay_anothers_one_document() -> None:
     assert outbox.sent.index(quiet) <= 1
 
 
+def test_an_agent_whose_address_is_none_does_not_keep_others_from_being_sent() -> None:
+    make_agent("a")
+    spec = {
+        "id": "typo",
+        "name": "Typo",
+        "watch": {"database": "shop", "collection": "tickets"},
+        "ai": {
+            "provider": "external",
+            "model": "m",
+            "prompt": "{{ document.text }}",
+            "extra_params": {"external_url": "http://[models.internal/run"},
+        },
+        "write": {"target_field": "ai"},
+    }
+    publish(parse_spec(spec), by="tests", now=NOW)
+    registry.forget()
+    backlog("a", 1)
+    backlog("typo", 1, start=100)
+    outbox = Outbox()
+
+    make_dispatch(outbox, Clock()).tick()
+
+    assert len(outbox.sent) == 2, "its own run says what is wrong with it"
+
+
 def test_the_window_is_topped_up_as_rows_leave_it() -> None:
     make_agent("a")
     backlog("a", 30)
@@ -209,6 +234,23 @@ def test_a_broker_that_refuses_gets_the_rows_again_later() -> None:
     outbox.refuses = False
     clock.advance(2)
     assert dispatch.tick() == 3
+
+
+def test_a_broker_that_was_away_for_long_makes_nobody_slower_to_notice_a_lost_message() -> None:
+    make_agent("a")
+    backlog("a", 1)
+    outbox, clock = Outbox(), Clock()
+    outbox.refuses, outbox.waiting = True, 1
+    dispatch = make_dispatch(outbox, clock)
+    for _ in range(10):
+        dispatch.tick()
+        clock.advance(2)
+    outbox.refuses = False
+    assert dispatch.tick() == 1
+
+    clock.advance(121)
+
+    assert dispatch.tick() == 1, "sent again after two minutes, as any other row"
 
 
 def test_messages_lost_with_an_empty_queue_are_sent_again_in_seconds() -> None:

@@ -15,7 +15,7 @@ from agents_app import registry
 from agents_app.publish import publish
 from agents_app.registry import ActiveAgent
 from agents_app.spec import parse_spec
-from executions_app import fence, ledger
+from executions_app import fence, ledger, transitions
 from executions_app.fence import Term
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
@@ -112,6 +112,22 @@ def test_an_id_with_a_nul_in_it_is_on_record_like_any_other(intake: Intake, make
     assert intake.unhealthy == {}
 
 
+def test_new_changes_do_not_overtake_those_of_their_agent_that_wait_for_room(
+    intake: Intake, make_change: MakeEvent
+) -> None:
+    intake.ingest.ingest(intake.matcher, [make_change(n, token=f"82{n:02X}") for n in range(15)])
+    first = Execution.objects.filter(status=Status.QUEUED).order_by("sequence")[0]
+    run = transitions.claim(first.id, worker="w" * 32, now=intake.clock.wall)
+    assert run is not None
+    end = transitions.Settlement(status=Status.SKIPPED, reason="x")
+    transitions.settle(run, end, now=intake.clock.wall)
+
+    intake.ingest.ingest(intake.matcher, [make_change(99, token="8299")])
+
+    assert Execution.objects.get(document_id="99").status == Status.PENDING
+    assert Execution.objects.filter(status=Status.QUEUED).count() == 9, "the place is for one of the five"
+
+
 def test_an_event_that_cannot_be_recorded_is_reported_and_stops_no_other(
     intake: Intake, make_change: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -170,6 +186,8 @@ def test_a_slow_broker_takes_a_fifth_of_the_time_at_most_and_the_rest_is_for_rea
     assert intake.clock.seconds == published_until, "what is read now waits in the ledger"
     assert Execution.objects.filter(status=Status.PENDING, reason=Reason.ADMISSION).count() == 4
 
+    waiting = Execution.objects.filter(status=Status.PENDING).values_list("id", flat=True)
+    transitions.enqueue(list(waiting), now=intake.clock.wall)
     intake.clock.advance(8)
     intake.ingest.ingest(intake.matcher, [make_change(6, token="8206")])
     assert len(intake.outbox.sent) == 2

@@ -55,6 +55,13 @@ def test_waiting_makes_a_row_more_urgent() -> None:
     )
 
 
+def test_among_work_that_is_old_weights_decide_and_not_who_is_older() -> None:
+    older = contender("older", level=level_of(0, NOW - timedelta(minutes=11), NOW))
+    heavy = contender("heavy", level=level_of(0, NOW - timedelta(minutes=10), NOW), weight=3)
+
+    assert share_out([older, heavy], slots=2, agents=2, left=40) == {"older": 10, "heavy": 30}
+
+
 def test_what_an_urgent_agent_does_not_need_goes_to_the_others_in_the_same_round() -> None:
     due = {"urgent": 2, "usual": MANY}
     asked: list[tuple[str, int]] = []

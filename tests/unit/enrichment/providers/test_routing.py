@@ -37,7 +37,7 @@ def make_ai(**fields: Any) -> AISpec:
         ({"model": "gpt-5-mini"}, {"OPENAI_API_KEY": "k"}, SANDBOX, "litellm"),
         ({"model": "o3-mini"}, {"OPENAI_API_KEY": "k"}, SANDBOX, "litellm"),
         ({"model": "openai/gpt-4o"}, {"OPENAI_API_KEY": "k"}, SANDBOX, "direct"),
-        ({"provider": "groq", "model": "llama-3.3-70b"}, {"GROQ_API_KEY": "k"}, SANDBOX, "direct"),
+        ({"provider": "groq", "model": "openai/gpt-oss-20b"}, {"GROQ_API_KEY": "k"}, SANDBOX, "direct"),
         ({"provider": "hosted_vllm", "model": "m"}, {}, SANDBOX, "litellm"),
         ({"provider": "hosted_vllm", "model": "m"}, {"HOSTED_VLLM_API_BASE": "http://h"}, SANDBOX, "direct"),
         ({}, {"OPENAI_API_KEY": "  "}, SANDBOX, "sandbox"),
@@ -56,6 +56,18 @@ def test_an_agent_goes_to_its_provider_or_without_a_key_to_the_sandbox(
     config = ProviderConfig(sandbox_url=sandbox, env=env)
     assert route(make_ai(**fields), config) == expected
     assert provider_for(make_ai(**fields), config).name
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("groq", "llama-3.3-70b-versatile"), ("openai", "gpt-4"), ("openai", "gpt-3.5-turbo-16k")],
+)
+def test_a_model_that_takes_no_schema_is_asked_through_litellm_which_leaves_it_out(
+    provider: str, model: str
+) -> None:
+    config = ProviderConfig(env={"OPENAI_API_KEY": "k", "GROQ_API_KEY": "k"})
+
+    assert route(make_ai(provider=provider, model=model), config) == "litellm"
 
 
 def test_everything_goes_through_litellm_where_that_is_wanted() -> None:
