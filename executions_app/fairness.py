@@ -74,7 +74,7 @@ def chosen_rows(
     slots: int,
     agents: int,
     left: int,
-) -> list[list[str]]:
+) -> dict[str, list[str]]:
     """Choose rows by `share_out`, with `rows` giving an agent's next rows, at most so many.
 
     How many rows an agent has due is found out by asking for its share: what it does not need is shared out anew.
@@ -92,5 +92,5 @@ def chosen_rows(
             for one in contenders
         ]
         if known == contenders:
-            return [found[agent][:share] for agent, share in shares.items() if share]
+            return {agent: found[agent][:share] for agent, share in shares.items() if share}
         contenders = known

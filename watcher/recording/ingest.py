@@ -87,7 +87,9 @@ class Ingest:
             self._record_one_by_one(rows, now, term)
             return
         _count(recorded, len(rows))
-        if recorded.to_publish and self._sender.send(recorded.to_publish, term=term):
+        if recorded.to_publish and self._sender.send(
+            recorded.to_publish, ahead=self._windows.ahead, term=term
+        ):
             self._note_delay(matches)
 
     def _note_delay(self, matches: Sequence[Match]) -> None:

@@ -142,7 +142,7 @@ class Dispatch:
         if not ids:
             return 0
         sent = transitions.enqueue(ids, now=now, term=term)
-        return len(sent) if self._sender.send(sent, term=term) else 0
+        return len(sent) if self._sender.send(sent, ahead=self.windows.ahead, term=term) else 0
 
     def _due(self, now: datetime) -> Iterator[str]:
         """Choose due rows: as many of each agent as its share and its limits allow, agents taking turns."""

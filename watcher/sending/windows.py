@@ -42,6 +42,10 @@ class Windows:
     is_full: bool = False
     """Whether rows waited for nothing but room when rows were chosen last; there is some again soon."""
 
+    ahead: frozenset[str] = frozenset()
+    """Agents that have had no more than their guaranteed share, when rows were let through last, while all slots were
+    taken: their rows go ahead of those that wait in the broker, or the share would stand in the queue of the others."""
+
     _slots: int = 0
     _counted_at: datetime | None = field(default=None)
 
@@ -61,6 +65,7 @@ class Windows:
             room = min(self._most(rules, load), max(share - load.busy(agent), left))
             found[agent] = 0 if paced or agent in waiting else max(0, room)
             left -= found[agent]
+        self.ahead = _ahead(found, load, slots=slots, share=share)
         return found
 
     def choose(
@@ -78,8 +83,10 @@ class Windows:
         chosen = chosen_rows(
             self._contenders(wanted, specs, rooms, load, now), rows, slots=slots, agents=agents, left=left
         )
-        self.is_full = sum(map(len, chosen)) >= left
-        return chosen
+        self.is_full = sum(map(len, chosen.values())) >= left
+        live = {agent: len(ids) for agent, ids in chosen.items() if wanted[agent][0].priority >= 0}
+        self.ahead = _ahead(live, load, slots=slots, share=guaranteed(slots, agents))
+        return list(chosen.values())
 
     def _contenders(
         self,
@@ -119,3 +126,9 @@ class Windows:
     def _most(self, rules: Rules, load: Load) -> int:
         cap = min(self.per_agent, rules.at_once or self.per_agent)
         return max(0, cap - load.busy(rules.agent_id))
+
+
+def _ahead(given: Mapping[str, int], load: Load, *, slots: int, share: int) -> frozenset[str]:
+    if load.total < slots:
+        return frozenset()
+    return frozenset(agent for agent, rows in given.items() if 0 < rows <= share - load.busy(agent))

@@ -484,6 +484,22 @@ def test_rows_that_many_agents_have_due_are_found_among_those_that_are_not() -> 
     assert len(outbox.sent) == 11 * 2 + 1
 
 
+def test_a_quiet_agents_rows_go_ahead_of_the_backlog_that_fills_the_broker() -> None:
+    make_agent("noisy")
+    make_agent("quiet")
+    backlog("noisy", 200)
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock, window=200)
+    dispatch.tick()
+    assert (len(outbox.sent), outbox.ahead) == (128, set()), "twice the 64 slots that are assumed"
+
+    backlog("quiet", 5, start=1000)
+    dispatch.tick()
+
+    quiet = set(Execution.objects.filter(agent_id="quiet").values_list("id", flat=True))
+    assert set(outbox.sent[128:]) == outbox.ahead == quiet
+
+
 def test_a_dispatcher_whose_term_is_over_writes_nothing() -> None:
     make_agent("a")
     backlog("a", 3)
