@@ -31,13 +31,12 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """The new values of an orphan's row."""
+    """The new values of an orphan's row, beside the moment of its end if it is one."""
 
     status: Status
     reason: Reason
     losses: int
     due_at: datetime
-    completed_at: datetime | None = None
     error_type: str = ""
     error: str = ""
 
@@ -89,7 +88,6 @@ def _poison(losses: int, now: datetime) -> Fate:
         reason=Reason.POISON_RUN,
         losses=losses,
         due_at=now,
-        completed_at=now,
         error_type=Reason.POISON_RUN,
         error=f"{losses} workers in a row died while they ran it",
     )

@@ -204,9 +204,10 @@ def reclaim(workers: Sequence[str], *, now: datetime, poison_after: int = 0, ter
     for orphan, fate in fates(workers, most=poison_after, now=now):
         _allowed(Status.RUNNING, fate.status)
         row = Execution.objects.filter(id=orphan.id, claim=orphan.claim, status=Status.RUNNING)
+        end = {"completed_at": ended_at(now)} if fate.status == Status.FAILED else {}
         try:
             with held(term):
-                changed = row.update(**asdict(fate))
+                changed = row.update(**asdict(fate), **end)
         except IntegrityError:
             changed = _supersede(row, orphan.id, orphan.subject, now=now, term=term)
         moved += changed

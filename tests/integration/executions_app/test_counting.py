@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from executions_app import counting, dead_letter_transitions, fence, ledger, transitions
 from executions_app.fence import Fenced, Term
-from executions_app.models import Attempt, Execution, HourTally, TallyCursor
+from executions_app.models import Attempt, Execution, HourTally, TallyCursor, WorkerProcess
 from executions_app.states import Reason, Status
 from executions_app.tally import Tally
 from executions_app.tally_rows import tally_of
@@ -159,6 +159,19 @@ def test_no_way_to_an_end_goes_round_the_announced_time(make_event: MakeEvent, e
         transitions.postpone(run, wait, now=NOW)
 
     assert count(NOW + timedelta(hours=4)).ends == {"completed": 1, "skipped": 1}
+
+
+def test_a_run_that_is_buried_for_its_workers_deaths_is_counted_by_a_watcher_whose_clock_is_slow_too(
+    make_event: MakeEvent,
+) -> None:
+    ended(make_event, "first")
+    count(NOW + timedelta(hours=3))
+    ran(make_event, "poison")
+    WorkerProcess.objects.create(id="w1", role="worker", host="box", pid=1, started_at=NOW, beat_at=NOW)
+
+    assert transitions.reclaim(["w1"], now=NOW, poison_after=1) == 1
+
+    assert count(NOW + timedelta(hours=4)).ends == {"completed": 1, "failed": 1}
 
 
 def test_any_number_of_runs_that_ended_at_once_are_counted_in_steps(
