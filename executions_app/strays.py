@@ -26,9 +26,10 @@ _SHORT: Final = 255
 _READ: Final = 4_000
 """Characters that are searched for secrets: one that the excerpt's end would cut is seen whole."""
 
+# A name is looked at from its beginning only: from each of its letters, a long word would take seconds.
 _SECRET: Final = re.compile(
     r"""(?ix)
-    (?P<name>[\w\-]*(?:passw(?:or)?d|pwd|secret|token|authorization|cookie|credential|api[_-]?key|private[_-]?key)
+    (?P<name>(?<![\w\-])[\w\-]*(?:passw(?:or)?d|pwd|secret|token|authorization|cookie|credential|api[_-]?key|private[_-]?key)
       [\w\-]*\\?["']?\s*[:=]\s*)(?:\\?"(?:[^"\\]|\\.)*"?|\\?'(?:[^'\\]|\\.)*'?|[^\s,;}&]+)
     | \b(?:bearer|basic)\s+[\w.~+/=*\-]{4,}
     | ://[^/\s@]+@

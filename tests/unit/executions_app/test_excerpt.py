@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from executions_app.strays import EXCERPT, excerpt
@@ -20,6 +22,7 @@ KEY = "sk-abcdefghijklmnopqrstuvwxyz0123"
         f"it is {KEY}",
         '{"password": "x ' + KEY,
         "PASSWORD='" + KEY,
+        "the_name_of_the_one_and_only_database_of_billing_password=x-" + KEY,
     ],
 )
 def test_secrets_are_masked(body: str) -> None:
@@ -40,3 +43,9 @@ def test_it_is_short_and_storable_whatever_the_body_is() -> None:
 
 def test_a_secret_across_the_end_is_not_shown_in_part() -> None:
     assert "sk-abc" not in excerpt(b"x " * (EXCERPT // 2 - 8) + KEY.encode())
+
+
+def test_a_body_that_is_one_long_word_does_not_hold_up_the_worker() -> None:
+    started = time.process_time()
+    excerpt(b"-" * 10_000)
+    assert time.process_time() - started < 0.3
