@@ -62,7 +62,7 @@ ALL: Final = Filter()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which dead letters are meant: those with these ids, or all that a filter means. At most so many."""
+    """Which dead letters are meant: those with these ids, or all that a filter means. At most so many move."""
 
     ids: tuple[str, ...] = ()
     wanted: Filter = ALL
@@ -133,18 +133,18 @@ def _each(selection: Selection, move: Callable[[Sequence[str]], list[str]], now:
 def _selected(selection: Selection, report: Report, now: datetime) -> Iterator[tuple[list[str], bool]]:
     """Give the ids that are meant, a chunk at a time, and whether they are runs; notes where the limit cut.
 
+    Only what moves counts against the limit: letters that must stay would keep those behind them for ever.
     Nothing that dies after `now`: a run that fails again at once would be met again and again.
     """
-    left = selection.limit
     for ids, are_runs in _chosen(selection) if selection.ids else _found(selection.wanted, now):
-        if left is not None:
-            report.more = len(ids) > left or report.more
-            ids = ids[:left]  # noqa: PLW2901  # the rest is for the next call
-            left -= len(ids)
-        if ids:
-            yield ids, are_runs
-        if report.more:
-            return
+        rest = ids
+        while rest:
+            room = len(rest) if selection.limit is None else selection.limit - report.moved
+            if room <= 0:
+                report.more = True
+                return
+            part, rest = rest[:room], rest[room:]
+            yield part, are_runs
 
 
 def _chosen(selection: Selection) -> Iterator[tuple[list[str], bool]]:

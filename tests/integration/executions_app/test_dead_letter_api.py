@@ -9,9 +9,10 @@ import pytest
 from django.test import Client
 
 from agents_app.models import Agent
+from executions_app import ledger
 from executions_app.models import Execution
-from executions_app.states import Status
-from tests.integration.executions_app.conftest import MakeEvent
+from executions_app.states import Reason, Status
+from tests.integration.executions_app.conftest import NOW, MakeEvent
 from tests.integration.executions_app.letters import dead_run, dead_runs, stray
 from tests.integration.executions_app.test_backfill_api import client_of, post
 
@@ -121,6 +122,21 @@ def test_one_call_moves_so_many_and_says_that_there_are_more(
     dead_runs(make_event, 3)
 
     assert [post(api, f"{URL}/requeue", {"all": True}).json()["more"] for _ in range(2)] == [True, False]
+
+
+def test_letters_that_must_stay_do_not_keep_later_ones_from_ever_being_reached(
+    api: Client, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("executions_app.dead_letter_api.MOST_MOVED", 2)
+    for key in ("busy-1", "busy-2", "busy-3"):
+        dead_run(make_event, key)
+        ledger.record([make_event(key)], room={}, now=NOW)
+    free = dead_runs(make_event, 3)
+
+    answers = [post(api, f"{URL}/requeue", {"all": True}).json() for _ in range(2)]
+
+    assert [(answer["moved"], answer["more"]) for answer in answers] == [(2, True), (1, False)]
+    assert set(Execution.objects.filter(reason=Reason.REQUEUED).values_list("id", flat=True)) == set(free)
 
 
 def test_they_are_exported_as_lines(api: Client, make_event: MakeEvent) -> None:
