@@ -11,11 +11,14 @@ from typing import Final, NamedTuple
 from executions_app import counting
 from executions_app.database import patiently
 from executions_app.fence import Term, held
-from executions_app.models import Attempt, Execution
+from executions_app.models import Attempt, Execution, StrayMessage
 from executions_app.states import DEAD, TERMINAL, Reason, Status
 
 CHUNK: Final = 50
 """Runs that one step looks at: one short transaction, and all that is lost when it is cut off."""
+
+MESSAGES: Final = 500
+"""Messages without a run that go in one transaction."""
 
 _ERASED: Final[Mapping[str, object]] = {
     **dict.fromkeys(("system_prompt", "prompt", "reply", "problem"), ""),
@@ -120,6 +123,24 @@ def step(
     failed = sum(row.status in DEAD for row in doomed if row.id in deleted)
     following = Place(rows[-1].completed_at, rows[-1].id) if len(rows) == CHUNK else None
     return Swept(place=following, runs=len(deleted) - failed, dead_letters=failed, texts=texts)
+
+
+def delete_messages(
+    keeping: Keeping, *, now: datetime, term: Term | None = None, dry_run: bool = False
+) -> int:
+    """Delete messages without a run, as old as dead letters may be since they were read last; returns how many.
+
+    At most MESSAGES at a time; a dry run counts all. Raises Django's database errors, and Fenced.
+    """
+    if keeping.dead_letters is None:
+        return 0
+    old = StrayMessage.objects.filter(last_seen_at__lte=now - keeping.dead_letters)
+    if dry_run:
+        return old.count()
+    with patiently(), held(term):
+        ids = list(old.order_by("id").select_for_update().values_list("id", flat=True)[:MESSAGES])
+        StrayMessage.objects.filter(id__in=ids).only("id").delete()
+    return len(ids)
 
 
 def _rows(place: Place, old: datetime) -> list[_Row]:

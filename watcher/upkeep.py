@@ -93,11 +93,12 @@ class Upkeep:
         if self._place == START:
             self._began_at = started
         swept = retention.step(self._place, self.keeping, now=now, term=term)
+        is_over = swept.place is None
+        messages = retention.delete_messages(self.keeping, now=now, term=term) if is_over else 0
         ended = self.monotonic()
-        if swept.runs or swept.dead_letters or swept.texts:
-            log.info(
-                "ledger.swept", runs=swept.runs, dead_letters=swept.dead_letters, calls_erased=swept.texts
-            )
+        dead_letters = swept.dead_letters + messages
+        if swept.runs or dead_letters or swept.texts:
+            log.info("ledger.swept", runs=swept.runs, dead_letters=dead_letters, calls_erased=swept.texts)
         if swept.place is None:
             self._swept_at = ended + SWEEP_SECONDS
             return IDLE_SECONDS

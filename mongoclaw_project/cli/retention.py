@@ -66,6 +66,10 @@ def _swept(kept: Keeping, *, dry_run: bool) -> Iterator[sweeping.Swept]:
         swept = sweeping.step(place, kept, now=datetime.now(UTC), dry_run=dry_run)
         yield swept
         place = swept.place
+    while messages := sweeping.delete_messages(kept, now=datetime.now(UTC), dry_run=dry_run):
+        yield sweeping.Swept(place=None, dead_letters=messages)
+        if dry_run:
+            return
 
 
 def _oldest() -> datetime | None:

@@ -30,7 +30,8 @@ class RetentionSettings(Group):
         None,
         ge=1,
         description=(
-            "Failed runs that ended so many days ago are deleted, and cannot be run again. When empty: kept for ever."
+            "Failed runs that ended so many days ago are deleted, and cannot be run again; so are messages without a "
+            "run that were read last so many days ago. When empty: kept for ever."
         ),
     )
 

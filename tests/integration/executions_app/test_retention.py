@@ -8,12 +8,13 @@ import pytest
 
 from executions_app import dead_letter_transitions, fence, ledger, retention, transitions
 from executions_app.fence import Fenced, Term
-from executions_app.models import Attempt, Execution, HourTally
+from executions_app.models import Attempt, Execution, HourTally, StrayMessage
 from executions_app.retention import START, Keeping, Place, Swept
 from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
 from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
+from tests.integration.executions_app.letters import stray
 
 ROOM = {"triage": 10_000}
 WRITTEN = Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
@@ -264,3 +265,23 @@ def test_a_dead_letter_that_was_put_aside_before_it_was_counted_has_failed(make_
     count()
 
     assert list(HourTally.objects.values_list("failed", flat=True)) == [1]
+
+
+def test_messages_without_a_run_go_by_the_age_of_dead_letters_after_they_were_read_last(
+    transactional_db: None,
+) -> None:
+    old, new = stray(b"old"), stray(b"new", at=LATER)
+    keeping = Keeping(dead_letters=timedelta(days=30))
+
+    would = retention.delete_messages(keeping, now=LATER, dry_run=True)
+    stood = set(StrayMessage.objects.values_list("id", flat=True))
+    gone = retention.delete_messages(keeping, now=LATER)
+
+    assert (would, stood, gone) == (1, {old, new}, 1)
+    assert StrayMessage.objects.get().pk == new
+
+
+def test_messages_stay_where_nobody_has_set_an_age_for_dead_letters(transactional_db: None) -> None:
+    stray()
+    assert retention.delete_messages(MONTH, now=LATER) == 0
+    assert StrayMessage.objects.exists()

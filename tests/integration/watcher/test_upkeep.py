@@ -13,11 +13,12 @@ from prometheus_client import REGISTRY
 from agents_app.models import Agent
 from agents_app.publish import publish, set_enabled
 from agents_app.spec import parse_spec
-from executions_app import counting, fence, ledger, transitions
+from executions_app import counting, fence, ledger, strays, transitions
 from executions_app.fence import Fenced, Term
-from executions_app.models import Execution, HourTally
+from executions_app.models import Execution, HourTally, StrayMessage
 from executions_app.retention import Keeping
-from executions_app.states import Status
+from executions_app.states import Reason, Status
+from executions_app.strays import Stray
 from tests.conditions import eventually
 from tests.counting import count_all
 from watcher.observing import fleet
@@ -158,6 +159,17 @@ def test_old_runs_go_once_they_are_counted(agent: Agent, upkeep: Upkeep, clock: 
 
     assert not Execution.objects.exists()
     assert HourTally.objects.get().completed == 1
+
+
+def test_old_messages_without_a_run_go_too(agent: Agent, upkeep: Upkeep, clock: Clock) -> None:
+    upkeep.keeping = Keeping(dead_letters=timedelta(days=30))
+    for days in (31, 1):
+        found = Stray(reason=Reason.UNKNOWN_TASK, body=str(days).encode())
+        strays.record(found, host="box", now=clock.now - timedelta(days=days))
+
+    steps(upkeep, clock)
+
+    assert StrayMessage.objects.get().excerpt == "1"
 
 
 def test_deleting_waits_for_live_work_and_yet_goes_on(agent: Agent, upkeep: Upkeep, clock: Clock) -> None:
