@@ -63,24 +63,12 @@ def record(stray: Stray, *, host: str, now: datetime) -> str:
         stray = replace(stray, body=b"", message_id="")
     id_ = _id(stray)
     with write_turn(), transaction.atomic():
-        seen = StrayMessage.objects.filter(id=id_).update(
+        first = {"size": size, "host": host, "first_seen_at": now, "last_seen_at": now, "times": 0}
+        # Made first and then counted, so that workers which read it at the same time make one row.
+        StrayMessage.objects.get_or_create(id=id_, defaults={**_columns(stray), **first})
+        StrayMessage.objects.filter(id=id_).update(
             times=F("times") + 1, last_seen_at=now, host=host, status=Status.FAILED
         )
-        if not seen:
-            StrayMessage.objects.create(
-                id=id_,
-                reason=stray.reason,
-                task=_short(stray.task),
-                message_id=_short(stray.message_id),
-                queue=_short(stray.queue),
-                content_type=_short(stray.content_type),
-                size=size,
-                excerpt=excerpt(stray.body),
-                error=excerpt(stray.error.encode("utf-8", "replace")),
-                host=host,
-                first_seen_at=now,
-                last_seen_at=now,
-            )
     return id_
 
 
@@ -89,6 +77,18 @@ def excerpt(body: bytes) -> str:
     text = storable(body[:_READ].decode("utf-8", "replace"))
     line = " ".join(_SECRET.sub(_masked, text).split())
     return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"
+
+
+def _columns(stray: Stray) -> dict[str, str]:
+    return {
+        "reason": stray.reason.value,
+        "task": _short(stray.task),
+        "message_id": _short(stray.message_id),
+        "queue": _short(stray.queue),
+        "content_type": _short(stray.content_type),
+        "excerpt": excerpt(stray.body),
+        "error": excerpt(stray.error.encode("utf-8", "replace")),
+    }
 
 
 def _masked(found: re.Match[str]) -> str:

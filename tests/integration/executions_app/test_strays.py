@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from executions_app import dead_letter_work as work
 from executions_app import strays
@@ -55,3 +57,30 @@ def test_a_flood_of_messages_does_not_fill_the_table(monkeypatch: pytest.MonkeyP
 
     assert StrayMessage.objects.count() == 5
     assert StrayMessage.objects.get(excerpt="").times == 16
+
+
+@pytest.mark.sql
+def test_two_workers_that_read_the_same_messages_at_once_lose_none() -> None:
+    bodies = [str(number).encode() for number in range(40)]
+    together = threading.Barrier(2)
+    failures: list[Exception] = []
+
+    def read() -> None:
+        try:
+            for body in bodies:
+                together.wait(10)
+                stray(body)
+        except Exception as error:  # noqa: BLE001  # the test tells of it
+            failures.append(error)
+            together.abort()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert failures == []
+    assert set(StrayMessage.objects.values_list("times", flat=True)) == {2}
