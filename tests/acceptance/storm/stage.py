@@ -30,6 +30,8 @@ _SETTINGS: Final = {
     # A call that a cut line has swallowed holds its thread for so long.
     "MONGOCLAW_AI__REQUEST_TIMEOUT": "10",
     "MONGOCLAW_WORKER__SHUTDOWN_TIMEOUT": "10",
+    # A run that is struck again and again has done nothing wrong; its end as a dead letter would count as lost.
+    "MONGOCLAW_WORKER__POISON_AFTER": "0",
 }
 
 

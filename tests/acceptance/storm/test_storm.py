@@ -26,6 +26,7 @@ def test_a_minute_of_random_kills_cuts_and_failures_loses_and_doubles_nothing(
     run = Run(seed=SEED, kills=30, keys=5, longest_pause=2, between_upheavals=8, longest=60, drain=150)
     with closing(Journal(tmp_path / "faults.jsonl")) as journal:
         outcome = storm(stage, run, journal)
+    assert outcome.kills
     assert outcome.verdict.is_sound, "\n".join(
         [f"SEED={SEED}, faults and logs in {tmp_path}", *outcome.verdict.shown()]
     )

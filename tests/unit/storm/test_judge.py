@@ -42,6 +42,11 @@ def test_a_history_in_which_all_is_well_has_no_findings() -> None:
     assert counts(sound()) == {}
 
 
+def test_a_storm_in_which_nothing_was_written_or_asked_has_shown_nothing() -> None:
+    assert counts(sound(acknowledged=frozenset())) == {"stuck": 1}
+    assert counts(sound(calls=[])) == {"stuck": 1}
+
+
 def test_a_document_without_an_answer_is_lost() -> None:
     assert counts(sound(held={"strict": [document(SECOND, None)]})) == {"lost": 1}
 

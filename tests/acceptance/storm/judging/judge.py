@@ -18,6 +18,10 @@ def judge(evidence: Evidence) -> Verdict:
     judge_writes(evidence, verdict)
     judge_positions(evidence.history, verdict)
     judge_calls(evidence, verdict)
+    if not evidence.acknowledged:
+        verdict.stuck.append("nothing was written that MongoDB has acknowledged")
+    if not evidence.calls:
+        verdict.stuck.append("the model was never asked")
     verdict.stuck.extend(f"not struck: {how}" for how in evidence.ended)
     verdict.stuck.extend(f"nobody holds {held}" for held in evidence.nobodys)
     verdict.stuck.extend(f"the position of {database} does not move on" for database in evidence.unmoved)
