@@ -73,7 +73,7 @@ class DeadLetterList(APIView):
     def get(self, request: Request) -> Response:
         """List dead letters, newest first."""
         query = request.query_params
-        skip = min(MOST_SKIPPED, max(0, _whole(query, "skip", 0)))
+        skip = _skipped(query)
         limit = min(MOST, max(1, _whole(query, "limit", USUAL)))
         wanted = _wanted(query)
         page = [dead_letter_json(letter) for letter in dead_letters.newest(wanted, skip=skip, limit=limit)]
@@ -182,7 +182,7 @@ def _wanted(given: Mapping[str, Any], prefix: str = "", *, place: str = "query")
     """Read a filter. Raises SpecInvalid with every problem."""
     problems: list[SpecProblem] = []
     kind = given.get("kind") or None
-    if kind is not None and kind not in set(Kind):
+    if kind is not None and kind not in list(Kind):
         problems.append(SpecProblem(f"{prefix}kind", f"must be one of {', '.join(Kind)}"))
     moments: dict[str, datetime | None] = {}
     for name in ("since", "until"):
@@ -218,6 +218,15 @@ def _whole(query: Mapping[str, str], name: str, default: int) -> int:
         return default if text is None else int(text)
     except ValueError:
         raise SpecInvalid(errors=[SpecProblem(name, "must be a whole number")], place="query") from None
+
+
+def _skipped(query: Mapping[str, str]) -> int:
+    """Read how many to leave out. Raises SpecInvalid: the same page again and again would look like more letters."""
+    skip = max(0, _whole(query, "skip", 0))
+    if skip > MOST_SKIPPED:
+        told = f"must be at most {MOST_SKIPPED:,}; narrow the list by `until`, or take the export"
+        raise SpecInvalid(errors=[SpecProblem("skip", told)], place="query")
+    return skip
 
 
 def _plain(value: object) -> str:

@@ -44,7 +44,9 @@ def test_they_are_listed_page_by_page_and_filtered(api: Client, make_event: Make
     assert api.get(URL, {"limit": 100_000}).json()["limit"] == 1_000
 
 
-@pytest.mark.parametrize(("name", "value"), [("kind", "x"), ("since", "soon"), ("skip", "many")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("kind", "x"), ("since", "soon"), ("skip", "many"), ("skip", "10001")]
+)
 def test_a_wrong_query_is_422_and_names_the_field(api: Client, name: str, value: str) -> None:
     wrong = api.get(URL, {name: value})
     assert (wrong.status_code, wrong.json()["detail"][0]["loc"]) == (422, ["query", name])
@@ -97,6 +99,7 @@ def test_what_is_left_is_told_with_its_cause(api: Client) -> None:
         ({"ids": [7]}, ["body", "ids"]),
         ({"filter": {"agent": "x"}}, ["body", "filter", "agent"]),
         ({"filter": {"kind": "x"}}, ["body", "filter", "kind"]),
+        ({"filter": {"kind": ["run"]}}, ["body", "filter", "kind"]),
         ({"all": True, "rate": 0}, ["body", "rate"]),
         ({"all": True, "rate": "5/s"}, ["body", "rate"]),
         ({"filter": "x"}, ["body", "filter"]),
