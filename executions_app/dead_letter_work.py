@@ -28,6 +28,7 @@ class Left(StrEnum):
     NEWER_RUN = "newer_run"
     AGENT_DELETED = "agent_deleted"
     MESSAGE = "message"
+    DISCARDED = "discarded"
     CHANGED = "changed"
 
 
@@ -35,6 +36,7 @@ LEFT_MEANINGS: Final[dict[Left, str]] = {
     Left.NEWER_RUN: "a newer run of the same document waits and does the work",
     Left.AGENT_DELETED: "the agent was deleted",
     Left.MESSAGE: "it is a message, not a run: nobody knows what to run",
+    Left.DISCARDED: "it was put aside: bring it back first",
     Left.CHANGED: "it is not what it was: somebody else was quicker",
 }
 
@@ -194,8 +196,16 @@ def _free(ids: Sequence[str], report: Report) -> list[str]:
             if coalesces:
                 waiting.add(subject)
     known = {row[0] for row in rows}
-    report.leave(Left.CHANGED, [id_ for id_ in ids if id_ not in known])
+    _leave_gone([id_ for id_ in ids if id_ not in known], report)
     return free[::-1]
+
+
+def _leave_gone(ids: Sequence[str], report: Report) -> None:
+    """Note rows that are no dead letters, or were put aside."""
+    discarded = Execution.objects.filter(id__in=ids, status=Status.DISCARDED)
+    aside = set(discarded.values_list("id", flat=True)) if ids else set()
+    report.leave(Left.DISCARDED, [id_ for id_ in ids if id_ in aside])
+    report.leave(Left.CHANGED, [id_ for id_ in ids if id_ not in aside])
 
 
 def _leave_behind(ids: Sequence[str], report: Report) -> None:

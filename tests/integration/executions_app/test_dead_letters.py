@@ -155,6 +155,16 @@ def test_what_is_of_a_deleted_agent_or_gone_is_reported(make_event: MakeEvent) -
     assert report.examples == {Left.AGENT_DELETED: [dead], Left.CHANGED: [done]}
 
 
+def test_one_that_was_put_aside_is_told_from_one_that_somebody_else_took(make_event: MakeEvent) -> None:
+    aside, done = dead_run(make_event, "a"), dead_run(make_event, "b")
+    work.discard(Selection(ids=(aside,)), by="ann", why="", now=LATER)
+    work.requeue(Selection(ids=(done,)), now=LATER)
+
+    report = work.requeue(Selection(ids=(aside, done)), now=LATER)
+
+    assert report.examples == {Left.DISCARDED: [aside], Left.CHANGED: [done]}
+
+
 def test_runs_that_fail_again_meanwhile_are_not_taken_twice(
     make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
