@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from executions_app import dead_letter_work as work
-from executions_app import dead_letters, queries
+from executions_app import dead_letters
 from executions_app.admin_filters import OfAgent, ReasonFilter
 from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
 from executions_app.models import DeadRun, Discard, StrayMessage
@@ -158,7 +158,7 @@ class DeadRunAdmin(DeadLetterAdmin):
     list_display = ("short_id", "agent_id", "document", "reason", "failure", "completed_at", "put_aside")
     list_filter = (AsideFilter, OfAgent, WithReason)
     search_fields = ("id",)
-    search_help_text = "An execution's id, a document's _id, or the beginning of a document's _id."
+    search_help_text = "The beginning of an execution's id or of a document's _id, or a part of the error."
     ordering = ("-completed_at", "id")
     sortable_by = ()
     actions = ("requeue", "discard", "restore")
@@ -174,9 +174,9 @@ class DeadRunAdmin(DeadLetterAdmin):
         queryset: QuerySet[Any],
         search_term: str,
     ) -> tuple[QuerySet[Any], bool]:
-        """Search by execution and by document."""
+        """Search by what the command and the API search by."""
         text = search_term.strip()
-        return (queries.search(queryset, text) if text else queryset), False
+        return (dead_letters.with_text(queryset, text) if text else queryset), False
 
     @admin.action(description="Run again", permissions=["requeue"])
     def requeue(self, request: HttpRequest, queryset: QuerySet[DeadRun]) -> HttpResponse | None:

@@ -139,12 +139,14 @@ def runs(wanted: Filter) -> QuerySet[Execution]:
         "completed_at__lt": wanted.until,
     }
     rows = rows.filter(**{name: value for name, value in equal.items() if value})
-    if wanted.text:
-        text = wanted.text
-        rows = rows.filter(
-            Q(id__startswith=text.lower()) | Q(document_id__startswith=text) | Q(error__icontains=text)
-        )
-    return rows
+    return with_text(rows, wanted.text) if wanted.text else rows
+
+
+def with_text(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
+    """Keep the runs whose id or document's `_id` begins with a text, or whose error has it."""
+    return rows.filter(
+        Q(id__startswith=text.lower()) | Q(document_id__startswith=text) | Q(error__icontains=text)
+    )
 
 
 def messages(wanted: Filter) -> QuerySet[StrayMessage]:

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from agents_app.models import Agent
+from executions_app import listing
 from executions_app.models import Execution, StrayMessage
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import MakeEvent
@@ -67,6 +68,19 @@ def test_the_list_takes_the_same_number_of_queries_however_long_it_is(
         operator.get(RUNS)
 
     assert len(many) == len(few)
+
+
+def test_a_letter_is_found_by_the_same_text_as_elsewhere_however_many_runs_came_after_it(
+    operator: Client, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "REACH", 2)
+    dead_run(make_event, "ticket-7", error="the key is wrong")
+    dead_runs(make_event, 5)
+
+    for text in ("ticket-", "key is WRONG"):
+        page = operator.get(RUNS, {"q": text}).content.decode()
+        assert "ticket-7" in page, text
+        assert "doc-1" not in page, text
 
 
 def test_running_again_is_asked_about_and_may_have_a_rate(operator: Client, make_event: MakeEvent) -> None:
