@@ -157,7 +157,7 @@ def _selection(data: object, *also: str) -> tuple[Selection, Mapping[str, Any]]:
     problems = list(_problems(data, also))
     if problems:
         raise SpecInvalid(errors=problems)
-    ids = tuple(dead_letters.find(id_).id for id_ in data.get("ids") or ())
+    ids = tuple(dead_letters.meant(id_) for id_ in data.get("ids") or ())
     wanted = _wanted(data.get("filter") or {}, "filter.", place="body")
     return Selection(ids=ids, wanted=wanted, limit=MOST_MOVED), data
 

@@ -14,8 +14,9 @@ from typing import ClassVar, Final
 from django.db.models import Count, Q, QuerySet
 
 from agents_app.errors import Decision, MongoClawError
+from executions_app import queries
 from executions_app.models import Discard, Execution, StrayMessage
-from executions_app.queries import SHORTEST_PREFIX, listed
+from executions_app.queries import SHORTEST_PREFIX, ExecutionNotFound, listed
 from executions_app.states import Status
 
 CHUNK: Final = 500
@@ -194,6 +195,20 @@ def find(id_or_prefix: str) -> DeadLetter:
     if len(found) > 1:
         raise DeadLetterAmbiguous(f"Several dead letters begin with '{id_or_prefix}'; give more characters")
     return _with_discards(found)[0]
+
+
+def meant(id_or_prefix: str) -> str:
+    """Give the id of the letter that is meant, or of a run that is none any more: whoever was interrupted asks again.
+
+    Raises DeadLetterNotFound, DeadLetterAmbiguous, ExecutionAmbiguous.
+    """
+    try:
+        return find(id_or_prefix).id
+    except DeadLetterNotFound as missing:
+        try:
+            return queries.find(id_or_prefix).pk
+        except ExecutionNotFound:
+            raise missing from None
 
 
 def counts() -> dict[tuple[str, str], int]:

@@ -161,7 +161,7 @@ def _selection(ids: tuple[str, ...], *, all_: bool, wanted: Filter) -> Selection
         raise click.UsageError("Give either ids, or a filter, or --all")
     if not ids and not filtered and not all_:
         raise click.UsageError("Say which: give ids, a filter such as --agent or --reason, or --all")
-    return Selection(ids=tuple(dead_letters.find(id_).id for id_ in ids), wanted=wanted)
+    return Selection(ids=tuple(dead_letters.meant(id_) for id_ in ids), wanted=wanted)
 
 
 def _ask(question: str, selection: Selection, *, yes: bool) -> None:

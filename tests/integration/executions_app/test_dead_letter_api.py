@@ -76,6 +76,17 @@ def test_they_run_again_are_put_aside_and_brought_back(api: Client, make_event: 
     assert ids(api.get(URL)) == [three, two]
 
 
+def test_whoever_was_interrupted_may_send_the_same_ids_again(api: Client, make_event: MakeEvent) -> None:
+    one, two = dead_runs(make_event, 2)
+    post(api, f"{URL}/requeue", {"ids": [one]})
+
+    again = post(api, f"{URL}/requeue", {"ids": [one, two]})
+
+    assert again.status_code == 200
+    assert (again.json()["moved"], again.json()["left"][0]["cause"]) == (1, "changed")
+    assert post(api, f"{URL}/requeue", {"ids": ["f" * 32]}).status_code == 404
+
+
 def test_what_is_left_is_told_with_its_cause(api: Client) -> None:
     message = stray()
     body = post(api, f"{URL}/requeue", {"all": True}).json()
