@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from agents_app.models import Agent
@@ -30,8 +30,9 @@ def requeue(due: Mapping[str, datetime]) -> list[str]:
     """
     try:
         return _requeue(due)
-    except IntegrityError:
-        # One of them stands beside a newer row: the others shall not wait for that.
+    except (IntegrityError, OperationalError):
+        # One of them stands beside a newer row, or met an event's transaction that took the places of the same
+        # documents in another order (PostgreSQL ends one of the two): one by one, none waits for another.
         moved = []
         for id_, at in due.items():
             with suppress(IntegrityError):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+from django.db import connection, transaction
+
 from agents_app.models import Agent
 from agents_app.publish import archive, publish
 from agents_app.registry import spec_of
@@ -9,6 +14,7 @@ from agents_app.spec import dump_json, parse_spec
 from executions_app import dead_letter_transitions, ledger, transitions
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
+from tests.conditions import eventually
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
 ROOM = {"triage": 100}
@@ -82,3 +88,42 @@ def test_what_has_not_failed_is_not_requeued(make_event: MakeEvent) -> None:
 
     assert dead_letter_transitions.requeue({id_: NOW, "unknown": NOW}) == []
     assert Execution.objects.get().status == Status.QUEUED
+
+
+@pytest.mark.sql
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+def test_letters_run_again_beside_events_of_the_same_documents(
+    make_event: MakeEvent, order: tuple[str, str]
+) -> None:
+    """PostgreSQL: two transactions that take the places of two documents in opposite orders wait for each other."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    ids = [dead_letter(make_event, key) for key in ("a", "b", "c")]
+    first, second = ([make_event(key)] for key in order)
+    begun = threading.Event()
+
+    def read_slowly() -> None:
+        with transaction.atomic():
+            ledger.record(first, room={}, now=NOW)
+            begun.set()
+            eventually(is_waited_for)
+            ledger.record(second, room={}, now=NOW)
+        connection.close()
+
+    reading = threading.Thread(target=read_slowly)
+    reading.start()
+    assert begun.wait(30)
+    moved = dead_letter_transitions.requeue(dict.fromkeys(ids, NOW))
+    reading.join(30)
+
+    assert moved == [ids[2]]
+    assert Execution.objects.filter(slot="waiting").count() == 3
+
+
+def is_waited_for() -> bool:
+    """Whether a statement waits for another transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool(cursor.fetchone()[0])
