@@ -167,7 +167,7 @@ def _problems(data: Mapping[str, Any], also: tuple[str, ...]) -> Iterator[SpecPr
     yield from (SpecProblem(str(name), "unknown field") for name in data if name not in {*WAYS, *also})
     if sum(bool(data.get(name)) for name in WAYS) != 1:
         yield SpecProblem("", f"say which: exactly one of {', '.join(WAYS)}")
-    if not isinstance(ids, list) or len(ids) > MOST_MOVED or not all(isinstance(id_, str) for id_ in ids):
+    if not isinstance(ids, list) or len(ids) > MOST_MOVED or not all(map(_is_text, ids)):
         yield SpecProblem("ids", f"must be a list of at most {MOST_MOVED} ids")
     if not isinstance(data.get("all", True), bool):
         yield SpecProblem("all", "must be true")
@@ -190,11 +190,18 @@ def _wanted(given: Mapping[str, Any], prefix: str = "", *, place: str = "query")
             moments[name] = _moment(given.get(name))
         except (ValueError, TypeError):
             problems.append(SpecProblem(f"{prefix}{name}", "must be a time such as 2026-11-21T02:15:00Z"))
+    texts = {name: str(given.get(name) or "") for name in TEXTS}
+    wrong = (name for name, text in texts.items() if not _is_text(text))
+    problems += [SpecProblem(f"{prefix}{name}", "must be text without null characters") for name in wrong]
     if problems:
         raise SpecInvalid(errors=problems, place=place)
-    texts = {name: str(given.get(name) or "") for name in TEXTS}
     wanted = Filter(kind=None if kind is None else Kind(kind), **moments, **texts)  # type: ignore[arg-type]
     return replace(wanted, archived=str(given.get("archived", "")).lower() in {"1", "true"})
+
+
+def _is_text(value: object) -> bool:
+    """Whether PostgreSQL can look for it."""
+    return isinstance(value, str) and "\0" not in value
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -207,8 +214,9 @@ def _moment(text: str | None) -> datetime | None:
 def _rate(value: object) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise SpecInvalid(errors=[SpecProblem("rate", "must be a number above 0, of letters a second")])
+    if isinstance(value, bool) or not isinstance(value, int | float) or not work.SLOWEST <= value < math.inf:
+        told = f"must be a number of letters a second, {work.SLOWEST:g} or more"
+        raise SpecInvalid(errors=[SpecProblem("rate", told)])
     return float(value)
 
 

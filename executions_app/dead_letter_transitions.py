@@ -18,6 +18,7 @@ from agents_app.models import Agent
 from executions_app.database import write_turn
 from executions_app.models import Discard, Execution, StrayMessage
 from executions_app.states import Reason, Status
+from executions_app.text import storable
 
 _ANEW: Final = ("attempts", "deferrals", "publications", "losses")
 
@@ -82,7 +83,7 @@ def _discard(
     with write_turn(), transaction.atomic():
         moved = _locked(letters.filter(id__in=ids, status=Status.FAILED))
         letters.filter(id__in=moved, status=Status.FAILED).update(status=Status.DISCARDED)
-        Discard.objects.bulk_create(Discard(**{of: id_}, at=now, by=by, why=why) for id_ in moved)
+        Discard.objects.bulk_create(Discard(**{of: id_}, at=now, by=by, why=storable(why)) for id_ in moved)
     return moved
 
 

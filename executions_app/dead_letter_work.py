@@ -19,6 +19,9 @@ from executions_app.states import Reason, Slot, Status
 EXAMPLES: Final = 20
 """Letters that a report names for each cause; of the others it tells the number."""
 
+SLOWEST: Final = 0.0001
+"""Letters a second, the least: a thousand of them would wait for four months."""
+
 A_MOMENT: Final = timedelta(seconds=1)
 
 

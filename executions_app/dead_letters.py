@@ -183,7 +183,7 @@ def find(id_or_prefix: str) -> DeadLetter:
     Raises DeadLetterNotFound, DeadLetterAmbiguous.
     """
     text = id_or_prefix.strip().lower()
-    if len(text) < SHORTEST_PREFIX:
+    if len(text) < SHORTEST_PREFIX or not text.isalnum():
         raise DeadLetterNotFound(
             f"Dead letter '{id_or_prefix}' not found; give its id, or its first {SHORTEST_PREFIX} or more"
         )

@@ -104,6 +104,8 @@ def requeue(ids: tuple[str, ...], *, all_: bool, rate: float | None, yes: bool, 
 
     It may be interrupted and called again: what has moved has moved, and --rate is kept.
     """
+    if rate is not None and rate < work.SLOWEST:
+        raise click.UsageError(f"--rate must be {work.SLOWEST:g}/s or more")
     selection = _selection(ids, all_=all_, wanted=_filter(**given))
     _ask("Run {} again? Each may cost a call of a model", selection, yes=yes)
     report = work.requeue(selection, rate=rate, now=_now())

@@ -45,7 +45,8 @@ def test_they_are_listed_page_by_page_and_filtered(api: Client, make_event: Make
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("kind", "x"), ("since", "soon"), ("skip", "many"), ("skip", "10001")]
+    ("name", "value"),
+    [("kind", "x"), ("since", "soon"), ("skip", "many"), ("skip", "10001"), ("text", "a\0b")],
 )
 def test_a_wrong_query_is_422_and_names_the_field(api: Client, name: str, value: str) -> None:
     wrong = api.get(URL, {name: value})
@@ -60,6 +61,7 @@ def test_one_is_shown_with_its_story(api: Client, make_event: MakeEvent) -> None
     assert [step["title"] for step in run["execution"]["timeline"]][-1] == "failed: write_refused"
     assert api.get(f"{URL}/{message}").json()["message"]["excerpt"] == "what is this"
     assert api.get(f"{URL}/{'f' * 32}").status_code == 404
+    assert api.get(f"{URL}/abcdef%00").status_code == 404
 
 
 def test_they_run_again_are_put_aside_and_brought_back(api: Client, make_event: MakeEvent) -> None:
@@ -67,11 +69,11 @@ def test_they_run_again_are_put_aside_and_brought_back(api: Client, make_event: 
 
     requeued = post(api, f"{URL}/requeue", {"ids": [one], "rate": 0.5}).json()
     assert (requeued["moved"], requeued["more"]) == (1, False)
-    discarded = post(api, f"{URL}/discard", {"filter": {"reason": "write_refused"}, "why": "old"}).json()
+    discarded = post(api, f"{URL}/discard", {"filter": {"reason": "write_refused"}, "why": "old\0"}).json()
     assert discarded["moved"] == 2
     assert ids(api.get(URL)) == []
     [letter, _] = api.get(URL, {"archived": "true"}).json()["dead_letters"]
-    assert (letter["discarded"]["by"], letter["discarded"]["why"]) == ("api:alice", "old")
+    assert (letter["discarded"]["by"], letter["discarded"]["why"]) == ("api:alice", "old\ufffd")
     assert post(api, f"{URL}/restore", {"all": True}).json()["moved"] == 2
     assert ids(api.get(URL)) == [three, two]
 
@@ -112,6 +114,9 @@ def test_what_is_left_is_told_with_its_cause(api: Client) -> None:
         ({"filter": {"kind": "x"}}, ["body", "filter", "kind"]),
         ({"filter": {"kind": ["run"]}}, ["body", "filter", "kind"]),
         ({"all": True, "rate": 0}, ["body", "rate"]),
+        ({"all": True, "rate": 1e-300}, ["body", "rate"]),
+        ({"filter": {"text": "a\0b"}}, ["body", "filter", "text"]),
+        ({"ids": ["abcdef\0"]}, ["body", "ids"]),
         ({"all": True, "rate": "5/s"}, ["body", "rate"]),
         ({"filter": "x"}, ["body", "filter"]),
         ({"all": "yes"}, ["body", "all"]),

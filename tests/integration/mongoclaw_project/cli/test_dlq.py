@@ -86,6 +86,15 @@ def test_they_are_put_aside_and_brought_back(run: Run, make_event: MakeEvent) ->
     assert id_[:8] in run("dlq", "list").out
 
 
+def test_a_rate_at_which_the_last_would_never_start_is_refused(run: Run, make_event: MakeEvent) -> None:
+    dead_runs(make_event, 2)
+
+    refused = run("dlq", "requeue", "--all", "--rate", "1e-300/s", "--yes")
+
+    assert refused.code == 2
+    assert "--rate must be 0.0001/s or more" in refused.err
+
+
 @pytest.mark.parametrize("archived", [False, True])
 def test_they_are_exported_as_lines(run: Run, make_event: MakeEvent, archived: bool) -> None:
     id_, message = dead_run(make_event), stray()
