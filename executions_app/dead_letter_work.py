@@ -139,7 +139,7 @@ def _selected(selection: Selection, report: Report, now: datetime) -> Iterator[t
     """Give the ids that are meant, a chunk at a time, and whether they are runs; notes where the limit cut.
 
     Only what moves counts against the limit: letters that must stay would keep those behind them for ever.
-    Nothing that dies after `now`: a run that fails again at once would be met again and again.
+    Nothing that dies after the last one on record: a run that fails again at once would be met again and again.
     """
     for ids, are_runs in _chosen(selection) if selection.ids else _found(selection.wanted, now):
         rest = ids
@@ -161,7 +161,9 @@ def _chosen(selection: Selection) -> Iterator[tuple[list[str], bool]]:
 
 
 def _found(wanted: Filter, now: datetime) -> Iterator[tuple[list[str], bool]]:
-    end = now + timedelta(microseconds=1)
+    # The clock by which a letter died may be ahead of ours.
+    last = Execution.objects.filter(status=wanted.status).aggregate(last=Max("completed_at"))["last"]
+    end = max(now, last or now) + timedelta(microseconds=1)
     until = replace(wanted, until=end if wanted.until is None else min(wanted.until, end))
     for ids in chunks(runs(until), "completed_at"):
         yield ids, True

@@ -184,6 +184,13 @@ def test_runs_that_fail_again_meanwhile_are_not_taken_twice(
     assert work.requeue(ALL, now=LATER).moved == 2
 
 
+def test_a_letter_that_died_by_a_clock_ahead_of_ours_is_taken_too(make_event: MakeEvent) -> None:
+    ahead = dead_run(make_event, at=LATER + timedelta(minutes=1))
+
+    assert listed() == [ahead]
+    assert work.requeue(ALL, now=LATER).moved == 1
+
+
 def test_a_change_of_its_document_lets_a_run_start_that_waits_for_its_turn(make_event: MakeEvent) -> None:
     dead_runs(make_event, 2)
     work.requeue(ALL, rate=0.001, now=LATER)
