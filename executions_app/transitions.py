@@ -173,7 +173,8 @@ def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
     """Put a run back to pending: a retry, a deferral. False: the claim was lost, nothing was changed.
 
     Where a newer row of the same document already waits, this one ends as superseded and the newer one inherits
-    its stored answer: two unstarted rows of one document would break coalescing.
+    its stored answer: two unstarted rows of one document would break coalescing. What was put off without having
+    failed has not run, and is as suspect of killing workers as before.
     """
     _allowed(Status.RUNNING, Status.PENDING)
     try:
@@ -184,7 +185,7 @@ def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
                 due_at=wait.due_at,
                 attempts=F("attempts") + int(wait.burns_attempt),
                 deferrals=F("deferrals") + int(not wait.burns_attempt),
-                losses=0,
+                losses=0 if wait.error_type else F("losses"),
                 error_type=wait.error_type,
                 model_calls=wait.model_calls,
                 error=storable(wait.error),

@@ -52,7 +52,8 @@ def ask_admitted(question: Question, usage: Usage) -> Given | Postponement:
     try:
         given = ask(question, usage)
     except MongoClawError as error:
-        gate.heard(rules, error)
+        if usage.calls > before.calls:
+            gate.heard(rules, error)
         raise
     else:
         gate.heard(rules, None)

@@ -92,9 +92,17 @@ def test_workers_that_die_in_one_look_bury_nothing(make_event: MakeEvent) -> Non
 
 def test_a_run_that_came_to_an_end_of_its_own_is_no_suspect_any_more(waiting: str) -> None:
     kill(waiting, "w1", "w2")
-    wait = transitions.Postponement(reason="rate_limited", due_at=NOW)
+    wait = transitions.Postponement(reason="rate_limited", error_type="rate_limited", due_at=NOW)
     transitions.postpone(claimed(waiting, "w3"), wait, now=NOW)
     assert Execution.objects.get().losses == 0
+
+
+def test_a_run_that_a_limit_has_put_off_is_as_suspect_as_before(waiting: str) -> None:
+    kill(waiting, "w1", "w2")
+    wait = transitions.Postponement(reason=Reason.CONCURRENCY_LIMIT, due_at=NOW)
+    transitions.postpone(claimed(waiting, "w3"), wait, now=NOW)
+
+    assert kill(waiting, "w4").status == Status.FAILED
 
 
 def test_a_requeued_row_has_all_its_lives_again(waiting: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from django.db import connection
 
 from agents_app import registry
 from agents_app.publish import archive, set_enabled
-from executions_app.limits import Rules
+from executions_app.limits import Lesson, Rules
 from executions_app.models import Attempt, Execution
 from executions_app.states import Reason, Status
 from tasks import compiled
@@ -236,6 +237,20 @@ def test_a_hanging_provider_is_left_at_the_runs_deadline(bench: Bench) -> None:
 
     assert (row.status, row.reason) == (Status.FAILED, "provider_timeout")
     assert row.lifecycle_state == "timed_out"
+
+
+def test_a_run_that_came_too_late_to_ask_says_nothing_of_its_provider(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    bench.limiter.report(Lesson("failed", "circuit:sandbox"))
+    bench.runtime.gate.look()
+    hours = itertools.count(0.0, 3600.0)
+    bench.runtime = replace(bench.runtime, monotonic=lambda: next(hours))
+
+    row = bench.run()
+
+    assert (row.error_type, bench.model.calls()["total"]) == ("run_deadline", 0)
+    assert "circuit:sandbox" in bench.limiter.pauses().found
 
 
 def test_the_deadline_holds_for_all_repairs_together(bench: Bench) -> None:
