@@ -140,36 +140,39 @@ _active_agents = _ActiveAgents()
 
 
 class _Active:
-    """The ids of the agents at work, asked for at most once a second by all threads together."""
+    """The agents at work and their current versions, asked for at most once a second by all threads together."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._ids: frozenset[str] = frozenset()
+        self._versions: dict[str, int] = {}
         self._at: float | None = None
 
-    def holds(self, agent_id: str, monotonic: float) -> bool:
+    def version_of(self, agent_id: str, monotonic: float) -> int | None:
         with self._lock:
             if self._at is None or not 0 <= monotonic - self._at < STALE_AFTER_SECONDS:
-                self._ids = frozenset(_active().values_list("id", flat=True))
+                self._versions = dict(_active().values_list("id", "current_version_id"))
                 self._at = monotonic
-            return agent_id in self._ids
+            return self._versions.get(agent_id)
 
     def forget(self) -> None:
         with self._lock:
             self._at = None
 
 
-_active_ids = _Active()
+_active_versions = _Active()
 
 
-def is_active(agent_id: str, *, monotonic: float) -> bool:
-    """Say whether an agent is enabled and not archived, at most a second ago. `monotonic` is in seconds."""
-    return _active_ids.holds(agent_id, monotonic)
+def current_version(agent_id: str, *, monotonic: float) -> int | None:
+    """Return the version that an agent works by, as of a second ago at most; None if it is not at work.
+
+    `monotonic` is in seconds.
+    """
+    return _active_versions.version_of(agent_id, monotonic)
 
 
 def forget() -> None:
     """Empty the memory. For tests, whose databases reuse ids; nothing else needs it."""
     spec_of.cache_clear()
     _unreadable.clear()
-    _active_ids.forget()
+    _active_versions.forget()
     _active_agents.forget()

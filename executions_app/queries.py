@@ -97,14 +97,16 @@ def trace(execution: Execution) -> Trace:
 def search(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
     """Narrow rows to those that `text` names.
 
-    1. An execution's id.
+    1. An execution's id, or as much of its beginning as lists show.
     2. A document's `_id`, as people write it. Rows are found by the hash of agent and document, which is
        indexed; the text itself cannot be, because an `_id` may be longer than an index entry.
     3. Failing both, the beginning of a document's `_id`, among the newest rows: no index has it.
     """
-    by_id = rows.filter(id=text.lower())
-    if by_id.exists():
-        return by_id
+    start = text.lower()
+    if len(start) >= SHORTEST_PREFIX:
+        by_id = rows.filter(id__gte=start, id__lt=start + "g")
+        if by_id.exists():
+            return by_id
     by_document = rows.filter(subject__in=list(_subjects(text)))
     if by_document.exists():
         return by_document

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from agents_app.errors import MongoClawError
-from executions_app.limits import Refused, Rules, Spent
+from agents_app import registry
+from agents_app.errors import MongoClawError, VersionUnreadable
+from executions_app.limits import Refused, Rules, Spent, rules_of
 from executions_app.states import Reason
 from executions_app.transitions import Postponement
 from tasks.asking import Given, Question, Usage, ask
+from tasks.compiled import CompiledAgent
 from tasks.runtime import Runtime
 
 BYTES_PER_TOKEN: Final = 4
@@ -38,9 +40,22 @@ def held_up(runtime: Runtime, rules: Rules) -> Postponement | None:
     return None if refused is None else put_off(runtime, refused)
 
 
-def ask_admitted(question: Question, usage: Usage) -> Given | Postponement:
+def present_rules(agent: CompiledAgent, version: int, current: int) -> Rules:
+    """Return a run's rules: its own version says what is called, the agent's current one within which limits.
+
+    Whoever raises a limit means what waits for it.
+    """
+    if version == current:
+        return agent.rules
+    try:
+        return agent.rules.within(rules_of(registry.spec_of(current)))
+    except VersionUnreadable:
+        return agent.rules
+
+
+def ask_admitted(question: Question, rules: Rules, usage: Usage) -> Given | Postponement:
     """Ask the model if the limits let it be asked. Raises what `ask` raises."""
-    gate, rules = question.runtime.gate, question.agent.rules
+    gate = question.runtime.gate
     waits = held_up(question.runtime, rules)
     if waits is not None:
         return waits

@@ -23,10 +23,10 @@ from enrichment.writeback import Provenance, ReadState, apply_write, plan_write
 from executions_app import transitions
 from executions_app.database import drop_broken_connection, release_connection
 from executions_app.identity import unpack_key
-from executions_app.limits import rules_of
+from executions_app.limits import Rules, rules_of
 from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
-from tasks.admission import ask_admitted, held_up
+from tasks.admission import ask_admitted, held_up, present_rules
 from tasks.asking import Given, Question, Usage, stored_answer, usage_so_far
 from tasks.compiled import CompiledAgent, compiled_agent
 from tasks.errors import InputChanged, LedgerUnreachable, UnexpectedFailure
@@ -54,6 +54,7 @@ class _Work:
     runtime: Runtime
     run: Claimed
     agent: CompiledAgent
+    rules: Rules
     deadline: float
     usage: Usage
 
@@ -79,14 +80,16 @@ def perform(runtime: Runtime, run: Claimed) -> Settlement | Postponement:
 
 
 def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postponement:
-    if not registry.is_active(run.agent_id, monotonic=runtime.monotonic()):
+    current = registry.current_version(run.agent_id, monotonic=runtime.monotonic())
+    if current is None:
         return Postponement(reason=Reason.AGENT_DISABLED, due_at=runtime.now())
     agent = compiled_agent(run.version_id, runtime.providers)
-    waits = held_up(runtime, agent.rules)
+    rules = present_rules(agent, run.version_id, current)
+    waits = held_up(runtime, rules)
     if waits is not None:
         return replace(waits, model_calls=usage.calls)
     deadline = runtime.monotonic() + agent.spec.execution.timeout_seconds
-    work = _Work(runtime, run, agent, deadline, usage)
+    work = _Work(runtime, run, agent, rules, deadline, usage)
     loaded = load_document(runtime, run, agent.spec, timeout=agent.spec.execution.timeout_seconds)
     if loaded.document is None:
         return _counted(_skipped(loaded.missing or Reason.DOCUMENT_NOT_FOUND), usage)
@@ -106,7 +109,7 @@ def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement | Pos
     given = stored_answer(work.run, input_hash)
     if given is None:
         question = Question(work.runtime, work.run, work.agent, rendered, input_hash, work.deadline)
-        asked = ask_admitted(question, work.usage)
+        asked = ask_admitted(question, work.rules, work.usage)
         if isinstance(asked, Postponement):
             return replace(asked, model_calls=work.usage.calls)
         given = asked

@@ -88,12 +88,23 @@ class Limiter:
 
     def rooms(self, asked: Sequence[Rules]) -> dict[str, int]:
         """Tell how many calls of each agent may begin now."""
+        return {agent: int(answer[0]) for agent, answer in self._looked(asked).items()}
+
+    def _looked(self, asked: Sequence[Rules]) -> dict[str, Sequence[Any]]:
         with self._answering():
             pipeline = self._redis.pipeline(transaction=False)
             for rules in asked:
                 self._admit(keys=_keys(rules), args=self._question(rules, "", 0, "look"), client=pipeline)
             answers = pipeline.execute()
-        return {rules.agent_id: int(answer[0]) for rules, answer in zip(asked, answers, strict=True)}
+        return {rules.agent_id: answer for rules, answer in zip(asked, answers, strict=True)}
+
+    def refusals(self, asked: Sequence[Rules]) -> dict[str, Refused]:
+        """Tell which agents' calls could not begin now, and why."""
+        return {
+            agent: Refused(Reason(reason), int(wait_ms) / 1000)
+            for agent, (room, reason, wait_ms) in self._looked(asked).items()
+            if not room
+        }
 
     def release(self, rules: Rules, admitted: Admitted, spent: Spent) -> None:
         """Give a run's place back and count what it has used."""

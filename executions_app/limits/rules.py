@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agents_app.spec import AgentSpec
@@ -23,6 +23,16 @@ class Rules:
     per_minute: int = 0
     tokens_per_hour: int = 0
     nanousd_per_hour: int = 0
+
+    def within(self, limits: Rules) -> Rules:
+        """Return the rules of this version's provider and model within the limits of another version."""
+        return replace(
+            self,
+            at_once=limits.at_once,
+            per_minute=limits.per_minute,
+            tokens_per_hour=limits.tokens_per_hour,
+            nanousd_per_hour=limits.nanousd_per_hour,
+        )
 
     @property
     def is_bounded(self) -> bool:

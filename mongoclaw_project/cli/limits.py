@@ -5,17 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import click
 
-from executions_app.limits import Limiter
+from agents_app import registry
+from executions_app.limits import Limiter, rules_of
 from executions_app.limits.limiter import connect
 from executions_app.limits.pauses import Held
+from executions_app.states import Reason
 from mongoclaw_project.cli.command import Command
 from mongoclaw_project.cli.output import done, fail, show, table
+from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.config import current
 
 HEADERS = ("Name", "Reason", "Asked again in")
+OWN: Final = frozenset(
+    {Reason.CONCURRENCY_LIMIT, Reason.AGENT_RATE_LIMIT, Reason.TOKEN_LIMIT, Reason.COST_LIMIT}
+)
+"""The reasons that are an agent's own limits."""
 
 
 @click.group()
@@ -23,14 +31,23 @@ def limits() -> None:
     """See what holds model calls up: cool-downs, open circuits, quarantines; and end it."""
 
 
-@limits.command("list", cls=Command)
+@limits.command("list", cls=SqlCommand)
 def list_() -> None:
-    """List what holds calls up at present."""
+    """List what holds calls up at present, and the agents that have reached a limit of their own."""
+    rules = [rules_of(agent.spec) for agent in registry.active_agents()]
     with limiter() as asked:
         found = asked.pauses().in_force(monotonic=time.monotonic())
-    text = table(HEADERS, [_row(held) for held in found]) if found else "Nothing holds calls up."
-    data = [{"name": held.name, "reason": held.reason, "seconds": round(held.seconds, 3)} for held in found]
-    show({"pauses": data}, text=text)
+        refused = asked.refusals([one for one in rules if one.is_bounded])
+    reached = [
+        Held(agent, why.reason.value, why.seconds) for agent, why in refused.items() if why.reason in OWN
+    ]
+    lines = [table(HEADERS, [_row(held) for held in found]) if found else "Nothing holds calls up."]
+    if reached:
+        lines += ["", table(("Agent at its limit", *HEADERS[1:]), [_row(held) for held in reached])]
+    show(
+        {"pauses": [_data(held) for held in found], "agents": [_data(held) for held in reached]},
+        text="\n".join(lines),
+    )
 
 
 @limits.command("lift", cls=Command)
@@ -54,6 +71,10 @@ def limiter() -> Iterator[Limiter]:
         )
     finally:
         redis.close()
+
+
+def _data(held: Held) -> dict[str, object]:
+    return {"name": held.name, "reason": held.reason, "seconds": round(held.seconds, 3)}
 
 
 def _row(held: Held) -> tuple[object, ...]:

@@ -98,7 +98,7 @@ def _standing(found: Stats, waiting: Live, now: datetime) -> Iterator[str]:
     if waiting.queue_age_p95_ms is not None:
         yield f"At work    95 % of the runs at work had been due for {_lasting(waiting.queue_age_p95_ms)} or less"
     if found.counted_until is None:
-        yield "Counted    nothing yet: a watcher with the role `dispatch` counts"
+        yield "Counted    nothing yet: a watcher with the role `dispatch` counts, up to 40 s behind"
     else:
         ago = lasting((now - found.counted_until).total_seconds())
         yield f"Counted    the last run that is counted ended {ago} ago"

@@ -125,18 +125,18 @@ def test_activity_is_asked_for_at_most_once_a_second(
 ) -> None:
     publish(make_spec(), by="ada", now=NOW)
     with django_assert_num_queries(1):
-        assert all(registry.is_active("triage", monotonic=100 + step / 10) for step in range(10))
-        assert not registry.is_active("other", monotonic=100.95)
+        assert all(registry.current_version("triage", monotonic=100 + step / 10) for step in range(10))
+        assert not registry.current_version("other", monotonic=100.95)
     set_enabled("triage", enabled=False, now=NOW)
-    assert registry.is_active("triage", monotonic=100.99)
-    assert not registry.is_active("triage", monotonic=101.0)
+    assert registry.current_version("triage", monotonic=100.99)
+    assert not registry.current_version("triage", monotonic=101.0)
 
 
 def test_a_clock_that_starts_anew_is_no_reason_to_be_stale(make_spec: MakeSpec) -> None:
     publish(make_spec(), by="ada", now=NOW)
-    assert registry.is_active("triage", monotonic=1000.0)
+    assert registry.current_version("triage", monotonic=1000.0)
     archive("triage", now=NOW)
-    assert not registry.is_active("triage", monotonic=1.0)
+    assert not registry.current_version("triage", monotonic=1.0)
 
 
 def test_the_configuration_of_an_agent_shows_what_the_server_manages(make_spec: MakeSpec) -> None:

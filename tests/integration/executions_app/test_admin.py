@@ -161,10 +161,13 @@ def test_an_execution_is_found_by_its_documents_id(
     assert trace_url(other) not in page
 
 
-def test_an_execution_is_found_by_its_id(sign_in: SignIn, make_event: MakeEvent) -> None:
+@pytest.mark.parametrize("shown", [32, 8])
+def test_an_execution_is_found_by_its_id_or_what_lists_show_of_it(
+    sign_in: SignIn, make_event: MakeEvent, shown: int
+) -> None:
     wanted, other = recorded(make_event, "one"), recorded(make_event, "two")
 
-    page = sign_in("viewer").get(LIST, {"q": wanted}).content.decode()
+    page = sign_in("viewer").get(LIST, {"q": wanted[:shown]}).content.decode()
 
     assert trace_url(wanted) in page
     assert trace_url(other) not in page

@@ -182,6 +182,19 @@ def test_a_run_over_its_agents_budget_comes_back_in_a_minute_in_case_the_budget_
     assert 59 <= (row.due_at - row.started_at).total_seconds() < 70
 
 
+def test_a_raised_limit_counts_for_what_waits_already(bench: Bench) -> None:
+    bench.publish(execution={"token_limit": 1})
+    bench.insert(1)
+    bench.insert(2)
+    assert bench.run(1).status == Status.COMPLETED
+    waiting = bench.run(2)
+    assert (waiting.status, waiting.reason, waiting.attempts) == (Status.PENDING, "token_limit", 0)
+
+    bench.publish(execution={"token_limit": 1_000_000})
+
+    assert bench.run_again(waiting).status == Status.COMPLETED
+
+
 def test_a_provider_that_is_away_burns_nothing_however_often(bench: Bench) -> None:
     bench.publish(execution={"max_retries": 0})
     bench.insert()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo.database import Database
 
 from enrichment.errors import QuotaExhausted
 from executions_app.limits import Limiter, Rules, lessons_of
 from executions_app.limits.limiter import Budget, connect
-from tests.integration.mongoclaw_project.cli.conftest import Run
+from tests.integration.mongoclaw_project.cli.conftest import SUPPORT, Run
 
 RULES = Rules(agent_id="support", account="openai", model="gpt-4o")
 
@@ -35,6 +38,23 @@ def test_what_holds_calls_up_is_listed_and_one_of_it_lifted(run: Run) -> None:
     [left] = run("limits", "list", "--json").data["pauses"]
     assert left["name"] == "agent:support"
     assert 0 < left["seconds"] <= 30
+
+
+def test_an_agent_that_has_reached_its_own_limit_is_listed_with_the_time_until_it_goes_on(
+    run: Run, tmp_path: Path, mongo_db: Database[Any], redis_url: str
+) -> None:
+    path = tmp_path / "support.yaml"
+    path.write_text(SUPPORT.format(database=mongo_db.name) + "execution: {rate_limit_requests: 1}\n")
+    assert run("agents", "create", "-f", str(path)).code == 0
+    assert "Agent at its limit" not in run("limits", "list").out
+    asked = Limiter(connect(redis_url), lease_seconds=6, monotonic=time.monotonic)
+    asked.admit(Rules(agent_id="support", account="sandbox", model="sandbox-1", per_minute=1), "a", tokens=0)
+
+    outcome = run("limits", "list")
+
+    assert "support             agent_rate_limit" in outcome.out
+    [reached] = run("limits", "list", "--json").data["agents"]
+    assert 50 < reached["seconds"] <= 60
 
 
 def test_a_name_that_holds_nothing_up_is_said_not_to(run: Run, limiter: Limiter) -> None:
