@@ -53,9 +53,11 @@ class Windows:
         """Say how many new rows of each agent may go to the broker at once, without waiting for dispatch.
 
         None of an agent with a rate or a budget: dispatch asks the limiter what may begin. And none of an agent of
-        which something is due already: a stream of new changes would keep that waiting for ever.
+        which a change is due already: a stream of new ones would keep that waiting for ever. What a backfill has due
+        stands in nobody's way.
         """
-        load, slots, waiting = present_load(), self.slots(now), due.due_heads(now)
+        load, slots = present_load(), self.slots(now)
+        waiting = {agent for agent, heads in due.due_heads(now).items() if heads[0].priority >= 0}
         share = guaranteed(slots, len(load.agents | agents.keys()))
         left = round(slots * self.per_slot) - load.total
         found = {}

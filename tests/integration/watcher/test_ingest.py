@@ -128,6 +128,18 @@ def test_new_changes_do_not_overtake_those_of_their_agent_that_wait_for_room(
     assert Execution.objects.filter(status=Status.QUEUED).count() == 9, "the place is for one of the five"
 
 
+def test_a_change_does_not_wait_for_what_a_backfill_of_its_agent_has_due(
+    intake: Intake, make_change: MakeEvent
+) -> None:
+    intake.ingest.ingest(intake.matcher, [make_change(n, token=f"82{n:02X}") for n in range(15)])
+    Execution.objects.filter(status=Status.PENDING).update(priority=-1000)
+    Execution.objects.filter(status=Status.QUEUED).delete()
+
+    intake.ingest.ingest(intake.matcher, [make_change(99, token="8299")])
+
+    assert Execution.objects.get(document_id="99").status == Status.QUEUED
+
+
 def test_an_event_that_cannot_be_recorded_is_reported_and_stops_no_other(
     intake: Intake, make_change: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
