@@ -18,6 +18,7 @@ from agents_app.errors import SpecInvalid, SpecProblem
 from enrichment.providers import ProviderConfig
 from executions_app import backfill_transitions, backfills
 from executions_app.api_permissions import MayChange, MayView
+from executions_app.api_query import whole
 from executions_app.backfill_estimate import estimate
 from executions_app.backfill_wire import backfill_json, backfills_json, estimate_json
 from executions_app.backfills import Wish
@@ -39,8 +40,8 @@ class BackfillList(APIView):
 
     def get(self, request: Request) -> Response:
         """List backfills, newest first."""
-        skip = max(0, _whole(request, "skip", 0))
-        limit = min(MOST, max(1, _whole(request, "limit", USUAL)))
+        skip = max(0, whole(request.query_params, "skip", 0))
+        limit = min(MOST, max(1, whole(request.query_params, "limit", USUAL)))
         query = request.query_params
         found = backfills.newest(agent_id=query.get("agent_id"), status=query.get("status"))
         page = backfills_json(list(found[skip : skip + limit]))
@@ -116,14 +117,6 @@ def _wish(data: object) -> tuple[Wish, bool]:
     if problems:
         raise SpecInvalid(errors=problems)
     return asked, bool(dry_run)
-
-
-def _whole(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name)
-    try:
-        return default if text is None else int(text)
-    except ValueError:
-        raise SpecInvalid(errors=[SpecProblem(name, "must be a whole number")], place="query") from None
 
 
 def _somebody(request: Request) -> str:

@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from agents_app.errors import SpecInvalid, SpecProblem
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters
+from executions_app.api_query import whole
 from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
 from executions_app.dead_letter_work import Report, Selection
 from executions_app.dead_letters import Filter, Kind
@@ -74,7 +75,7 @@ class DeadLetterList(APIView):
         """List dead letters, newest first."""
         query = request.query_params
         skip = _skipped(query)
-        limit = min(MOST, max(1, _whole(query, "limit", USUAL)))
+        limit = min(MOST, max(1, whole(query, "limit", USUAL)))
         wanted = _wanted(query)
         page = [dead_letter_json(letter) for letter in dead_letters.newest(wanted, skip=skip, limit=limit)]
         total = dead_letters.count(wanted)
@@ -220,17 +221,9 @@ def _rate(value: object) -> float | None:
     return float(value)
 
 
-def _whole(query: Mapping[str, str], name: str, default: int) -> int:
-    text = query.get(name)
-    try:
-        return default if text is None else int(text)
-    except ValueError:
-        raise SpecInvalid(errors=[SpecProblem(name, "must be a whole number")], place="query") from None
-
-
 def _skipped(query: Mapping[str, str]) -> int:
     """Read how many to leave out. Raises SpecInvalid: the same page again and again would look like more letters."""
-    skip = max(0, _whole(query, "skip", 0))
+    skip = max(0, whole(query, "skip", 0))
     if skip > MOST_SKIPPED:
         told = f"must be at most {MOST_SKIPPED:,}; narrow the list by `until`, or take the export"
         raise SpecInvalid(errors=[SpecProblem("skip", told)], place="query")
