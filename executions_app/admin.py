@@ -6,16 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from executions_app import dead_letter_work as work
 from executions_app import listing, queries
 from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFilter, StatusFilter, chosen
+from executions_app.asking_first import SHOWN, asking
 from executions_app.backfill_admin import BackfillAdmin
 from executions_app.cost import cost_text
 from executions_app.dead_letter_admin import DeadRunAdmin, StrayMessageAdmin, tell
@@ -173,18 +172,15 @@ class ExecutionAdmin(ReadOnlyAdmin):
         }
 
     def _ask(self, request: HttpRequest, failed: QuerySet[Execution], count: int) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Run failed executions again?",
-            "opts": self.opts,
-            "executions": failed[:20],
-            "count": count,
-            "most": MOST_AT_ONCE,
-            "select_across": request.POST.get("select_across") == "1",
-            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/executions_app/execution/run_again.html", context)
+        return asking(
+            self,
+            request,
+            "execution/run_again.html",
+            title="Run failed executions again?",
+            executions=failed[:SHOWN],
+            count=count,
+            most=MOST_AT_ONCE,
+        )
 
 
 @admin.register(WorkerProcess)

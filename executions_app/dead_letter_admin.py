@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,6 +16,7 @@ from django.utils.safestring import SafeString
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters
 from executions_app.admin_filters import OfAgent, ReasonFilter
+from executions_app.asking_first import SHOWN, asking
 from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
 from executions_app.models import DeadRun, Discard, StrayMessage
 from executions_app.paginator import NearPaginator
@@ -136,20 +135,17 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             tell(self, request, QUESTIONS[action][2], move(Selection(ids=ids)))
             return None
         title, consequence, button = QUESTIONS[action]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "consequence": consequence,
-            "button": button,
-            "opts": self.opts,
-            "letters": queryset[:20],
-            "count": len(ids),
-            "action": action,
-            "select_across": request.POST.get("select_across") == "1",
-            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/executions_app/dead_letter/confirm.html", context)
+        return asking(
+            self,
+            request,
+            "dead_letter/confirm.html",
+            title=title,
+            consequence=consequence,
+            button=button,
+            letters=queryset[:SHOWN],
+            count=len(ids),
+            action=action,
+        )
 
 
 class DeadRunAdmin(DeadLetterAdmin):

@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,6 +17,7 @@ from agents_app.errors import MongoClawError
 from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.admin_filters import OfAgent
+from executions_app.asking_first import SHOWN, asking
 from executions_app.identity import unpack_time
 from executions_app.models import GapKind, GapStatus, StreamGap
 from executions_app.read_only_admin import ReadOnlyAdmin
@@ -199,20 +198,17 @@ class StreamGapAdmin(ReadOnlyAdmin):
 
     def _ask(self, request: HttpRequest, queryset: QuerySet[StreamGap], action: str) -> HttpResponse:
         title, consequence, button = QUESTIONS[action]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "consequence": consequence,
-            "button": button,
-            "opts": self.opts,
-            "gaps": queryset[:20],
-            "count": queryset.count(),
-            "action": action,
-            "select_across": request.POST.get("select_across") == "1",
-            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/executions_app/streamgap/settle.html", context)
+        return asking(
+            self,
+            request,
+            "streamgap/settle.html",
+            title=title,
+            consequence=consequence,
+            button=button,
+            gaps=queryset[:SHOWN],
+            count=queryset.count(),
+            action=action,
+        )
 
 
 def _effect(gap: StreamGap) -> str:
