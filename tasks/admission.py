@@ -35,7 +35,7 @@ def put_off(runtime: Runtime, refused: Refused) -> Postponement:
 def held_up(runtime: Runtime, rules: Rules) -> Postponement | None:
     """Say before anything is read whether there is any use in going on."""
     if runtime.stopping.is_set():
-        return Postponement(reason=Reason.HANDED_BACK, due_at=runtime.now())
+        return _handed_back(runtime)
     refused = runtime.gate.held_up(rules)
     return None if refused is None else put_off(runtime, refused)
 
@@ -56,9 +56,8 @@ def present_rules(agent: CompiledAgent, version: int, current: int) -> Rules:
 def ask_admitted(question: Question, rules: Rules, usage: Usage) -> Given | Postponement:
     """Ask the model if the limits let it be asked. Raises what `ask` raises."""
     gate = question.runtime.gate
-    waits = held_up(question.runtime, rules)
-    if waits is not None:
-        return waits
+    if question.runtime.stopping.is_set():
+        return _handed_back(question.runtime)
     run = f"{question.run.id}:{question.run.claim}"
     admitted = gate.enter(rules, run, tokens=len(question.rendered.user) // BYTES_PER_TOKEN)
     if isinstance(admitted, Refused):
@@ -75,6 +74,10 @@ def ask_admitted(question: Question, rules: Rules, usage: Usage) -> Given | Post
         return given
     finally:
         gate.leave(rules, admitted, _spent(before, usage))
+
+
+def _handed_back(runtime: Runtime) -> Postponement:
+    return Postponement(reason=Reason.HANDED_BACK, due_at=runtime.now())
 
 
 def _spent(before: Usage, after: Usage) -> Spent:
