@@ -13,19 +13,15 @@ from redis.exceptions import RedisError
 
 from sandbox.addresses import Addresses
 from sandbox.admin_login import AdminLogin, admin_login
-from sandbox.children import Command
 from sandbox.embedded import start_mongod, start_valkey
 from sandbox.embedded.ports import LOOPBACK, is_free, reserved_port
 from sandbox.embedded.replica_set import require_replica_set
 from sandbox.errors import PortTaken, ServerStartFailed, ServerUnreachable
 from sandbox.flower import flower
 from sandbox.model.client import start_model
-from sandbox.supervisor import ChildSpec, Supervisor
-from sandbox.waiting import answers
+from sandbox.processes import Listening, place_of, watcher, web, worker
+from sandbox.supervisor import Supervisor
 
-WORKER = "worker"
-WATCHER = "watcher"
-WEB = "web"
 _PREPARE_SECONDS = 120
 
 
@@ -64,7 +60,7 @@ class System:
 
     def start_worker(self) -> None:
         """Starts a worker, as the first time."""
-        self.supervisor.start(_worker(self.environ, self.plan.data_dir))
+        self.supervisor.start(worker(self.environ, place_of(self.plan.data_dir)))
 
 
 def start_system(plan: SystemPlan, supervisor: Supervisor) -> System:
@@ -82,9 +78,10 @@ def start_system(plan: SystemPlan, supervisor: Supervisor) -> System:
     _prepare(environ, login, plan.data_dir)
     system = System(plan, supervisor, addresses, login, environ)
     plan.say("starting web server, worker and watcher")
-    supervisor.start(_web(environ, plan))
+    place = place_of(plan.data_dir)
+    supervisor.start(web(environ, place, Listening(LOOPBACK, plan.web_port)))
     system.start_worker()
-    supervisor.start(_watcher(environ, plan.data_dir))
+    supervisor.start(watcher(environ, place))
     return _with_flower(system) if plan.use_flower else system
 
 
@@ -92,7 +89,7 @@ def _with_flower(system: System) -> System:
     plan = system.plan
     with reserved_port(plan.data_dir / "flower.port", port=plan.flower_port) as port:
         plan.say("starting Flower")
-        system.supervisor.start(flower(system.environ, _directory(plan.data_dir), system.login, port))
+        system.supervisor.start(flower(system.environ, place_of(plan.data_dir), system.login, port))
     return replace(system, addresses=replace(system.addresses, flower=f"http://{LOOPBACK}:{port}"))
 
 
@@ -164,7 +161,7 @@ def _prepare(environ: Mapping[str, str], login: AdminLogin, data_dir: Path) -> N
     done = subprocess.run(
         [sys.executable, "-m", "mongoclaw_project.cli.dev_database", login.username],
         env={**environ, "DJANGO_SUPERUSER_PASSWORD": login.password},
-        cwd=_directory(data_dir),
+        cwd=place_of(data_dir),
         capture_output=True,
         text=True,
         timeout=_PREPARE_SECONDS,
@@ -173,34 +170,3 @@ def _prepare(environ: Mapping[str, str], login: AdminLogin, data_dir: Path) -> N
     if done.returncode:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         raise ServerStartFailed(f"the database could not be prepared: {lines[-1] if lines else 'no message'}")
-
-
-def _web(environ: Mapping[str, str], plan: SystemPlan) -> ChildSpec:
-    url = f"http://{LOOPBACK}:{plan.web_port}/health/live"
-    listen = ("--host", LOOPBACK, "--port", str(plan.web_port), "--workers", "1")
-    command = _python(environ, plan.data_dir, "mongoclaw_project", "server", "api", *listen)
-    return ChildSpec(WEB, command, is_ready=lambda: answers(url))
-
-
-def _worker(environ: Mapping[str, str], data_dir: Path) -> ChildSpec:
-    argv = ("celery", "--quiet", "-A", "mongoclaw_project", "worker", "--pool", "threads")
-    quiet = ("--without-gossip", "--without-mingle", "--loglevel", "WARNING")
-    # Celery warns root because of pickles, which this worker refuses; on one's own machine that is noise.
-    ignored = "ignore:You're running the worker with superuser privileges"
-    warnings = ",".join(part for part in (environ.get("PYTHONWARNINGS"), ignored) if part)
-    command = _python({**environ, "PYTHONWARNINGS": warnings}, data_dir, *argv, *quiet)
-    return ChildSpec(WORKER, command, stop_seconds=20)
-
-
-def _watcher(environ: Mapping[str, str], data_dir: Path) -> ChildSpec:
-    return ChildSpec(WATCHER, _python(environ, data_dir, "watcher"))
-
-
-def _python(environ: Mapping[str, str], data_dir: Path, *module_and_words: str) -> Command:
-    return Command((sys.executable, "-m", *module_and_words), env=environ, directory=_directory(data_dir))
-
-
-def _directory(data_dir: Path) -> Path:
-    """Where the packages are importable from: the clone, or anywhere if they are installed."""
-    clone = Path(__file__).resolve().parents[1]
-    return clone if (clone / "mongoclaw_project").is_dir() else data_dir

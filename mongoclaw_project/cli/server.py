@@ -1,32 +1,91 @@
-"""`mongoclaw server`."""
+"""`mongoclaw server`: the web server alone, or all processes of one machine under one command."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import click
 
 from mongoclaw_project.cli.command import Group
-from mongoclaw_project.cli.output import SUCCESS, fail, show
+from mongoclaw_project.cli.output import SUCCESS, fail, note, show
 from mongoclaw_project.config import Settings, current
+from sandbox.child_output import TerminalSink
+from sandbox.errors import SandboxError
+from sandbox.processes import Listening, place_of, watcher, web, worker
+from sandbox.supervisor import ChildSpec, StopAsked, Supervisor
 
 _TIMEOUT_SECONDS: Final = 10.0
+_AFTER_GRACE: Final = 5.0
+"""What a process has beyond the time in which it may finish its work, in seconds."""
 
 
 @click.group(cls=Group)
 def server() -> None:
-    """Start or question the web server."""
+    """Start the processes of one machine, or question the web server."""
+
+
+def _listening(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of how the web server listens."""
+    for option in (
+        click.option("--reload", is_flag=True, help="Restart when the code changes."),
+        click.option(
+            "--workers", type=click.IntRange(1), help="Processes. [default: MONGOCLAW_API__WORKERS]"
+        ),
+        click.option(
+            "--port", type=click.IntRange(1, 65535), help="The port. [default: MONGOCLAW_API__PORT]"
+        ),
+        click.option("--host", help="The address to listen on. [default: MONGOCLAW_API__HOST]"),
+    ):
+        command = option(command)
+    return command
 
 
 @server.command()
-@click.option("--host", help="The address to listen on. [default: MONGOCLAW_API__HOST]")
-@click.option("--port", type=click.IntRange(1, 65535), help="The port. [default: MONGOCLAW_API__PORT]")
-@click.option("--workers", type=click.IntRange(1), help="Processes. [default: MONGOCLAW_API__WORKERS]")
-@click.option("--reload", is_flag=True, help="Restart when the code changes.")
+@_listening
+@click.option("--api-only", is_flag=True, help="Only the web server, as `mongoclaw server api` does.")
+@click.pass_context
+def start(
+    context: click.Context,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    *,
+    reload: bool,
+    api_only: bool,
+) -> None:
+    """Start web server, watcher and a worker, and stay with them; when one ends, all do, with exit code 1.
+
+    For one machine. A fleet starts each kind by itself, as many of each as it needs.
+    """
+    if api_only:
+        context.invoke(api, host=host, port=port, workers=workers, reload=reload)
+    given = current().api
+    listening = Listening(
+        host or given.host, port or given.port, workers or given.workers, reload or given.reload
+    )
+    note(
+        f"MongoClaw on {listening.host}:{listening.port}, web processes: {listening.workers}, "
+        f"reload: {'on' if listening.reload else 'off'}, together with a watcher and a worker"
+    )
+    _together(listening)
+
+
+@server.command()
+@click.option("--no-api", is_flag=True, help="Has no effect: this command never starts the web server.")
+def run(*, no_api: bool) -> None:  # noqa: ARG001  # the contract has it
+    """Start a watcher and a worker, without the web server, and stay with them."""
+    note("MongoClaw without the web server: a watcher and a worker")
+    _together(None)
+
+
+@server.command()
+@_listening
 def api(host: str | None, port: int | None, workers: int | None, *, reload: bool) -> None:
     """Start the web server and stay with it."""
     from mongoclaw_project.starting import refuse_danger
@@ -72,6 +131,30 @@ def gunicorn_words(
         "--worker-tmp-dir=/dev/shm" if os.path.isdir("/dev/shm") else "--worker-tmp-dir=/tmp",  # noqa: PTH112, S108
     ]
     return [*words, "--reload"] if reload or settings.api.reload else words
+
+
+def _together(listening: Listening | None) -> None:
+    """Run the processes of one machine under a supervisor until one ends or somebody asks for the end."""
+    from mongoclaw_project.starting import refuse_danger
+
+    settings = current()
+    refuse_danger(settings)
+    environ = {"DJANGO_SETTINGS_MODULE": "mongoclaw_project.settings", **os.environ, "PYTHONUNBUFFERED": "1"}
+    place, patience = place_of(Path.cwd()), settings.worker.shutdown_timeout + _AFTER_GRACE
+    specs: Sequence[ChildSpec] = (
+        *((web(environ, place, listening, stop_seconds=patience),) if listening else ()),
+        worker(environ, place, stop_seconds=patience),
+        watcher(environ, place, stop_seconds=patience),
+    )
+    try:
+        with Supervisor(TerminalSink(sys.stdout)) as supervisor:
+            for spec in specs:
+                supervisor.start(spec)
+            supervisor.run()
+    except StopAsked:
+        note("everything is stopped")
+    except SandboxError as error:
+        fail(str(error))
 
 
 def _fetch(url: str) -> dict[str, Any]:

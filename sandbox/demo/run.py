@@ -23,8 +23,9 @@ from sandbox.demo.witness import METADATA, Witness
 from sandbox.embedded.ports import reserved_port
 from sandbox.errors import SandboxError
 from sandbox.model.client import ModelControl
+from sandbox.processes import WORKER
 from sandbox.supervisor import Supervisor
-from sandbox.system import WORKER, System, SystemPlan, start_system
+from sandbox.system import System, SystemPlan, start_system
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
