@@ -9,6 +9,9 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
+from agents_app.models import Agent
+from agents_app.publish import publish
+from agents_app.spec import parse_spec
 from mongoclaw_project.access import keys
 from mongoclaw_project.access.keys import Wish
 from mongoclaw_project.config import Loaded, load_settings, loading
@@ -27,9 +30,22 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
     return given
 
 
+@pytest.fixture
+def agent(db: None) -> Agent:
+    """A published agent."""
+    spec = {
+        "id": "triage",
+        "name": "Triage",
+        "watch": {"database": "shop", "collection": "tickets"},
+        "ai": {"provider": "sandbox", "model": "sandbox-1", "prompt": "Sort: {{ document.text }}"},
+        "write": {"target_field": "ai"},
+    }
+    return publish(parse_spec(spec), by="tests", now=datetime.now(UTC)).agent
+
+
 def member(name: str, *groups: str) -> User:
-    """Make a user of some groups."""
-    user = User.objects.create_user(name, password=f"{name}'s password")
+    """Make a user of some groups, without a password: hashing one takes most of a second."""
+    user = User.objects.create(username=name)
     user.groups.set(Group.objects.filter(name__in=groups))
     return user
 

@@ -90,6 +90,8 @@ def test_a_request_with_a_key_is_logged_with_its_prefix_and_the_next_one_without
 
 def test_people_may_use_their_password_or_their_session() -> None:
     alice = member("alice", "viewer")
+    alice.set_password("alice's password")
+    alice.save()
     known = base64.b64encode(b"alice:alice's password").decode()
     assert Client(headers={"Authorization": f"Basic {known}"}).get(SEEN).status_code == 200
     session = Client()
