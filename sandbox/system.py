@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from redis.exceptions import RedisError
 
 from sandbox.addresses import Addresses
 from sandbox.admin_login import AdminLogin, admin_login
+from sandbox.api_key import api_key
 from sandbox.children import Command
 from sandbox.embedded import start_mongod, start_valkey
 from sandbox.embedded.ports import LOOPBACK, is_free, reserved_port
@@ -36,7 +38,7 @@ class SystemPlan:
     `mongodb`, `broker` and `database` point at servers that are there already; None starts an embedded one,
     for `database` a SQLite file. `use_sandbox_model` starts the stand-in model, which answers after
     `model_latency` (see `sandbox.model.latency`). `environ` is the environment of all processes. `use_flower`
-    starts Flower, on `flower_port` or a free one.
+    starts Flower, on `flower_port` or a free one. `make_api_key` gives the HTTP API a key of this system's own.
     """
 
     data_dir: Path
@@ -49,18 +51,20 @@ class SystemPlan:
     model_latency: str = "200"
     use_flower: bool = False
     flower_port: int | None = None
+    make_api_key: bool = True
     say: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
 
 @dataclass(frozen=True)
 class System:
-    """A started system."""
+    """A started system. `api_key` is None where the environment brings keys of its own."""
 
     plan: SystemPlan
     supervisor: Supervisor
     addresses: Addresses
     login: AdminLogin
     environ: Mapping[str, str]
+    api_key: str | None = None
 
     def start_worker(self) -> None:
         """Starts a worker, as the first time."""
@@ -77,10 +81,11 @@ def start_system(plan: SystemPlan, supervisor: Supervisor) -> System:
     plan.data_dir.mkdir(parents=True, exist_ok=True)
     addresses = _start_servers(plan, supervisor)
     login = admin_login(plan.data_dir)
-    environ = _environment(plan, addresses)
+    key = api_key(plan.data_dir) if plan.make_api_key else None
+    environ = _environment(plan, addresses, key)
     plan.say("preparing the database")
     _prepare(environ, login, plan.data_dir)
-    system = System(plan, supervisor, addresses, login, environ)
+    system = System(plan, supervisor, addresses, login, environ, key)
     plan.say("starting web server, worker and watcher")
     supervisor.start(_web(environ, plan))
     system.start_worker()
@@ -130,7 +135,7 @@ def _require_broker(url: str) -> None:
         raise ServerUnreachable(f"MONGOCLAW_REDIS__URL: the broker does not answer: {exc}") from exc
 
 
-def _environment(plan: SystemPlan, addresses: Addresses) -> dict[str, str]:
+def _environment(plan: SystemPlan, addresses: Addresses, key: str | None) -> dict[str, str]:
     environ = {
         # Logs of the processes appear as they are written.
         "PYTHONUNBUFFERED": "1",
@@ -147,7 +152,9 @@ def _environment(plan: SystemPlan, addresses: Addresses) -> dict[str, str]:
         environ["MONGOCLAW_FLOWER__ENABLED"] = "true"
     if addresses.model is not None:
         environ["MONGOCLAW_AI__SANDBOX_URL"] = addresses.model
-    for name in ("MONGODB__URI", "REDIS__URL", "DATABASE__URL"):
+    if key is not None:
+        environ["MONGOCLAW_SECURITY__API_KEYS"] = json.dumps([key])
+    for name in ("MONGODB__URI", "REDIS__URL", "DATABASE__URL", *(["SECURITY__API_KEYS"] if key else [])):
         environ.pop(f"MONGOCLAW_{name}_FILE", None)  # Read already; both at once would be an error.
     return environ
 

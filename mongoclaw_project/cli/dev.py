@@ -115,6 +115,7 @@ def local_plan(
         flower_port=_port(reading.values),
         use_sandbox_model=not own_model and not provider_keys(environ),
         model_latency=latency,
+        make_api_key=_given(reading.values, "security", "api_keys") is None,
         say=lambda text: click.echo(f"mongoclaw: {text}"),
         **given,
     )
@@ -150,6 +151,7 @@ def _show(system: System) -> None:
         ("Web", shown.web),
         ("Admin", f"{shown.web}/admin/"),
         ("", f"user {system.login.username}  password {system.login.password}"),
+        ("API key", system.api_key or "those of MONGOCLAW_SECURITY__API_KEYS"),
         ("Flower", _flower(system)),
         *zip(("Model", ""), _model(system), strict=False),
     ]
