@@ -25,6 +25,7 @@ from executions_app.dead_letter_wire import dead_letter_json, line_json, report_
 from executions_app.dead_letter_work import Report, Selection
 from executions_app.dead_letters import Filter, Kind
 from executions_app.models import Execution
+from executions_app.moment import MomentInvalid, moment_of
 
 MOST: Final = 1_000
 USUAL: Final = 100
@@ -189,8 +190,8 @@ def _wanted(given: Mapping[str, Any], prefix: str = "", *, place: str = "query")
     for name in ("since", "until"):
         try:
             moments[name] = _moment(given.get(name))
-        except (ValueError, TypeError):
-            problems.append(SpecProblem(f"{prefix}{name}", "must be a time such as 2026-11-21T02:15:00Z"))
+        except MomentInvalid as error:
+            problems.append(SpecProblem(f"{prefix}{name}", str(error)))
     texts = {name: str(given.get(name) or "") for name in TEXTS}
     wrong = (name for name, text in texts.items() if not _is_text(text))
     problems += [SpecProblem(f"{prefix}{name}", "must be text without null characters") for name in wrong]
@@ -205,11 +206,8 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
-def _moment(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+def _moment(text: object) -> datetime | None:
+    return moment_of(str(text), now=_now()) if text else None
 
 
 def _rate(value: object) -> float | None:

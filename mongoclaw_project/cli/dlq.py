@@ -16,9 +16,9 @@ from executions_app.dead_letter_wire import dead_letter_json, line_json, report_
 from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
 from executions_app.dead_letters import DeadLetter, Filter, Kind
 from executions_app.models import Execution, StrayMessage
-from mongoclaw_project.cli import moment
+from executions_app.moment import FORMS
 from mongoclaw_project.cli.executions import story
-from mongoclaw_project.cli.moment import Moment
+from mongoclaw_project.cli.moment import SINCE
 from mongoclaw_project.cli.output import done, note, show, table, wants_json
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.rate import RATE
@@ -38,8 +38,8 @@ _FILTERS: Final = (
     ),
     click.option("--database", metavar="NAME", default="", help="Only of documents in this database."),
     click.option("--collection", metavar="NAME", default="", help="Only of documents in this collection."),
-    click.option("--since", type=Moment(), help="Only what died at this time or later: a time, or `-2h`."),
-    click.option("--until", type=Moment(), help="Only what died before."),
+    click.option("--since", type=SINCE, help=f"Only what died at this time or later: {FORMS}."),
+    click.option("--until", type=SINCE, help="Only what died before."),
     click.option("--text", default="", help="Only with this in the error, or at the beginning of an id."),
 )
 _IDS: Final = click.argument("ids", metavar="[ID]...", nargs=-1)
@@ -148,12 +148,8 @@ def export(*, archived: bool, **given: Any) -> None:
         click.echo(json.dumps(line_json(letter), ensure_ascii=False, default=_plain))
 
 
-def _filter(*, kind: str | None, since: str | None, until: str | None, **texts: Any) -> Filter:
-    return Filter(kind=Kind(kind) if kind else None, since=_moment(since), until=_moment(until), **texts)
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else moment.parse(text, now=_now()).as_datetime()
+def _filter(*, kind: str | None, **given: Any) -> Filter:
+    return Filter(kind=Kind(kind) if kind else None, **given)
 
 
 def _selection(ids: tuple[str, ...], *, all_: bool, wanted: Filter) -> Selection:

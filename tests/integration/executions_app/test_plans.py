@@ -115,6 +115,7 @@ def lead() -> None:
     due.low_in_flight(["triage"])
     dispatch._beats_of_holders()
     live.look(NOW)
+    live.put_off(NOW)
 
 
 def end_unwanted() -> None:
