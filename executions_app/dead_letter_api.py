@@ -21,6 +21,7 @@ from agents_app.errors import SpecInvalid, SpecProblem
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters
 from executions_app.api_query import whole
+from executions_app.dead_letter_names import unknown_names
 from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
 from executions_app.dead_letter_work import Report, Selection
 from executions_app.dead_letters import Filter, Kind
@@ -90,8 +91,8 @@ class DeadLetterDetail(APIView):
     queryset = Execution.objects.none()
 
     def get(self, request: Request, letter_id: str) -> Response:  # noqa: ARG002  # the framework's signature
-        """Show all that is known of it."""
-        return Response(story_json(dead_letters.find(letter_id)))
+        """Show all that is known of it, also when it was let run again."""
+        return Response(story_json(dead_letters.find(letter_id, once=True)))
 
 
 class DeadLetterExport(APIView):
@@ -115,7 +116,7 @@ class Requeue(APIView):
     def post(self, request: Request) -> Response:
         """Let dead letters run again, at most `rate` a second."""
         selection, body = _selection(request.data, "rate")
-        report = work.requeue(selection, rate=_rate(body.get("rate")), now=_now())
+        report = work.requeue(selection, by=_somebody(request), rate=_rate(body.get("rate")), now=_now())
         return Response(report_json(report))
 
 
@@ -129,7 +130,7 @@ class Aside(APIView):
     def post(self, request: Request) -> Response:
         """Discard with a reason, or restore."""
         selection, body = _selection(request.data, *(["why"] if self.move == "discard" else []))
-        by, why = f"api:{request.user.get_username()}", str(body.get("why") or "")
+        by, why = _somebody(request), str(body.get("why") or "")
         moves: dict[str, Callable[[], Report]] = {
             "discard": lambda: work.discard(selection, by=by, why=why, now=_now()),
             "restore": lambda: work.restore(selection, by=by, now=_now()),
@@ -159,7 +160,7 @@ def _selection(data: object, *also: str) -> tuple[Selection, Mapping[str, Any]]:
     problems = list(_problems(data, also))
     if problems:
         raise SpecInvalid(errors=problems)
-    ids = tuple(dead_letters.meant(id_) for id_ in data.get("ids") or ())
+    ids = dead_letters.all_meant(data.get("ids") or ())
     wanted = _wanted(data.get("filter") or {}, "filter.", place="body")
     return Selection(ids=ids, wanted=wanted, limit=MOST_MOVED), data
 
@@ -198,6 +199,9 @@ def _wanted(given: Mapping[str, Any], prefix: str = "", *, place: str = "query")
     if problems:
         raise SpecInvalid(errors=problems, place=place)
     wanted = Filter(kind=None if kind is None else Kind(kind), **moments, **texts)  # type: ignore[arg-type]
+    unknown = unknown_names(wanted, names_agents=False)
+    if problems := [SpecProblem(f"{prefix}{one.path}", one.message) for one in unknown]:
+        raise SpecInvalid(errors=problems, place=place)
     return replace(wanted, archived=str(given.get("archived", "")).lower() in {"1", "true"})
 
 
@@ -226,6 +230,10 @@ def _skipped(query: Mapping[str, str]) -> int:
         told = f"must be at most {MOST_SKIPPED:,}; narrow the list by `until`, or take the export"
         raise SpecInvalid(errors=[SpecProblem("skip", told)], place="query")
     return skip
+
+
+def _somebody(request: Request) -> str:
+    return f"api:{request.user.get_username()}"
 
 
 def _plain(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from agents_app.models import Agent
 from executions_app import ledger
@@ -41,12 +42,21 @@ def test_they_are_listed_page_by_page_and_filtered(api: Client, make_event: Make
     assert ids(api.get(URL, {"kind": "run"})) == [third, second, first]
     assert ids(api.get(URL, {"reason": "unknown_task"})) == [message]
     assert ids(api.get(URL, {"since": "2999-01-01T00:00:00Z"})) == []
+    assert len(ids(api.get(URL, {"since": "-9999d"}))) == 4
     assert api.get(URL, {"limit": 100_000}).json()["limit"] == 1_000
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("kind", "x"), ("since", "soon"), ("skip", "many"), ("skip", "10001"), ("text", "a\0b")],
+    [
+        ("agent_id", "nobody"),
+        ("reason", "x"),
+        ("kind", "x"),
+        ("since", "soon"),
+        ("skip", "many"),
+        ("skip", "10001"),
+        ("text", "a\0b"),
+    ],
 )
 def test_a_wrong_query_is_422_and_names_the_field(api: Client, name: str, value: str) -> None:
     wrong = api.get(URL, {name: value})
@@ -87,6 +97,18 @@ def test_whoever_was_interrupted_may_send_the_same_ids_again(api: Client, make_e
     assert again.status_code == 200
     assert (again.json()["moved"], again.json()["left"][0]["cause"]) == (1, "changed")
     assert post(api, f"{URL}/requeue", {"ids": ["f" * 32]}).status_code == 404
+
+
+def test_many_ids_are_looked_up_together(
+    api: Client, make_event: MakeEvent, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    several = dead_runs(make_event, 60)
+
+    with django_assert_max_num_queries(30):
+        moved = post(api, f"{URL}/requeue", {"ids": several}).json()["moved"]
+
+    assert moved == 60
+    assert api.get(f"{URL}/{several[0]}").json()["status"] == "pending"
 
 
 def test_what_is_left_is_told_with_its_cause(api: Client) -> None:

@@ -138,7 +138,7 @@ def life() -> None:
     run = transitions.claim(id_, worker="w1", now=NOW)
     assert run is not None
     transitions.settle(run, transitions.Settlement(status=Status.FAILED, reason="x"), now=NOW)
-    dead_letter_transitions.requeue({id_: NOW})
+    dead_letter_transitions.requeue({id_: NOW}, by="olga", now=NOW)
     transitions.reclaim(["w9"], now=NOW)
 
 
