@@ -39,6 +39,7 @@ class SystemPlan:
     for `database` a SQLite file. `use_sandbox_model` starts the stand-in model, which answers after
     `model_latency` (see `sandbox.model.latency`). `environ` is the environment of all processes. `use_flower`
     starts Flower, on `flower_port` or a free one. `make_api_key` gives the HTTP API a key of this system's own.
+    `shared` are settings, as `group.field`, that commands beside the system need to see it as it is.
     """
 
     data_dir: Path
@@ -52,6 +53,7 @@ class SystemPlan:
     use_flower: bool = False
     flower_port: int | None = None
     make_api_key: bool = True
+    shared: Mapping[str, str] = field(default_factory=dict, repr=False)
     say: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
 
@@ -78,6 +80,7 @@ def start_system(plan: SystemPlan, supervisor: Supervisor) -> System:
     """
     if not is_free(plan.web_port):
         raise PortTaken(f"port {plan.web_port} is in use: choose another one with --port")
+    _require_given(plan)
     plan.data_dir.mkdir(parents=True, exist_ok=True)
     addresses = _start_servers(plan, supervisor)
     login = admin_login(plan.data_dir)
@@ -101,18 +104,22 @@ def _with_flower(system: System) -> System:
     return replace(system, addresses=replace(system.addresses, flower=f"http://{LOOPBACK}:{port}"))
 
 
+def _require_given(plan: SystemPlan) -> None:
+    """Looks at the servers of the user's own before any is started that would have to be stopped again."""
+    if plan.mongodb is not None:
+        require_replica_set(plan.mongodb)
+    if plan.broker is not None:
+        _require_broker(plan.broker)
+
+
 def _start_servers(plan: SystemPlan, supervisor: Supervisor) -> Addresses:
     mongodb, broker, model = plan.mongodb, plan.broker, None
     if mongodb is None:
         plan.say("starting MongoDB")
         mongodb = supervisor.adopt(start_mongod(plan.data_dir / "mongod")).url
-    else:
-        require_replica_set(mongodb)
     if broker is None:
         plan.say("starting Valkey")
         broker = supervisor.adopt(start_valkey(plan.data_dir / "valkey")).url
-    else:
-        _require_broker(broker)
     if plan.use_sandbox_model:
         plan.say("starting the sandbox model, which is no language model")
         model = supervisor.adopt(start_model(plan.data_dir / "model", latency=plan.model_latency)).url

@@ -109,7 +109,9 @@ def test_retention_shows_what_is_kept_and_deletes_nothing_unasked(run: Run, ende
     ran = run("retention", "run")
 
     assert "kept for ever" in shown.out
-    assert "MONGOCLAW_RETENTION__EXECUTIONS_DAYS" in ran.err
+    for name in ("EXECUTIONS_DAYS", "TEXTS_DAYS", "DEAD_LETTERS_DAYS"):
+        assert f"MONGOCLAW_RETENTION__{name}" in ran.err
+        assert f"MONGOCLAW_RETENTION__{name}" in shown.out
     assert Execution.objects.count() == 2
 
 
