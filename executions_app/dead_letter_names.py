@@ -13,14 +13,14 @@ from executions_app.dead_letters import Filter
 MOST_NAMED: Final = 20
 
 
-def unknown_names(wanted: Filter, *, names_agents: bool = True) -> Iterator[SpecProblem]:
+def unknown_names(wanted: Filter) -> Iterator[SpecProblem]:
     """Give a problem for each name that is unknown, with those that are known; `path` is the filter's field.
 
-    Agents are named only where `names_agents` says that whoever asks may see all of them.
+    An agent that is not visible is as unknown as one that has never been.
     """
-    if wanted.agent_id and not Agent.objects.filter(id=wanted.agent_id).exists():
-        agents = Agent.objects.order_by("id").values_list("id", flat=True)
-        known = _known("agents", agents[: MOST_NAMED + 1]) if names_agents else ""
+    agents = Agent.objects.all() if wanted.visible is None else Agent.objects.filter(id__in=wanted.visible)
+    if wanted.agent_id and not agents.filter(id=wanted.agent_id).exists():
+        known = _known("agents", agents.order_by("id").values_list("id", flat=True)[: MOST_NAMED + 1])
         yield SpecProblem("agent_id", f"there has never been an agent '{wanted.agent_id}'{known}")
     if wanted.reason and not reasons.is_known(wanted.reason):
         known = _known("reasons on record", reasons.on_record())

@@ -56,6 +56,7 @@ class Filter:
 
     `since` and `until` are of the moment when the letter died, the second excluded. `text` is the beginning of an id or
     of a document's `_id`, or a part of the error. `archived` means those that were discarded instead of the others.
+    `visible` are the agents that whoever asks may see, None for all; messages belong to no agent.
     """
 
     agent_id: str = ""
@@ -67,6 +68,7 @@ class Filter:
     until: datetime | None = None
     text: str = ""
     archived: bool = False
+    visible: frozenset[str] | None = None
 
     @property
     def status(self) -> Status:
@@ -140,6 +142,8 @@ def runs(wanted: Filter) -> QuerySet[Execution]:
         "completed_at__lt": wanted.until,
     }
     rows = rows.filter(**{name: value for name, value in equal.items() if value})
+    if wanted.visible is not None:
+        rows = rows.filter(agent_id__in=wanted.visible)
     return with_text(rows, wanted.text) if wanted.text else rows
 
 
@@ -154,6 +158,8 @@ def messages(wanted: Filter) -> QuerySet[StrayMessage]:
     """Select the messages among the dead letters that are meant; they have no agent and no collection."""
     rows = StrayMessage.objects.filter(status=wanted.status)
     if wanted.kind is Kind.RUN or wanted.agent_id or wanted.database or wanted.collection:
+        return rows.none()
+    if wanted.visible is not None:
         return rows.none()
     equal = {
         "reason": wanted.reason,

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
 
 from agents_app.models import Agent
 from executions_app import ledger
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
+from mongoclaw_project.access.principal import Principal
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 from tests.integration.executions_app.letters import dead_run, dead_runs, stray
 from tests.integration.executions_app.test_backfill_api import client_of, post
@@ -202,3 +204,28 @@ def test_each_decision_asks_for_its_permission(agent: Agent, make_event: MakeEve
     for url in (URL, f"{URL}/export", f"{URL}/{'f' * 32}"):
         assert allowed.get(url).status_code == 403
         assert Client().get(url).status_code == 401
+
+
+def bound_to(*agents: str) -> APIClient:
+    """A client with a key that is bound to some agents."""
+    client = APIClient()
+    principal: Any = Principal("alice", "k1", lambda _: True, frozenset(agents))
+    client.force_authenticate(principal)
+    return client
+
+
+def test_a_key_of_another_agent_sees_no_letter_and_moves_none(make_event: MakeEvent) -> None:
+    id_, message = dead_run(make_event), stray()
+    stranger, own = bound_to("other"), bound_to("triage")
+
+    assert ids(own.get(URL)) == [id_]
+    assert own.get(f"{URL}/{id_}").status_code == 200
+    assert stranger.get(URL).json()["total"] == 0
+    assert b"".join(stranger.get(f"{URL}/export")) == b""
+    assert stranger.get(URL, {"agent_id": "triage"}).status_code == 422
+    for letter, client in ((id_, stranger), (message, stranger), (message, own)):
+        assert client.get(f"{URL}/{letter}").status_code == 404
+        assert client.post(f"{URL}/discard", {"ids": [letter]}, format="json").status_code == 404
+    for verb in DECISIONS:
+        assert stranger.post(f"{URL}/{verb}", {"all": True}, format="json").json()["moved"] == 0
+    assert Execution.objects.get().status == Status.FAILED
