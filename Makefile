@@ -55,7 +55,7 @@ format: install ## Bring the code into its style.
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-faults: install ## Kill, cut and fail at random under load (KILLS=200 SEED=...); the last line is JSON.
+faults: install ## Kill, cut and fail at random under load (KILLS=200 SEED=... BROKER=rabbitmq); the last line is JSON.
 	@KILLS="$(or $(KILLS),200)" SEED="$(or $(SEED),0)" $(BIN)/python -m tests.acceptance.storm
 
 outages: install ## Run the tests of single long outages and rare kills, which make test leaves out.

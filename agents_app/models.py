@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from django.db import models
 
@@ -48,6 +48,7 @@ class Agent(models.Model):
         """Newest first, as the contract lists them."""
 
         ordering = ("-created_at", "id")
+        permissions: ClassVar = [("operate_agent", "Can enable, disable, pause, resume and trigger agents")]
 
     def __str__(self) -> str:
         return self.id
@@ -80,6 +81,7 @@ class AgentVersion(models.Model):
         """Numbers count per agent; the same content is the same version."""
 
         ordering = ("-number",)
+        default_permissions = ("view",)
         constraints = (
             models.UniqueConstraint(fields=("agent", "number"), name="one_version_per_number"),
             models.UniqueConstraint(fields=("agent", "content_hash"), name="one_version_per_content"),

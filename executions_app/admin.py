@@ -108,13 +108,15 @@ class ExecutionAdmin(ReadOnlyAdmin):
     @admin.action(description="Run failed executions again", permissions=["requeue"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[Execution]) -> HttpResponse | None:
         """Requeue the dead letters among the selected rows, after asking: each may cost a model call."""
-        failed = list(queryset.filter(status=Status.FAILED).values_list("id", flat=True)[:MOST_AT_ONCE])
+        dead = queryset.filter(status=Status.FAILED)
+        failed = list(dead.values_list("id", flat=True)[:MOST_AT_ONCE])
         if not failed:
             self.message_user(request, "None of the selected executions has failed.", messages.WARNING)
             return None
         if request.POST.get("confirmed") != "yes":
-            return self._ask(request, queryset.filter(status=Status.FAILED), len(failed))
-        report = work.requeue(work.Selection(ids=tuple(failed)), now=datetime.now(UTC))
+            return self._ask(request, dead, len(failed))
+        by = request.user.get_username()
+        report = work.requeue(work.Selection(ids=tuple(failed)), by=by, now=datetime.now(UTC))
         tell(self, request, "Run again", report)
         return None
 
@@ -179,7 +181,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
             title="Run failed executions again?",
             executions=failed[:SHOWN],
             count=count,
-            most=MOST_AT_ONCE,
+            left_out=failed.count() - count,
         )
 
 

@@ -8,10 +8,8 @@ from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -19,6 +17,7 @@ from agents_app.errors import MongoClawError, SpecInvalid
 from agents_app.models import Agent
 from executions_app import backfill_transitions, backfills
 from executions_app.admin_filters import OfAgent
+from executions_app.asking_first import SHOWN, asking
 from executions_app.backfill_transitions import FROM
 from executions_app.backfills import Progress, Wish, progress_of
 from executions_app.models import Backfill, BackfillStatus
@@ -209,14 +208,11 @@ class BackfillAdmin(ReadOnlyAdmin):
             self.message_user(request, f"{word}: {moved}.", messages.SUCCESS)
 
     def _ask(self, request: HttpRequest, queryset: QuerySet[Backfill]) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Cancel backfills?",
-            "opts": self.opts,
-            "backfills": queryset[:20],
-            "count": queryset.count(),
-            "select_across": request.POST.get("select_across") == "1",
-            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/executions_app/backfill/cancel.html", context)
+        return asking(
+            self,
+            request,
+            "backfill/cancel.html",
+            title="Cancel backfills?",
+            backfills=queryset[:SHOWN],
+            count=queryset.count(),
+        )

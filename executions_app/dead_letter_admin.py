@@ -14,14 +14,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from executions_app import dead_letter_work as work
-from executions_app import dead_letters
+from executions_app import dead_letters, queries
 from executions_app.admin_filters import OfAgent, ReasonFilter
 from executions_app.asking_first import SHOWN, asking
+from executions_app.cost import cost_text
 from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
 from executions_app.models import DeadRun, Discard, StrayMessage
 from executions_app.paginator import NearPaginator
 from executions_app.read_only_admin import ReadOnlyAdmin
 from executions_app.states import Status
+from executions_app.timeline import reason_meaning
 
 SHOWN_ID: Final = 8
 SHOWN_TEXT: Final = 90
@@ -77,6 +79,23 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     list_per_page = 50
     list_max_show_all = 0
+    fields = ("id",)
+
+    def context_of(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Offer on a letter's page what may be done about it, where the list would take it."""
+        dead, aside = row.status == Status.FAILED, row.status == Status.DISCARDED
+        url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        return {
+            "reason_meaning": reason_meaning(row.reason),
+            "put_aside": self.put_aside(row),
+            "may_requeue": dead
+            and "requeue" in (self.actions or ())
+            and self.has_requeue_permission(request),
+            "may_discard": dead and self.has_discard_permission(request),
+            "may_restore": aside and self.has_discard_permission(request),
+            "list_url": f"{url}?archived=1" if aside else url,
+            "subtitle": None,
+        }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Bring along why letters were put aside."""
@@ -135,6 +154,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             tell(self, request, QUESTIONS[action][2], move(Selection(ids=ids)))
             return None
         title, consequence, button = QUESTIONS[action]
+        left_out = queryset.count() - len(ids)
         return asking(
             self,
             request,
@@ -144,6 +164,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             button=button,
             letters=queryset[:SHOWN],
             count=len(ids),
+            left_out=left_out,
             action=action,
         )
 
@@ -157,7 +178,23 @@ class DeadRunAdmin(DeadLetterAdmin):
     search_help_text = "The beginning of an execution's id or of a document's _id, or a part of the error."
     ordering = ("-completed_at", "id")
     sortable_by = ()
+    list_display_links = None
     actions = ("requeue", "discard", "restore")
+    change_form_template = "admin/executions_app/dead_letter/run.html"
+
+    def context_of(self, request: HttpRequest, row: DeadRun) -> dict[str, Any]:
+        """Show what, why, when, the attempts, and the last prompt and answer."""
+        trace = queries.trace(row)
+        *earlier, last = trace.calls or (None,)
+        return {
+            **super().context_of(request, row),
+            "title": f"{row.agent_id} on {_cut(row.document_id)}",
+            "trace": trace,
+            "last_call": last,
+            "earlier_calls": earlier[::-1],
+            "requeues": row.requeues.all(),
+            "cost": cost_text(row.cost_nanousd),
+        }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadRun]:
         """Leave out what is no dead letter, and long texts."""
@@ -181,14 +218,15 @@ class DeadRunAdmin(DeadLetterAdmin):
 
         def move(selection: Selection) -> Report:
             paced = float(rate) if rate.isdecimal() and int(rate) else None
-            return work.requeue(selection, rate=paced, now=datetime.now(UTC))
+            by = request.user.get_username()
+            return work.requeue(selection, by=by, rate=paced, now=datetime.now(UTC))
 
         return self._confirmed(request, queryset.filter(status=Status.FAILED), "requeue", move)
 
     @admin.display(description="execution")
     def short_id(self, run: DeadRun) -> SafeString:
-        """The first characters of the id, with a link to its story."""
-        url = reverse("admin:executions_app_execution_change", args=(run.pk,))
+        """The first characters of the id, with a link to all that is known."""
+        url = reverse("admin:executions_app_deadrun_change", args=(run.pk,))
         return format_html('<a href="{}" title="{}"><code>{}</code></a>', url, run.pk, run.pk[:SHOWN_ID])
 
     @admin.display(description="document")
@@ -212,6 +250,11 @@ class StrayMessageAdmin(DeadLetterAdmin):
     ordering = ("-last_seen_at", "id")
     sortable_by = ()
     actions = ("discard", "restore")
+    change_form_template = "admin/executions_app/dead_letter/message.html"
+
+    def context_of(self, request: HttpRequest, row: StrayMessage) -> dict[str, Any]:
+        """Show what, why and when."""
+        return {**super().context_of(request, row), "title": f"Message {row.pk[:SHOWN_ID]}"}
 
     @admin.display(description="message")
     def short_id(self, stray: StrayMessage) -> SafeString:

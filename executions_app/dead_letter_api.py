@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
@@ -18,13 +18,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents_app.errors import SpecInvalid, SpecProblem
+from agents_app.sight import visible_agents
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters
 from executions_app.api_query import whole
+from executions_app.dead_letter_names import unknown_names
 from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
 from executions_app.dead_letter_work import Report, Selection
-from executions_app.dead_letters import Filter, Kind
+from executions_app.dead_letters import DeadLetterNotFound, Filter, Kind
 from executions_app.models import Execution
+from executions_app.moment import MomentInvalid, moment_of
 
 MOST: Final = 1_000
 USUAL: Final = 100
@@ -76,7 +79,7 @@ class DeadLetterList(APIView):
         query = request.query_params
         skip = _skipped(query)
         limit = min(MOST, max(1, whole(query, "limit", USUAL)))
-        wanted = _wanted(query)
+        wanted = _wanted(query, visible=visible_agents(request.user))
         page = [dead_letter_json(letter) for letter in dead_letters.newest(wanted, skip=skip, limit=limit)]
         total = dead_letters.count(wanted)
         return Response({"dead_letters": page, "total": total, "skip": skip, "limit": limit})
@@ -88,9 +91,11 @@ class DeadLetterDetail(APIView):
     permission_classes = (MayView,)
     queryset = Execution.objects.none()
 
-    def get(self, request: Request, letter_id: str) -> Response:  # noqa: ARG002  # the framework's signature
-        """Show all that is known of it."""
-        return Response(story_json(dead_letters.find(letter_id)))
+    def get(self, request: Request, letter_id: str) -> Response:  # the framework's signature
+        """Show all that is known of it, also when it was let run again."""
+        letter = dead_letters.find(letter_id, once=True)
+        _refuse_unseen([letter.id], visible_agents(request.user))
+        return Response(story_json(letter))
 
 
 class DeadLetterExport(APIView):
@@ -101,7 +106,7 @@ class DeadLetterExport(APIView):
 
     def get(self, request: Request) -> StreamingHttpResponse:
         """Write them out, oldest first."""
-        lines = _lines(_wanted(request.query_params))
+        lines = _lines(_wanted(request.query_params, visible=visible_agents(request.user)))
         return StreamingHttpResponse(lines, content_type="application/x-ndjson")
 
 
@@ -113,8 +118,8 @@ class Requeue(APIView):
 
     def post(self, request: Request) -> Response:
         """Let dead letters run again, at most `rate` a second."""
-        selection, body = _selection(request.data, "rate")
-        report = work.requeue(selection, rate=_rate(body.get("rate")), now=_now())
+        selection, body = _selection(request, "rate")
+        report = work.requeue(selection, by=_somebody(request), rate=_rate(body.get("rate")), now=_now())
         return Response(report_json(report))
 
 
@@ -127,8 +132,8 @@ class Aside(APIView):
 
     def post(self, request: Request) -> Response:
         """Discard with a reason, or restore."""
-        selection, body = _selection(request.data, *(["why"] if self.move == "discard" else []))
-        by, why = f"api:{request.user.get_username()}", str(body.get("why") or "")
+        selection, body = _selection(request, *(["why"] if self.move == "discard" else []))
+        by, why = _somebody(request), str(body.get("why") or "")
         moves: dict[str, Callable[[], Report]] = {
             "discard": lambda: work.discard(selection, by=by, why=why, now=_now()),
             "restore": lambda: work.restore(selection, by=by, now=_now()),
@@ -151,15 +156,17 @@ def _lines(wanted: Filter) -> Iterator[str]:
         yield json.dumps(line_json(letter), ensure_ascii=False, default=_plain) + "\n"
 
 
-def _selection(data: object, *also: str) -> tuple[Selection, Mapping[str, Any]]:
+def _selection(request: Request, *also: str) -> tuple[Selection, Mapping[str, Any]]:
     """Read which letters a body means. Raises SpecInvalid: a body that says nothing does not mean everything."""
+    data, visible = request.data, visible_agents(request.user)
     if not isinstance(data, Mapping):
         raise SpecInvalid(errors=[SpecProblem("", "must be an object")])
     problems = list(_problems(data, also))
     if problems:
         raise SpecInvalid(errors=problems)
-    ids = tuple(dead_letters.meant(id_) for id_ in data.get("ids") or ())
-    wanted = _wanted(data.get("filter") or {}, "filter.", place="body")
+    ids = dead_letters.all_meant(data.get("ids") or ())
+    _refuse_unseen(ids, visible)
+    wanted = _wanted(data.get("filter") or {}, "filter.", place="body", visible=visible)
     return Selection(ids=ids, wanted=wanted, limit=MOST_MOVED), data
 
 
@@ -179,8 +186,22 @@ def _problems(data: Mapping[str, Any], also: tuple[str, ...]) -> Iterator[SpecPr
         yield from (SpecProblem(f"filter.{name}", "unknown field") for name in unknown)
 
 
-def _wanted(given: Mapping[str, Any], prefix: str = "", *, place: str = "query") -> Filter:
-    """Read a filter. Raises SpecInvalid with every problem."""
+def _refuse_unseen(ids: Sequence[str], visible: frozenset[str] | None) -> None:
+    """Say of a letter that whoever asks may not see that there is none. Raises DeadLetterNotFound."""
+    if visible is not None:
+        seen = Execution.objects.filter(id__in=ids, agent_id__in=visible).values_list("id", flat=True)
+        for unseen in set(ids) - set(seen):
+            raise DeadLetterNotFound(f"Dead letter '{unseen}' not found")
+
+
+def _wanted(
+    given: Mapping[str, Any],
+    prefix: str = "",
+    *,
+    place: str = "query",
+    visible: frozenset[str] | None = None,
+) -> Filter:
+    """Read a filter of the agents that are visible. Raises SpecInvalid with every problem."""
     problems: list[SpecProblem] = []
     kind = given.get("kind") or None
     if kind is not None and kind not in list(Kind):
@@ -189,15 +210,19 @@ def _wanted(given: Mapping[str, Any], prefix: str = "", *, place: str = "query")
     for name in ("since", "until"):
         try:
             moments[name] = _moment(given.get(name))
-        except (ValueError, TypeError):
-            problems.append(SpecProblem(f"{prefix}{name}", "must be a time such as 2026-11-21T02:15:00Z"))
+        except MomentInvalid as error:
+            problems.append(SpecProblem(f"{prefix}{name}", str(error)))
     texts = {name: str(given.get(name) or "") for name in TEXTS}
     wrong = (name for name, text in texts.items() if not _is_text(text))
     problems += [SpecProblem(f"{prefix}{name}", "must be text without null characters") for name in wrong]
     if problems:
         raise SpecInvalid(errors=problems, place=place)
     wanted = Filter(kind=None if kind is None else Kind(kind), **moments, **texts)  # type: ignore[arg-type]
-    return replace(wanted, archived=str(given.get("archived", "")).lower() in {"1", "true"})
+    wanted = replace(wanted, visible=visible)
+    if problems := [SpecProblem(f"{prefix}{one.path}", one.message) for one in unknown_names(wanted)]:
+        raise SpecInvalid(errors=problems, place=place)
+    archived = str(given.get("archived", "")).lower() in {"1", "true"}
+    return replace(wanted, archived=archived)
 
 
 def _is_text(value: object) -> bool:
@@ -205,11 +230,8 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
-def _moment(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+def _moment(text: object) -> datetime | None:
+    return moment_of(str(text), now=_now()) if text else None
 
 
 def _rate(value: object) -> float | None:
@@ -228,6 +250,10 @@ def _skipped(query: Mapping[str, str]) -> int:
         told = f"must be at most {MOST_SKIPPED:,}; narrow the list by `until`, or take the export"
         raise SpecInvalid(errors=[SpecProblem("skip", told)], place="query")
     return skip
+
+
+def _somebody(request: Request) -> str:
+    return f"api:{request.user.get_username()}"
 
 
 def _plain(value: object) -> str:

@@ -16,37 +16,38 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from agents_app.models import Agent
 from executions_app.database import write_turn
-from executions_app.models import Discard, Execution, StrayMessage
+from executions_app.models import Discard, Execution, Requeue, StrayMessage
 from executions_app.states import Reason, Status
 from executions_app.text import storable
 
 _ANEW: Final = ("attempts", "deferrals", "publications", "losses")
 
 
-def requeue(due: Mapping[str, datetime]) -> list[str]:
+def requeue(due: Mapping[str, datetime], *, by: str, now: datetime) -> list[str]:
     """Give dead letters all their tries again, by their agent's current version; returns those that moved.
 
-    `due` says for each id when it may start. A row stays where a newer one of its document waits, which does the work,
-    and where the agent was deleted.
+    `due` says for each id when it may start. How each had ended stays on record beside it. A row stays
+    where a newer one of its document waits, which does the work, and where the agent was deleted.
     """
     try:
-        return _requeue(due)
+        return _requeue(due, by=by, now=now)
     except (IntegrityError, OperationalError):
         # One of them stands beside a newer row, or met an event's transaction that took the places of the same
         # documents in another order (PostgreSQL ends one of the two): one by one, none waits for another.
         moved = []
         for id_, at in due.items():
             with suppress(IntegrityError):
-                moved += _requeue({id_: at})
+                moved += _requeue({id_: at}, by=by, now=now)
         return moved
 
 
-def _requeue(due: Mapping[str, datetime]) -> list[str]:
+def _requeue(due: Mapping[str, datetime], *, by: str, now: datetime) -> list[str]:
     version = Agent.objects.filter(id=OuterRef("agent_id")).values("current_version")
     alive = Agent.objects.filter(archived_at=None).values("id")
     together: defaultdict[datetime, list[str]] = defaultdict(list)
     with write_turn(), transaction.atomic():
         moved = _locked(Execution.objects.filter(id__in=due, status=Status.FAILED, agent_id__in=alive))
+        _remember(moved, by=by, now=now)
         for id_ in moved:
             together[due[id_]].append(id_)
         for due_at, ids in together.items():
@@ -59,6 +60,26 @@ def _requeue(due: Mapping[str, datetime]) -> list[str]:
                 **dict.fromkeys(_ANEW, 0),
             )
     return moved
+
+
+def _remember(ids: Sequence[str], *, by: str, now: datetime) -> None:
+    """Put on record how runs have ended, before their rows begin anew."""
+    ended = Execution.objects.filter(id__in=ids).values_list(
+        "id", "completed_at", "reason", "error_type", "error", "attempts"
+    )
+    Requeue.objects.bulk_create(
+        Requeue(
+            execution_id=id_,
+            at=now,
+            by=by,
+            died_at=died_at or now,
+            reason=reason,
+            error_type=error_type,
+            error=error,
+            attempts=attempts,
+        )
+        for id_, died_at, reason, error_type, error, attempts in ended
+    )
 
 
 def discard(ids: Sequence[str], *, by: str, why: str, now: datetime) -> list[str]:

@@ -19,6 +19,7 @@ def dead_letter_json(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "kind": letter.kind.value,
+        "status": row.status,
         "reason": row.reason,
         "error": row.error or None,
         "died_at": letter.died_at,
@@ -69,7 +70,10 @@ def message_json(row: StrayMessage) -> dict[str, Any]:
 
 
 def report_json(report: Report) -> dict[str, Any]:
-    """Return what became of dead letters. `more` says that the call's limit was reached: ask again."""
+    """Return what became of dead letters. `more` says that the call's limit was reached: ask again.
+
+    `discarded_at` says of the examples that were put aside since when they are.
+    """
     return {
         "moved": report.moved,
         "left": [
@@ -81,6 +85,7 @@ def report_json(report: Report) -> dict[str, Any]:
             }
             for cause, number in sorted(report.left.items())
         ],
+        "discarded_at": report.discarded_at,
         "more": report.more,
         "last_due_at": report.last_due_at,
     }

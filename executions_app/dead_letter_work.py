@@ -12,6 +12,7 @@ from typing import Final
 from django.db.models import Max
 
 from executions_app import dead_letter_transitions as moves
+from executions_app import dead_letters
 from executions_app.dead_letters import CHUNK, Filter, chunks, messages, runs
 from executions_app.models import Execution
 from executions_app.states import Reason, Slot, Status
@@ -32,6 +33,8 @@ class Left(StrEnum):
     AGENT_DELETED = "agent_deleted"
     MESSAGE = "message"
     DISCARDED = "discarded"
+    ALREADY_DISCARDED = "already_discarded"
+    NOT_DISCARDED = "not_discarded"
     CHANGED = "changed"
 
 
@@ -40,19 +43,25 @@ LEFT_MEANINGS: Final[dict[Left, str]] = {
     Left.AGENT_DELETED: "the agent was deleted",
     Left.MESSAGE: "it is a message, not a run: nobody knows what to run",
     Left.DISCARDED: "it was put aside: bring it back first",
-    Left.CHANGED: "it is not what it was: somebody else was quicker",
+    Left.ALREADY_DISCARDED: "already discarded",
+    Left.NOT_DISCARDED: "it is not put aside",
+    Left.CHANGED: "it is no dead letter: it was run again before, or somebody else was quicker",
 }
 
 
 @dataclass(slots=True)
 class Report:
-    """What became of dead letters. `last_due_at` is when the last one may start, where there is a rate."""
+    """What became of dead letters. `last_due_at` is when the last one may start, where there is a rate.
+
+    `discarded_at` says of the examples that were put aside since when they are.
+    """
 
     moved: int = 0
     left: Counter[Left] = field(default_factory=Counter)
     examples: dict[Left, list[str]] = field(default_factory=dict)
     more: bool = False
     last_due_at: datetime | None = None
+    discarded_at: dict[str, datetime] = field(default_factory=dict)
 
     def leave(self, cause: Left, ids: Sequence[str]) -> None:
         """Note letters that stayed."""
@@ -60,6 +69,12 @@ class Report:
             self.left[cause] += len(ids)
             known = self.examples.setdefault(cause, [])
             known += ids[: EXAMPLES - len(known)]
+
+    def leave_aside(self, cause: Left, ids: Sequence[str]) -> None:
+        """Note letters that stayed because they are put aside, and since when."""
+        self.leave(cause, ids)
+        shown = [id_ for id_ in self.examples.get(cause, ()) if id_ not in self.discarded_at]
+        self.discarded_at |= dead_letters.discarded_at(shown)
 
 
 ALL: Final = Filter()
@@ -95,7 +110,7 @@ class Pacing:
         return self.start + timedelta(seconds=slot * size / self.rate)
 
 
-def requeue(selection: Selection, *, rate: float | None = None, now: datetime) -> Report:
+def requeue(selection: Selection, *, by: str, rate: float | None = None, now: datetime) -> Report:
     """Let dead letters run again, at once or at most `rate` a second, those that died first before the others.
 
     With a rate they queue up behind those that an earlier call has let wait, so that a second call, after an
@@ -108,7 +123,7 @@ def requeue(selection: Selection, *, rate: float | None = None, now: datetime) -
             report.leave(Left.MESSAGE, ids)
             continue
         due = pacing.moments(_free(ids, report))
-        moved = set(moves.requeue(due))
+        moved = set(moves.requeue(due, by=by, now=now))
         report.moved += len(moved)
         report.last_due_at = max((due[id_] for id_ in moved), default=report.last_due_at)
         _leave_behind([id_ for id_ in due if id_ not in moved], report)
@@ -117,21 +132,36 @@ def requeue(selection: Selection, *, rate: float | None = None, now: datetime) -
 
 def discard(selection: Selection, *, by: str, why: str, now: datetime) -> Report:
     """Put dead letters aside, with who, when and why. Raises Django's database errors."""
-    return _each(selection, lambda ids: moves.discard(ids, by=by, why=why, now=now), now)
+
+    def leave(ids: list[str], report: Report) -> None:
+        aside = dead_letters.put_aside(ids)
+        report.leave_aside(Left.ALREADY_DISCARDED, [id_ for id_ in ids if id_ in aside])
+        report.leave(Left.CHANGED, [id_ for id_ in ids if id_ not in aside])
+
+    return _each(selection, lambda ids: moves.discard(ids, by=by, why=why, now=now), leave, now)
 
 
 def restore(selection: Selection, *, by: str, now: datetime) -> Report:
     """Bring discarded dead letters back. Raises Django's database errors."""
     archived = replace(selection, wanted=replace(selection.wanted, archived=True))
-    return _each(archived, lambda ids: moves.restore(ids, by=by, now=now), now)
+
+    def leave(ids: list[str], report: Report) -> None:
+        report.leave(Left.NOT_DISCARDED, ids)
+
+    return _each(archived, lambda ids: moves.restore(ids, by=by, now=now), leave, now)
 
 
-def _each(selection: Selection, move: Callable[[Sequence[str]], list[str]], now: datetime) -> Report:
+def _each(
+    selection: Selection,
+    move: Callable[[Sequence[str]], list[str]],
+    leave: Callable[[list[str], Report], None],
+    now: datetime,
+) -> Report:
     report = Report()
     for ids, _ in _selected(selection, report, now):
         moved = set(move(ids))
         report.moved += len(moved)
-        report.leave(Left.CHANGED, [id_ for id_ in ids if id_ not in moved])
+        leave([id_ for id_ in ids if id_ not in moved], report)
     return report
 
 
@@ -207,9 +237,8 @@ def _free(ids: Sequence[str], report: Report) -> list[str]:
 
 def _leave_gone(ids: Sequence[str], report: Report) -> None:
     """Note rows that are no dead letters, or were put aside."""
-    discarded = Execution.objects.filter(id__in=ids, status=Status.DISCARDED)
-    aside = set(discarded.values_list("id", flat=True)) if ids else set()
-    report.leave(Left.DISCARDED, [id_ for id_ in ids if id_ in aside])
+    aside = dead_letters.put_aside(ids)
+    report.leave_aside(Left.DISCARDED, [id_ for id_ in ids if id_ in aside])
     report.leave(Left.CHANGED, [id_ for id_ in ids if id_ not in aside])
 
 

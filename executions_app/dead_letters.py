@@ -11,13 +11,13 @@ from itertools import islice
 from operator import itemgetter
 from typing import ClassVar, Final
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from agents_app.errors import Decision, MongoClawError
 from executions_app import queries
-from executions_app.models import Discard, Execution, StrayMessage
+from executions_app.models import Discard, Execution, Requeue, StrayMessage
 from executions_app.queries import SHORTEST_PREFIX, ExecutionNotFound, listed
-from executions_app.states import Status
+from executions_app.states import DEAD, Status
 
 CHUNK: Final = 500
 """Letters that are read, or changed in one transaction, at a time."""
@@ -56,6 +56,7 @@ class Filter:
 
     `since` and `until` are of the moment when the letter died, the second excluded. `text` is the beginning of an id or
     of a document's `_id`, or a part of the error. `archived` means those that were discarded instead of the others.
+    `visible` are the agents that whoever asks may see, None for all; messages belong to no agent.
     """
 
     agent_id: str = ""
@@ -67,6 +68,7 @@ class Filter:
     until: datetime | None = None
     text: str = ""
     archived: bool = False
+    visible: frozenset[str] | None = None
 
     @property
     def status(self) -> Status:
@@ -140,6 +142,8 @@ def runs(wanted: Filter) -> QuerySet[Execution]:
         "completed_at__lt": wanted.until,
     }
     rows = rows.filter(**{name: value for name, value in equal.items() if value})
+    if wanted.visible is not None:
+        rows = rows.filter(agent_id__in=wanted.visible)
     return with_text(rows, wanted.text) if wanted.text else rows
 
 
@@ -154,6 +158,8 @@ def messages(wanted: Filter) -> QuerySet[StrayMessage]:
     """Select the messages among the dead letters that are meant; they have no agent and no collection."""
     rows = StrayMessage.objects.filter(status=wanted.status)
     if wanted.kind is Kind.RUN or wanted.agent_id or wanted.database or wanted.collection:
+        return rows.none()
+    if wanted.visible is not None:
         return rows.none()
     equal = {
         "reason": wanted.reason,
@@ -177,18 +183,21 @@ def count(wanted: Filter) -> int:
     return runs(wanted).count() + messages(wanted).count()
 
 
-def find(id_or_prefix: str) -> DeadLetter:
+def find(id_or_prefix: str, *, once: bool = False) -> DeadLetter:
     """Find a dead letter, discarded or not, by its id or the beginning of it.
 
-    Raises DeadLetterNotFound, DeadLetterAmbiguous.
+    With `once` also a run that was one until somebody let it run again. Raises DeadLetterNotFound, DeadLetterAmbiguous.
     """
     text = id_or_prefix.strip().lower()
     if len(text) < SHORTEST_PREFIX or not text.isalnum():
         raise DeadLetterNotFound(
             f"Dead letter '{id_or_prefix}' not found; give its id, or its first {SHORTEST_PREFIX} or more"
         )
-    dead, like = Q(status__in=[Status.FAILED, Status.DISCARDED]), Q(id__gte=text, id__lt=text + "g")
-    rows = Execution.objects.select_related("agent", "version").filter(dead, like)
+    dead, like = Q(status__in=DEAD), Q(id__gte=text, id__lt=text + "g")
+    was_dead = Exists(Requeue.objects.filter(execution=OuterRef("pk")))
+    rows = Execution.objects.select_related("agent", "version").filter(
+        dead | was_dead if once else dead, like
+    )
     found: list[Execution | StrayMessage] = [*rows[:2], *StrayMessage.objects.filter(dead, like)[:2]]
     if not found:
         raise DeadLetterNotFound(f"Dead letter '{id_or_prefix}' not found")
@@ -209,6 +218,35 @@ def meant(id_or_prefix: str) -> str:
             return queries.find(id_or_prefix).pk
         except ExecutionNotFound:
             raise missing from None
+
+
+def all_meant(given: Sequence[str]) -> tuple[str, ...]:
+    """Give the ids of several, as `meant` does; whole ids are looked up together. Raises as `meant` does."""
+    whole: set[str] = set()
+    for start in range(0, len(given), CHUNK):
+        asked = [id_.strip().lower() for id_ in given[start : start + CHUNK]]
+        for rows in (Execution.objects.all(), StrayMessage.objects.all()):
+            whole |= set(rows.filter(id__in=asked).values_list("id", flat=True))
+    tidy = ((id_, id_.strip().lower()) for id_ in given)
+    return tuple(id_ if id_ in whole else meant(as_given) for as_given, id_ in tidy)
+
+
+def put_aside(ids: Sequence[str]) -> set[str]:
+    """Tell which of these letters are discarded."""
+    aside = {"id__in": ids, "status": Status.DISCARDED}
+    return {
+        id_
+        for rows in (Execution.objects.all(), StrayMessage.objects.all())
+        for id_ in (rows.filter(**aside).values_list("id", flat=True) if ids else ())
+    }
+
+
+def discarded_at(ids: Sequence[str]) -> dict[str, datetime]:
+    """Tell since when those of these letters that are discarded are."""
+    if not ids:
+        return {}
+    in_force = Discard.objects.filter(Q(execution__in=ids) | Q(message__in=ids), restored_at=None)
+    return {str(one.execution_id or one.message_id): one.at for one in in_force}
 
 
 def counts() -> dict[tuple[str, str], int]:

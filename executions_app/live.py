@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from django.db import connection
 
 from executions_app import due
+from executions_app.database import aware
 from executions_app.due import Head
 from executions_app.models import Execution
 from executions_app.states import Status
@@ -18,12 +19,20 @@ from executions_app.states import Status
 MOST: Final = 10_000
 """Due rows of one agent and priority that are counted; a longer backlog is told as at least so many."""
 
+_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
 # The index `execution_due` has these in order, so nothing beyond the first ones is looked at.
 _WAITING_SQL: Final = """
     SELECT COUNT(*) FROM (
         SELECT 1 FROM executions_app_execution
          WHERE status = 'pending' AND agent_id = %s AND priority = %s AND due_at <= %s
          LIMIT %s) AS waiting
+"""
+_PUT_OFF_SQL: Final = """
+    SELECT COUNT(*), MIN(due_at) FROM (
+        SELECT due_at FROM executions_app_execution
+         WHERE status = 'pending' AND agent_id = %s AND priority = %s AND due_at > %s
+         ORDER BY due_at LIMIT %s) AS waiting
 """
 
 
@@ -35,6 +44,15 @@ class Waiting:
     at_least: bool
     oldest: datetime
     age_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """Rows of an agent whose time has not come: retries, deferrals, a pace; how many, and when the first is due."""
+
+    rows: int
+    at_least: bool
+    next_due: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +69,27 @@ def look(now: datetime, *, agent_id: str | None = None) -> Live:
     wanted = {agent: found for agent, found in heads.items() if agent_id in {None, agent}}
     agents = {agent: _waiting(agent, found, now) for agent, found in sorted(wanted.items())}
     return Live(agents, _queue_age(agent_id))
+
+
+def put_off(now: datetime, *, agent_id: str | None = None) -> dict[str, PutOff]:
+    """Count what waits for its time, by agent: it is in no queue, and no worker could take it yet."""
+    found = {}
+    for agent, heads in sorted(due.due_heads(_EVER).items()):
+        if agent_id in {None, agent}:
+            counts = [_later(agent, head, now) for head in heads]
+            moments = [moment for _, moment in counts if moment is not None]
+            if moments:
+                rows = [number for number, _ in counts]
+                found[agent] = PutOff(sum(rows), max(rows) == MOST, min(moments))
+    return found
+
+
+def _later(agent: str, head: Head, now: datetime) -> tuple[int, datetime | None]:
+    moment = connection.ops.adapt_datetimefield_value(now)
+    with connection.cursor() as cursor:
+        cursor.execute(_PUT_OFF_SQL, [agent, head.priority, moment, MOST])
+        number, first = cursor.fetchone()
+    return number, None if first is None else aware(first)
 
 
 def _waiting(agent: str, heads: Sequence[Head], now: datetime) -> Waiting:

@@ -91,7 +91,7 @@ def trace(execution: Execution) -> Trace:
     if execution.status == Status.PENDING:
         running = Execution.objects.filter(subject=execution.subject, slot=Slot.RUNNING)
         holder = running.values_list("id", flat=True).first()
-    return Trace(execution, calls, timeline(execution, calls), holder)
+    return Trace(execution, calls, timeline(execution, calls, tuple(execution.requeues.all())), holder)
 
 
 def search(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:

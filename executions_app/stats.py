@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Final
 
@@ -13,6 +12,7 @@ from agents_app.errors import AgentNotFound, Decision, MongoClawError
 from agents_app.models import Agent
 from executions_app import counting
 from executions_app.models import HourTally
+from executions_app.moment import moment_of
 from executions_app.tally import Tally
 from executions_app.tally_rows import tally_of
 
@@ -20,13 +20,10 @@ LONGEST: Final = timedelta(days=366)
 """The longest span that is added up."""
 
 USUAL: Final = "24h"
-FORMS: Final = "24h, 90m, 7d or 2026-11-21T02:15:00Z"
-_SPAN: Final = re.compile(r"(\d{1,6})([mhd])")
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class SpanInvalid(MongoClawError):
-    """The text names no span of time."""
+    """No figures reach back to that moment."""
 
     decision: ClassVar[Decision] = Decision.PERMANENT
     code: ClassVar[str] = "span_invalid"
@@ -37,11 +34,14 @@ class By(StrEnum):
 
     AGENT = "agent"
     HOUR = "hour"
+    REASON = "reason"
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
     """Sums since the beginning of an hour: of everything, and by agent or hour, in the order of these.
+
+    The reasons of those that failed or were skipped are in the sum of everything.
 
     Runs are counted that ended before `counted_until`; None before anything was counted.
     """
@@ -52,22 +52,19 @@ class Stats:
     parts: dict[str, Tally]
 
 
-def since_of(text: str, *, now: datetime) -> datetime:
-    """Read how far back figures go: a span before `now`, or a moment in ISO 8601 (UTC where no offset is given).
+def beginning(text: str, *, now: datetime) -> datetime:
+    """Read how far back figures go, as `executions_app.moment` has it, to the beginning of that hour.
 
-    Returns the beginning of the hour in which that is, as tallies are kept by the hour. Raises SpanInvalid.
+    Tallies are kept by the hour. Raises MomentInvalid, and SpanInvalid for what no figures reach back to.
     """
-    text = text.strip()
-    span = _SPAN.fullmatch(text)
-    try:
-        moment = now - timedelta(**{_UNITS[span[2]]: int(span[1])}) if span else datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise SpanInvalid(f"'{text}' is no span of time; write {FORMS}") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
+    return hour_of(moment_of(text, now=now), now=now)
+
+
+def hour_of(moment: datetime, *, now: datetime) -> datetime:
+    """Give the beginning of the hour from which figures are added up. Raises SpanInvalid."""
     if not timedelta() <= now - moment <= LONGEST:
-        raise SpanInvalid(f"'{text}' is not within the last {LONGEST.days} days")
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        raise SpanInvalid(f"{moment:%Y-%m-%d %H:%M} UTC is not within the last {LONGEST.days} days")
+    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def gather(*, since: datetime, agent_id: str | None = None, by: By = By.AGENT) -> Stats:
@@ -81,5 +78,6 @@ def gather(*, since: datetime, agent_id: str | None = None, by: By = By.AGENT) -
     for row in rows.iterator():
         tally = tally_of(row)
         total.add(tally)
-        parts[row.agent_id if by is By.AGENT else f"{row.hour:%Y-%m-%dT%H:%MZ}"].add(tally)
+        if by is not By.REASON:
+            parts[row.agent_id if by is By.AGENT else f"{row.hour:%Y-%m-%dT%H:%MZ}"].add(tally)
     return Stats(since, counting.counted_until(), total, dict(sorted(parts.items())))

@@ -12,6 +12,7 @@ from agents_app.errors import SpecInvalid, SpecProblem
 from executions_app import live, stats
 from executions_app.api_permissions import MayView
 from executions_app.models import HourTally
+from executions_app.moment import MomentInvalid
 from executions_app.stats import By, SpanInvalid
 from executions_app.stats_wire import live_json, stats_json
 
@@ -23,16 +24,17 @@ class StatsView(APIView):
     queryset = HourTally.objects.all()
 
     def get(self, request: Request) -> Response:
-        """Add up since `since` (24h), for one `agent_id` or all, told apart `by` agent or hour."""
+        """Add up since `since` (24h), for one `agent_id` or all, told apart `by` agent, hour or reason."""
         query, now = request.query_params, datetime.now(UTC)
         by = _by(query.get("by", By.AGENT.value))
         try:
-            since = stats.since_of(query.get("since", stats.USUAL), now=now)
-        except SpanInvalid as error:
+            since = stats.beginning(query.get("since", stats.USUAL), now=now)
+        except (MomentInvalid, SpanInvalid) as error:
             raise SpecInvalid(errors=[SpecProblem("since", str(error))], place="query") from None
         agent_id = query.get("agent_id") or None
         found = stats.gather(since=since, agent_id=agent_id, by=by)
-        return Response({**stats_json(found, by=by), "live": live_json(live.look(now, agent_id=agent_id))})
+        waiting = live.look(now, agent_id=agent_id), live.put_off(now, agent_id=agent_id)
+        return Response({**stats_json(found, by=by), "live": live_json(*waiting)})
 
 
 def _by(text: str) -> By:

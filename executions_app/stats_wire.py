@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from executions_app.cost import cost_text, usd
 from executions_app.histogram import quantile
-from executions_app.live import Live
+from executions_app.live import Live, PutOff
 from executions_app.stats import By, Stats
 from executions_app.tally import Tally
 
@@ -15,8 +15,10 @@ QUANTILES: Final = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
 def stats_json(stats: Stats, *, by: By) -> dict[str, Any]:
-    """Return all sums; the parts are under `agents` or `hours`, each with its name."""
+    """Return all sums; the parts are under `agents`, `hours` or `reasons`, each with its name."""
     parts = [{by.value: name, **tally_json(tally)} for name, tally in stats.parts.items()]
+    if by is By.REASON:
+        parts = [{"reason": code, "end": end, "runs": runs} for code, end, runs in reasons(stats.total)]
     return {
         "since": stats.since,
         "counted_until": stats.counted_until,
@@ -46,8 +48,11 @@ def tally_json(tally: Tally) -> dict[str, Any]:
     }
 
 
-def live_json(live: Live) -> dict[str, Any]:
-    """Return how it stands at this moment. Ages are in milliseconds; `due` that is `at_least` was not counted on."""
+def live_json(live: Live, later: Mapping[str, PutOff]) -> dict[str, Any]:
+    """Return how it stands at this moment: what is due, and under `put_off` what waits for its time.
+
+    Ages are in milliseconds; a number that is `at_least` was not counted on.
+    """
     return {
         "queue_age_p95_ms": live.queue_age_p95_ms,
         "agents": [
@@ -59,6 +64,10 @@ def live_json(live: Live) -> dict[str, Any]:
                 "oldest_due_ms": line.age_ms,
             }
             for agent, line in live.agents.items()
+        ],
+        "put_off": [
+            {"agent": agent, "rows": line.rows, "at_least": line.at_least, "next_due_at": line.next_due}
+            for agent, line in later.items()
         ],
     }
 
@@ -82,6 +91,12 @@ def spent(tally: Tally) -> str | None:
 def ranked(codes: Mapping[str, int]) -> list[tuple[str, int]]:
     """Order codes by how many runs carry them, the commonest first."""
     return sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def reasons(tally: Tally) -> list[tuple[str, str, int]]:
+    """List why runs failed or were skipped: the code, the end, and how many; failures and the commonest first."""
+    ends = (("failed", tally.failures), ("skipped", tally.skips))
+    return [(code, end, runs) for end, codes in ends for code, runs in ranked(codes)]
 
 
 def _ranked(codes: Mapping[str, int]) -> list[dict[str, Any]]:

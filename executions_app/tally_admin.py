@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from django.contrib import admin
-from django.utils.html import format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from executions_app.admin_filters import OfAgent
 from executions_app.models import HourTally
@@ -19,21 +21,7 @@ SHOWN_REASONS = 3
 class HourTallyAdmin(ReadOnlyAdmin):
     """A line for each agent and hour in which a run of it ended or a model was called for it."""
 
-    list_display = (
-        "hour",
-        "agent_id",
-        "completed",
-        "skipped",
-        "failed",
-        "latency_p50",
-        "latency_p95",
-        "in_time",
-        "waited_p95",
-        "why",
-        "model_calls",
-        "tokens",
-        "cost",
-    )
+    list_display = ("hour_shown", "agent_id", "runs", "took", "waited", "why", "calls")
     list_filter = (OfAgent,)
     ordering = ("-hour", "agent_id")
     sortable_by = ()
@@ -43,23 +31,27 @@ class HourTallyAdmin(ReadOnlyAdmin):
     list_per_page = 50
     list_max_show_all = 0
 
-    @admin.display(description="p50")
-    def latency_p50(self, row: HourTally) -> str | None:
-        """Half of the completed runs took no longer, from the event on record to the end."""
-        return _milliseconds(quantiles(tally_of(row).latency)["p50"])
+    @admin.display(description="hour (UTC)")
+    def hour_shown(self, row: HourTally) -> str:
+        """The beginning of the hour."""
+        return f"{row.hour.astimezone(UTC):%Y-%m-%d %H:%M}"
 
-    @admin.display(description="p95")
-    def latency_p95(self, row: HourTally) -> str | None:
-        """95 % of the completed runs took no longer."""
-        return _milliseconds(quantiles(tally_of(row).latency)["p95"])
+    @admin.display(description="runs")
+    def runs(self, row: HourTally) -> SafeString:
+        """How many runs were completed, and what became of the others."""
+        return _two(f"{row.completed:,} done", f"{row.skipped:,} skipped, {row.failed:,} failed")
 
-    @admin.display(description="in time")
-    def in_time(self, row: HourTally) -> str | None:
-        """The share of the completed runs within the latency goal."""
-        return f"{row.within_slo / row.completed:.1%}" if row.completed else None
+    @admin.display(description="latency")
+    def took(self, row: HourTally) -> SafeString | None:
+        """Of completed runs, from the event on record to the end; and the share of them within the goal."""
+        if not row.completed:
+            return None
+        found = quantiles(tally_of(row).latency)
+        spread = f"p50 {_milliseconds(found['p50'])}, p95 {_milliseconds(found['p95'])}"
+        return _two(spread, f"{row.within_slo / row.completed:.1%} in time")
 
     @admin.display(description="waited p95")
-    def waited_p95(self, row: HourTally) -> str | None:
+    def waited(self, row: HourTally) -> str:
         """95 % of the claimed runs had not been due for longer."""
         return _milliseconds(quantiles(tally_of(row).waiting)["p95"])
 
@@ -67,13 +59,18 @@ class HourTallyAdmin(ReadOnlyAdmin):
     def why(self, row: HourTally) -> SafeString | None:
         """The commonest codes of failed runs."""
         common = tally_of(row).failures.most_common(SHOWN_REASONS)
-        return format_html_join(", ", "{}: {}", common) if common else None
+        return format_html_join(mark_safe("<br>"), "{}: {}", common) if common else None
 
-    @admin.display(description="cost")
-    def cost(self, row: HourTally) -> str | None:
-        """What the calls cost whose price is known, and how many there are of the others."""
-        return spent(tally_of(row))
+    @admin.display(description="model calls")
+    def calls(self, row: HourTally) -> SafeString:
+        """The calls, their tokens, and what those cost whose price is known."""
+        told = (f"{row.tokens:,} tokens", spent(tally_of(row)))
+        return _two(f"{row.model_calls:,}", ", ".join(part for part in told if part))
 
 
-def _milliseconds(duration: float | None) -> str | None:
-    return None if duration is None else f"{duration:,.0f} ms"
+def _two(first: str, second: str) -> SafeString:
+    return format_html('{}<br><span class="mc-quiet">{}</span>', first, second)
+
+
+def _milliseconds(duration: float | None) -> str:
+    return "-" if duration is None else f"{duration:,.0f} ms"

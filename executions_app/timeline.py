@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from executions_app.models import Attempt, Execution
+from executions_app.models import Attempt, Execution, Requeue
 from executions_app.states import REASON_MEANINGS, TERMINAL, Reason, Status
 
 
@@ -21,6 +21,7 @@ class Moment(StrEnum):
     CALL = "call"
     WAITING = "waiting"
     ENDED = "ended"
+    REQUEUED = "requeued"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,16 @@ class Step:
     call: Attempt | None = None
 
 
-def timeline(execution: Execution, calls: Sequence[Attempt]) -> tuple[Step, ...]:
+def timeline(
+    execution: Execution, calls: Sequence[Attempt], requeues: Sequence[Requeue] = ()
+) -> tuple[Step, ...]:
     """Tell an execution's story in order of time.
 
-    The row keeps the last queueing and the last claim only; earlier tries show by their calls.
+    The row keeps the last queueing and the last claim only; earlier tries show by their calls, and the lives before
+    somebody let it run again by their ends.
     """
-    steps = [_event(execution), *_milestones(execution), *(_call(call) for call in calls)]
+    lives = (step for requeue in requeues for step in _life_before(requeue))
+    steps = [_event(execution), *_milestones(execution), *(_call(call) for call in calls), *lives]
     first, *rest = steps
     return (first, *sorted(rest, key=lambda step: step.at), *_now(execution))
 
@@ -72,6 +77,15 @@ def _call(call: Attempt) -> Step:
     kind = "prompt" if call.number == 1 else f"repair {call.number - 1}"
     title = f"{kind} of claim {call.claim} to {call.model}: {call.outcome}"
     return Step(call.started_at, Moment.CALL, title, call.problem, call)
+
+
+def _life_before(requeue: Requeue) -> Iterator[Step]:
+    tries = f"{requeue.attempts} failed tries were counted"
+    why = f"{requeue.error_type}: {requeue.error}" if requeue.error else reason_meaning(requeue.reason)
+    yield Step(
+        requeue.died_at, Moment.ENDED, f"failed: {requeue.reason}", f"{why} ({tries})" if why else tries
+    )
+    yield Step(requeue.at, Moment.REQUEUED, f"let run again by {requeue.by}", "with all its tries")
 
 
 def _now(execution: Execution) -> Iterator[Step]:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from pymongo.errors import PyMongoError
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ErrorDetail, NotAuthenticated, ParseError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -15,6 +15,7 @@ from agents_app.errors import AgentNotFound, MongoClawError, SpecInvalid
 from executions_app.backfill_transitions import BackfillStateWrong
 from executions_app.backfills import BackfillNotFound, BackfillRefused
 from executions_app.dead_letters import DeadLetterAmbiguous, DeadLetterNotFound
+from mongoclaw_project.access.authentication import REQUIRED
 
 STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
     AgentNotFound: HTTPStatus.NOT_FOUND,
@@ -36,6 +37,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, ParseError):
         malformed = {"type": "json_invalid", "loc": ["body"], "msg": str(error.detail)}
         return Response({"detail": [malformed]}, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    if isinstance(error, NotAuthenticated):
+        error.detail = ErrorDetail(REQUIRED, error.default_code)
     if isinstance(error, PyMongoError):
         return Response({"detail": "MongoDB cannot be asked now"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
     for kind, status in STATUSES.items():

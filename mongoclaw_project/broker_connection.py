@@ -11,6 +11,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from executions_app.transport import impatient
 from mongoclaw_project.celery_settings import celery_settings
 from mongoclaw_project.config import current
 
@@ -24,12 +25,10 @@ UNREACHABLE: Final = (KombuError, OSError, RedisError)
 def briefly_connected(seconds: float) -> Iterator[Connection]:
     """Connect once, with no second try. Raises what is in UNREACHABLE, and AccessRefused."""
     told = celery_settings(current())
-    known = told["broker_transport_options"]
-    patience = {name: seconds for name in known if name.endswith("_timeout") and name != "visibility_timeout"}
     connection = Connection(
         told["broker_url"],
         connect_timeout=seconds,
-        transport_options={**known, **patience, "max_retries": 0},
+        transport_options=impatient(told["broker_transport_options"], seconds=seconds),
     )
     try:
         connection.connect()

@@ -18,6 +18,10 @@ _SENTINEL_PATIENCE: Final = 2.0
 _HEARTBEAT_SECONDS: Final = 10
 """RabbitMQ and its clients say so often that they live; one that is silent for twice that is away."""
 
+_SHARED_CONTROL: Final = {"control_queue_exclusive": False, "control_queue_durable": True}
+"""RabbitMQ keeps an exclusive queue for a connection that it does not know to be dead: a worker that comes back over
+a new one, and a second worker of the same name, would end by it. It still expires by itself."""
+
 
 class BrokerKind(StrEnum):
     """The brokers that the settings can name."""
@@ -53,6 +57,7 @@ def _broker(settings: Settings) -> dict[str, Any]:
         "task_queues": [queue(QUEUE, arguments)],
         # Those of the routing strategy, and what `celery -Q` names.
         "task_create_missing_queues": True,
+        **(_SHARED_CONTROL if kind is BrokerKind.RABBITMQ else {}),
     }
 
 

@@ -32,6 +32,9 @@ QUIET: Final = {
     "asyncio": logging.WARNING,
 }
 
+TOLD_BY_COMMANDS: Final = ("executions_app.limits.limiter",)
+"""Loggers whose warnings a command would only say twice: its own error names the address and the remedy."""
+
 CONSOLE_TIME: Final = "%Y-%m-%d %H:%M:%SZ"
 
 
@@ -74,6 +77,8 @@ def configure_for_terminal(level: str = "WARNING") -> None:
         renderer=structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         plain_exceptions=False,
     )
+    for name in TOLD_BY_COMMANDS:
+        logging.getLogger(name).setLevel(logging.ERROR if level != "DEBUG" else logging.DEBUG)
 
 
 def configure_django(_: object = None) -> None:

@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 
 _REQUEST_ID: Final = re.compile(r"[\w.\-]{1,64}")
 _SERVER_ERROR: Final = 500
+CALLER: Final = "caller"
+"""What authentication binds to the lines of a request, and what the next request of the thread must not have."""
+
 _QUIET_PATHS: Final = ("/health", "/static/", "/metrics")
 
 
@@ -30,8 +33,11 @@ class RequestLog:
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = self.get_response(request)
-            self._log(request, response, time.perf_counter() - started)
+            try:
+                response = self.get_response(request)
+                self._log(request, response, time.perf_counter() - started)
+            finally:
+                structlog.contextvars.unbind_contextvars(CALLER)
         response["X-Request-ID"] = request_id
         return response
 

@@ -19,6 +19,8 @@ _SECRET_NAME: Final = re.compile(
 _CREDENTIALS: Final = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.\-]*://)[^/\s@'\"]*@", re.IGNORECASE)
 _BEARER: Final = re.compile(r"\b(?P<kind>bearer|basic)\s+[\w.~+/=\-]{8,}", re.IGNORECASE)
 _PROVIDER_KEY: Final = re.compile(r"\b(?:(?:sk|rk|pk|gsk|xai|hf)[-_]|AIza|AKIA)[A-Za-z0-9_\-]{16,}")
+_OUR_KEY: Final = re.compile(r"\b(?P<prefix>mck_[0-9a-f]{8})_[\w\-]{16,}")
+"""An API key of MongoClaw; its prefix is shown everywhere."""
 
 
 def is_secret_name(name: str) -> bool:
@@ -27,10 +29,11 @@ def is_secret_name(name: str) -> bool:
 
 
 def scrub_text(text: str) -> str:
-    """Text without passwords in URLs, bearer tokens and providers' keys."""
+    """Text without passwords in URLs, bearer tokens, providers' keys and our own."""
     if "://" in text:
         text = _CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
     text = _BEARER.sub(rf"\g<kind> {MASK}", text)
+    text = _OUR_KEY.sub(rf"\g<prefix>_{MASK}", text)
     return _PROVIDER_KEY.sub(MASK, text)
 
 

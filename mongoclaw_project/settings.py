@@ -105,6 +105,7 @@ AGENT_PUBLISH_CHECKS = ["enrichment.publish_checks.check", "mongoclaw_project.wa
 REST_FRAMEWORK = {
     # The first one decides what an unknown caller is answered: 401, and how to say who one is.
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "mongoclaw_project.access.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.BasicAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sandbox.addresses import Addresses, write_private
@@ -18,20 +18,24 @@ FILE_NAME = "addresses.json"
 
 @dataclass(frozen=True)
 class Announcement:
-    """A system, and the process that runs it and ends it."""
+    """A system, the process that runs it and ends it, and settings, as `group.field`, that commands share with it."""
 
     process: ProcessIdentity
     addresses: Addresses
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @contextmanager
-def announced(addresses: Addresses, data_dir: Path) -> Iterator[None]:
-    """Keeps this process's addresses in `data_dir` until the block ends; raises SandboxError."""
+def announced(
+    addresses: Addresses, data_dir: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Keeps this process's addresses and shared settings in `data_dir` until the block ends; raises SandboxError."""
     process = identify(os.getpid())
     if process is None:
         raise SandboxError("this process cannot tell when it was started: is /proc mounted?")
     path = data_dir / FILE_NAME
-    write_private(path, {"process": asdict(process), "addresses": asdict(addresses)})
+    said_so = {"process": asdict(process), "addresses": asdict(addresses), "settings": dict(settings or {})}
+    write_private(path, said_so)
     try:
         yield
     finally:
@@ -46,7 +50,8 @@ def read_announcement(path: Path) -> Announcement | None:
         if path.stat().st_uid != os.geteuid():
             return None
         data = json.loads(path.read_text())
-        said = Announcement(ProcessIdentity(**data["process"]), Addresses(**data["addresses"]))
+        process, addresses = ProcessIdentity(**data["process"]), Addresses(**data["addresses"])
+        said = Announcement(process, addresses, dict(data.get("settings", {})))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return said if said.process.is_alive() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from redis.exceptions import RedisError
 
 from sandbox.addresses import Addresses
 from sandbox.admin_login import AdminLogin, admin_login
+from sandbox.api_key import api_key
 from sandbox.embedded import start_mongod, start_valkey
 from sandbox.embedded.ports import LOOPBACK, is_free, reserved_port
 from sandbox.embedded.replica_set import require_replica_set
@@ -32,7 +34,8 @@ class SystemPlan:
     `mongodb`, `broker` and `database` point at servers that are there already; None starts an embedded one,
     for `database` a SQLite file. `use_sandbox_model` starts the stand-in model, which answers after
     `model_latency` (see `sandbox.model.latency`). `environ` is the environment of all processes. `use_flower`
-    starts Flower, on `flower_port` or a free one.
+    starts Flower, on `flower_port` or a free one. `make_api_key` gives the HTTP API a key of this system's own.
+    `shared` are settings, as `group.field`, that commands beside the system need to see it as it is.
     """
 
     data_dir: Path
@@ -45,18 +48,21 @@ class SystemPlan:
     model_latency: str = "200"
     use_flower: bool = False
     flower_port: int | None = None
+    make_api_key: bool = True
+    shared: Mapping[str, str] = field(default_factory=dict, repr=False)
     say: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
 
 @dataclass(frozen=True)
 class System:
-    """A started system."""
+    """A started system. `api_key` is None where the environment brings keys of its own."""
 
     plan: SystemPlan
     supervisor: Supervisor
     addresses: Addresses
     login: AdminLogin
     environ: Mapping[str, str]
+    api_key: str | None = None
 
     def start_worker(self) -> None:
         """Starts a worker, as the first time."""
@@ -70,13 +76,15 @@ def start_system(plan: SystemPlan, supervisor: Supervisor) -> System:
     """
     if not is_free(plan.web_port):
         raise PortTaken(f"port {plan.web_port} is in use: choose another one with --port")
+    _require_given(plan)
     plan.data_dir.mkdir(parents=True, exist_ok=True)
     addresses = _start_servers(plan, supervisor)
     login = admin_login(plan.data_dir)
-    environ = _environment(plan, addresses)
+    key = api_key(plan.data_dir) if plan.make_api_key else None
+    environ = _environment(plan, addresses, key)
     plan.say("preparing the database")
     _prepare(environ, login, plan.data_dir)
-    system = System(plan, supervisor, addresses, login, environ)
+    system = System(plan, supervisor, addresses, login, environ, key)
     plan.say("starting web server, worker and watcher")
     place = place_of(plan.data_dir)
     supervisor.start(web(environ, place, Listening(LOOPBACK, plan.web_port)))
@@ -93,18 +101,22 @@ def _with_flower(system: System) -> System:
     return replace(system, addresses=replace(system.addresses, flower=f"http://{LOOPBACK}:{port}"))
 
 
+def _require_given(plan: SystemPlan) -> None:
+    """Looks at the servers of the user's own before any is started that would have to be stopped again."""
+    if plan.mongodb is not None:
+        require_replica_set(plan.mongodb)
+    if plan.broker is not None:
+        _require_broker(plan.broker)
+
+
 def _start_servers(plan: SystemPlan, supervisor: Supervisor) -> Addresses:
     mongodb, broker, model = plan.mongodb, plan.broker, None
     if mongodb is None:
         plan.say("starting MongoDB")
         mongodb = supervisor.adopt(start_mongod(plan.data_dir / "mongod")).url
-    else:
-        require_replica_set(mongodb)
     if broker is None:
         plan.say("starting Valkey")
         broker = supervisor.adopt(start_valkey(plan.data_dir / "valkey")).url
-    else:
-        _require_broker(broker)
     if plan.use_sandbox_model:
         plan.say("starting the sandbox model, which is no language model")
         model = supervisor.adopt(start_model(plan.data_dir / "model", latency=plan.model_latency)).url
@@ -127,7 +139,7 @@ def _require_broker(url: str) -> None:
         raise ServerUnreachable(f"MONGOCLAW_REDIS__URL: the broker does not answer: {exc}") from exc
 
 
-def _environment(plan: SystemPlan, addresses: Addresses) -> dict[str, str]:
+def _environment(plan: SystemPlan, addresses: Addresses, key: str | None) -> dict[str, str]:
     environ = {
         # Logs of the processes appear as they are written.
         "PYTHONUNBUFFERED": "1",
@@ -144,7 +156,9 @@ def _environment(plan: SystemPlan, addresses: Addresses) -> dict[str, str]:
         environ["MONGOCLAW_FLOWER__ENABLED"] = "true"
     if addresses.model is not None:
         environ["MONGOCLAW_AI__SANDBOX_URL"] = addresses.model
-    for name in ("MONGODB__URI", "REDIS__URL", "DATABASE__URL"):
+    if key is not None:
+        environ["MONGOCLAW_SECURITY__API_KEYS"] = json.dumps([key])
+    for name in ("MONGODB__URI", "REDIS__URL", "DATABASE__URL", *(["SECURITY__API_KEYS"] if key else [])):
         environ.pop(f"MONGOCLAW_{name}_FILE", None)  # Read already; both at once would be an error.
     return environ
 

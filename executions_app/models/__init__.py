@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from executions_app.models.backfill import Backfill, BackfillRange, BackfillStatus
-from executions_app.models.dead_letter import DeadRun, Discard, StrayMessage
+from executions_app.models.dead_letter import DeadRun, Discard, Requeue, StrayMessage
 from executions_app.models.execution import Attempt, Execution
 from executions_app.models.gap import GapKind, GapStatus, StreamGap
 from executions_app.models.leadership import Leadership
@@ -22,6 +22,7 @@ __all__ = [
     "GapStatus",
     "HourTally",
     "Leadership",
+    "Requeue",
     "StrayMessage",
     "StreamGap",
     "TallyCursor",

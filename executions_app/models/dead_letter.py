@@ -60,6 +60,28 @@ class StrayMessage(models.Model):
         return f"{self.reason}: {self.task or self.message_id or self.id}"
 
 
+class Requeue(models.Model):
+    """That somebody let a dead letter run again: who and when, and how its life before that had ended."""
+
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="requeues")
+    at = models.DateTimeField()
+    by = models.CharField(max_length=150)
+    died_at = models.DateTimeField()
+    reason = models.CharField(max_length=64)
+    error_type = models.CharField(max_length=64, blank=True)
+    error = models.TextField(blank=True)
+    attempts = models.IntegerField(help_text="Tries that had failed and counted.")
+
+    class Meta:
+        """In the order in which it happened."""
+
+        default_permissions = ()
+        ordering: ClassVar = ["at", "id"]
+
+    def __str__(self) -> str:
+        return f"run again by {self.by} after {self.reason}"
+
+
 class Discard(models.Model):
     """That somebody put a dead letter aside: who, when and why. It stays when the letter is brought back."""
 

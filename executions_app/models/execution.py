@@ -93,6 +93,7 @@ class Execution(models.Model):
         permissions: ClassVar = [
             ("requeue_execution", "Can run a failed execution again"),
             ("discard_execution", "Can discard dead letters and bring them back"),
+            ("cancel_execution", "Can cancel a run that has not ended"),
         ]
         constraints: ClassVar = [
             # Also the index by which rows of a subject are found: hashes lie anywhere in an index, so each one costs.

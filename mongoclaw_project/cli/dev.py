@@ -6,20 +6,38 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import click
 
 from enrichment.providers.keys import VENDORS
 from mongoclaw_project.cli.command import Command
 from mongoclaw_project.cli.output import fail
-from mongoclaw_project.config import Settings, SettingsInvalid, environment_with_file
+from mongoclaw_project.config import Settings, environment_with_file, load_settings
 from mongoclaw_project.config.environment import read
 from sandbox.announcement import announced
 from sandbox.child_output import TerminalSink
 from sandbox.errors import SandboxError
 from sandbox.flower import is_installed as flower_is_installed
+from sandbox.model.latency import parse_latency
 from sandbox.supervisor import StopAsked, Supervisor
 from sandbox.system import System, SystemPlan, start_system
+
+OWN_SERVERS: Final = (
+    ("mongodb", "mongodb", "uri"),
+    ("broker", "redis", "url"),
+    ("database", "database", "url"),
+)
+"""What the plan calls a server, and the setting that names one of the user's own."""
+
+SHARED: Final = (
+    ("broker", "url"),
+    ("broker", "sentinel_master"),
+    ("broker", "sentinel_password"),
+    ("worker", "routing_strategy"),
+    ("worker", "routing_partition_count"),
+)
+"""Settings without which commands in other terminals would look for messages in the wrong place."""
 
 
 @click.command(cls=Command)
@@ -65,7 +83,7 @@ def dev(port: int, data_dir: Path | None, latency_ms: str, use_flower: bool, rea
     try:
         with Supervisor(TerminalSink(sys.stdout)) as supervisor:
             system = start_system(plan, supervisor)
-            with announced(system.addresses, plan.data_dir):
+            with announced(system.addresses, plan.data_dir, plan.shared):
                 _show(system)
                 _run_until_stopped(system, ready_file)
     except StopAsked:
@@ -93,18 +111,10 @@ def local_plan(
     latency: str,
     use_flower: bool = False,
 ) -> SystemPlan:
-    """What to start under these settings; raises SettingsInvalid."""
+    """What to start under these settings; raises SettingsInvalid, and BadParameter for the latency."""
+    _refuse_wrong(environ, latency)
     reading = read(environ)
-    if reading.problems:
-        raise SettingsInvalid(tuple(reading.problems))
-    given = {
-        name: _given(reading.values, group, field)
-        for name, group, field in (
-            ("mongodb", "mongodb", "uri"),
-            ("broker", "redis", "url"),
-            ("database", "database", "url"),
-        )
-    }
+    given = {name: _given(reading.values, group, field) for name, group, field in OWN_SERVERS}
     state_dir = Path(str(reading.values.get("state_dir", Settings.model_fields["state_dir"].default)))
     own_model = _given(reading.values, "ai", "sandbox_url") is not None
     return SystemPlan(
@@ -115,9 +125,20 @@ def local_plan(
         flower_port=_port(reading.values),
         use_sandbox_model=not own_model and not provider_keys(environ),
         model_latency=latency,
+        make_api_key=_given(reading.values, "security", "api_keys") is None,
+        shared=_shared(reading.values),
         say=lambda text: click.echo(f"mongoclaw: {text}"),
         **given,
     )
+
+
+def _refuse_wrong(environ: Mapping[str, str], latency: str) -> None:
+    """Look at all that is given before a server is started that would have to be stopped again."""
+    load_settings(environ)
+    try:
+        parse_latency(latency)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--latency-ms") from None
 
 
 def provider_keys(environ: Mapping[str, str]) -> dict[str, str]:
@@ -136,6 +157,11 @@ def _given(values: Mapping[str, object], group: str, field: str) -> str | None:
     return str(value) if value else None
 
 
+def _shared(values: Mapping[str, object]) -> dict[str, str]:
+    found = {f"{group}.{field}": _given(values, group, field) for group, field in SHARED}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _port(values: Mapping[str, object]) -> int | None:
     port = _given(values, "flower", "port")
     return int(port) if port and port.isdigit() else None
@@ -150,6 +176,7 @@ def _show(system: System) -> None:
         ("Web", shown.web),
         ("Admin", f"{shown.web}/admin/"),
         ("", f"user {system.login.username}  password {system.login.password}"),
+        ("API key", system.api_key or "those of MONGOCLAW_SECURITY__API_KEYS"),
         ("Flower", _flower(system)),
         *zip(("Model", ""), _model(system), strict=False),
     ]

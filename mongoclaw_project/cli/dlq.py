@@ -12,13 +12,15 @@ import click
 
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters, queries
+from executions_app.dead_letter_names import unknown_names
 from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
 from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
 from executions_app.dead_letters import DeadLetter, Filter, Kind
 from executions_app.models import Execution, StrayMessage
-from mongoclaw_project.cli import moment
+from executions_app.moment import FORMS
+from executions_app.states import DEAD
 from mongoclaw_project.cli.executions import story
-from mongoclaw_project.cli.moment import Moment
+from mongoclaw_project.cli.moment import SINCE
 from mongoclaw_project.cli.output import done, note, show, table, wants_json
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.rate import RATE
@@ -38,8 +40,8 @@ _FILTERS: Final = (
     ),
     click.option("--database", metavar="NAME", default="", help="Only of documents in this database."),
     click.option("--collection", metavar="NAME", default="", help="Only of documents in this collection."),
-    click.option("--since", type=Moment(), help="Only what died at this time or later: a time, or `-2h`."),
-    click.option("--until", type=Moment(), help="Only what died before."),
+    click.option("--since", type=SINCE, help=f"Only what died at this time or later: {FORMS}."),
+    click.option("--until", type=SINCE, help="Only what died before."),
     click.option("--text", default="", help="Only with this in the error, or at the beginning of an id."),
 )
 _IDS: Final = click.argument("ids", metavar="[ID]...", nargs=-1)
@@ -67,25 +69,31 @@ def dlq() -> None:
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most."
 )
 @click.option("--skip", type=click.IntRange(0), default=0, help="Leave out so many of the newest.")
-def list_(*, limit: int, skip: int, archived: bool, **given: Any) -> None:
-    """List dead letters, newest first."""
+@click.option("--wide", is_flag=True, help="Cut no text, however long the lines become.")
+def list_(*, limit: int, skip: int, archived: bool, wide: bool, **given: Any) -> None:
+    """List dead letters, newest first. Texts that end with `…` are cut; `show` and --wide have all of them."""
     wanted = replace(_filter(**given), archived=archived)
-    found = dead_letters.newest(wanted, skip=skip, limit=limit)
+    found, total = dead_letters.newest(wanted, skip=skip, limit=limit), dead_letters.count(wanted)
+    elastic = () if wide else ELASTIC
     text = (
-        table(HEADERS, [_row(letter) for letter in found], elastic=ELASTIC) if found else "No dead letters."
+        table(HEADERS, [_row(letter) for letter in found], elastic=elastic) if found else "No dead letters."
     )
     listed = [dead_letter_json(letter) for letter in found]
-    show({"dead_letters": listed, "skip": skip, "limit": limit}, text=text)
-    if len(found) == limit:
-        note(f"There may be more than these {limit}: --limit and --skip show them.")
+    show({"dead_letters": listed, "total": total, "skip": skip, "limit": limit}, text=text)
+    if found:
+        others = "; --limit and --skip show the others" if len(found) < total else ""
+        note(f"{len(found):,} of {_letters(total)}{others}.")
 
 
 @dlq.command("show")
 @click.argument("id_", metavar="ID")
 @click.option("--traceback", is_flag=True, help="Show where in the code an error came from.")
 def show_(id_: str, *, traceback: bool) -> None:
-    """Show all that is known of a dead letter: prompt, answer, error, attempts. Times are UTC."""
-    letter = dead_letters.find(id_)
+    """Show all that is known of a dead letter: prompt, answer, error, attempts. Times are UTC.
+
+    It knows those too that were let run again.
+    """
+    letter = dead_letters.find(id_, once=True)
     lines = [*_told(letter)]
     row = letter.letter
     if traceback and isinstance(row, Execution) and row.traceback:
@@ -108,7 +116,7 @@ def requeue(ids: tuple[str, ...], *, all_: bool, rate: float | None, yes: bool, 
         raise click.UsageError(f"--rate must be {work.SLOWEST:g}/s or more")
     selection = _selection(ids, all_=all_, wanted=_filter(**given))
     _ask("Run {} again? Each may cost a call of a model", selection, yes=yes)
-    report = work.requeue(selection, rate=rate, now=_now())
+    report = work.requeue(selection, by=somebody(), rate=rate, now=_now())
     _tell("Let {} run again", report)
 
 
@@ -148,12 +156,11 @@ def export(*, archived: bool, **given: Any) -> None:
         click.echo(json.dumps(line_json(letter), ensure_ascii=False, default=_plain))
 
 
-def _filter(*, kind: str | None, since: str | None, until: str | None, **texts: Any) -> Filter:
-    return Filter(kind=Kind(kind) if kind else None, since=_moment(since), until=_moment(until), **texts)
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else moment.parse(text, now=_now()).as_datetime()
+def _filter(*, kind: str | None, **given: Any) -> Filter:
+    wanted = Filter(kind=Kind(kind) if kind else None, **given)
+    for problem in unknown_names(wanted):
+        raise click.UsageError(f"--{problem.path.removesuffix('_id')}: {problem.message}")
+    return wanted
 
 
 def _selection(ids: tuple[str, ...], *, all_: bool, wanted: Filter) -> Selection:
@@ -163,7 +170,7 @@ def _selection(ids: tuple[str, ...], *, all_: bool, wanted: Filter) -> Selection
         raise click.UsageError("Give either ids, or a filter, or --all")
     if not ids and not filtered and not all_:
         raise click.UsageError("Say which: give ids, a filter such as --agent or --reason, or --all")
-    return Selection(ids=tuple(dead_letters.meant(id_) for id_ in ids), wanted=wanted)
+    return Selection(ids=dead_letters.all_meant(ids), wanted=wanted)
 
 
 def _ask(question: str, selection: Selection, *, yes: bool) -> None:
@@ -177,10 +184,15 @@ def _tell(message: str, report: Report) -> None:
     if wants_json():
         return
     for cause, number in sorted(report.left.items()):
-        names = ", ".join(id_[:SHOWN_ID] for id_ in report.examples[cause])
+        names = ", ".join(_named(id_, report) for id_ in report.examples[cause])
         note(f"Left {_letters(number)} as they were, {LEFT_MEANINGS[cause]}: {names}")
     if report.last_due_at and report.last_due_at > _now():
         note(f"The last of them may start at {report.last_due_at:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _named(id_: str, report: Report) -> str:
+    since = report.discarded_at.get(id_)
+    return id_[:SHOWN_ID] + (f" (discarded at {since:%Y-%m-%d %H:%M:%S} UTC)" if since else "")
 
 
 def _letters(number: int) -> str:
@@ -200,6 +212,8 @@ def _told(letter: DeadLetter) -> Iterator[str]:
     row = letter.letter
     if letter.discard:
         yield f"Discarded  {letter.discard.at:%Y-%m-%d %H:%M:%S} by {letter.discard.by}: {letter.discard.why or '-'}"
+    if row.status not in DEAD:
+        yield f"Run again  It is no dead letter any more, but {row.status}; what it died of is told below."
     if isinstance(row, Execution):
         yield from story(queries.trace(row))
     else:

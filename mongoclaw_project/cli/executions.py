@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import click
 
 from executions_app import queries
 from executions_app.cost import cost_text
+from executions_app.limits import Refused
 from executions_app.listing import REACH, Wanted, is_longer_than_reach
 from executions_app.models import Attempt, Execution
 from executions_app.queries import Trace
-from executions_app.states import Status
+from executions_app.states import REASON_MEANINGS, Status
 from executions_app.timeline import Step, reason_meaning
 from executions_app.wire import execution_json, trace_json
+from mongoclaw_project.cli.held import held_json, holder_of, holding
+from mongoclaw_project.cli.moment import lasting
 from mongoclaw_project.cli.output import note, show, table
 from mongoclaw_project.cli.sql import SqlGroup
 
 SHOWN_ID = 8
-HEADERS = ("ID", "Agent", "Document", "Status", "Reason", "Created (UTC)", "Took", "Cost")
+HEADERS = ("ID", "Agent", "Document", "Status", "Reason", "Due", "Created (UTC)", "Took", "Cost")
 ELASTIC = (1, 2, 4)
 """The columns whose cells are cut where the table would be wider than a terminal."""
 
@@ -39,12 +43,13 @@ def executions() -> None:
 def list_(agent_id: str | None, status: str | None, reason: str | None, limit: int) -> None:
     """List executions, newest first."""
     found = queries.newest(agent_id=agent_id, status=status, reason=reason, limit=limit)
-    text = (
-        table(HEADERS, [_row(execution) for execution in found], elastic=ELASTIC)
-        if found
-        else "No executions."
-    )
-    show({"executions": [execution_json(execution) for execution in found], "limit": limit}, text=text)
+    held, now = holding(found), datetime.now(UTC)
+    rows = [_row(execution, holder_of(execution, held), now) for execution in found]
+    text = table(HEADERS, rows, elastic=ELASTIC) if rows else "No executions."
+    listed = [
+        {**execution_json(execution), "held_by": held_json(holder_of(execution, held))} for execution in found
+    ]
+    show({"executions": listed, "limit": limit}, text=text)
     if len(found) == limit:
         note(f"There may be more than these {limit}: --limit shows them.")
     elif Wanted(agent_id=agent_id, status=status, reason=reason).has_limits and is_longer_than_reach():
@@ -57,27 +62,36 @@ def list_(agent_id: str | None, status: str | None, reason: str | None, limit: i
 def show_(execution_id: str, *, traceback: bool) -> None:
     """Show the whole story of an execution. The first characters of its id are enough; times are UTC."""
     trace = queries.trace(queries.find(execution_id))
-    lines = [*story(trace)]
+    held = holder_of(trace.execution, holding([trace.execution]))
+    lines = [*story(trace, held)]
     if traceback and trace.execution.traceback:
         lines += ["", trace.execution.traceback.rstrip()]
-    show(trace_json(trace), text="\n".join(lines))
+    show({**trace_json(trace), "held_by": held_json(held)}, text="\n".join(lines))
 
 
-def _row(execution: Execution) -> tuple[object, ...]:
+def _row(execution: Execution, held: Refused | None, now: datetime) -> tuple[object, ...]:
     return (
         execution.pk[:SHOWN_ID],
         execution.agent_id,
         execution.document_id,
         execution.status,
-        execution.reason or None,
+        f"{execution.reason}: {held.reason}" if held else execution.reason or None,
+        _due(execution, held, now),
         f"{execution.created_at:%m-%d %H:%M:%S}",
         None if execution.duration_ms is None else f"{execution.duration_ms:,.0f} ms",
         cost_text(execution.cost_nanousd) if execution.model_calls else None,
     )
 
 
-def story(trace: Trace) -> Iterator[str]:
-    """Tell an execution's story, line by line."""
+def _due(execution: Execution, held: Refused | None, now: datetime) -> str | None:
+    if execution.status != Status.PENDING:
+        return None
+    seconds = held.seconds if held else (execution.due_at - now).total_seconds()
+    return f"in {lasting(seconds)}" if seconds > 0 else "now"
+
+
+def story(trace: Trace, held: Refused | None = None) -> Iterator[str]:
+    """Tell an execution's story, line by line; `held` is what keeps it from being admitted."""
     execution = trace.execution
     yield f"Execution  {execution.pk}"
     yield f"Agent      {execution.agent_id}, version {execution.version.number}"
@@ -86,6 +100,8 @@ def story(trace: Trace) -> Iterator[str]:
     meaning = reason_meaning(execution.reason)
     if meaning:
         yield f"           {meaning}"
+    if held:
+        yield f"           {held.reason}: {REASON_MEANINGS[held.reason]} Due in {lasting(held.seconds)}."
     if trace.waits_behind:
         yield f"           It waits for {trace.waits_behind}."
     if execution.model_calls:

@@ -10,11 +10,12 @@ from typing import Final
 import click
 
 from agents_app import registry
-from executions_app.limits import Limiter, rules_of
+from executions_app.limits import Limiter, LimiterUnavailable, rules_of
 from executions_app.limits.limiter import connect
 from executions_app.limits.pauses import Held
 from executions_app.states import Reason
 from mongoclaw_project.cli.command import Command
+from mongoclaw_project.cli.info import place
 from mongoclaw_project.cli.output import done, fail, show, table
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.config import current
@@ -62,13 +63,19 @@ def lift(name: str) -> None:
 
 @contextmanager
 def limiter() -> Iterator[Limiter]:
-    """Ask the limiter as the workers do. Its methods raise LimiterUnavailable."""
+    """Ask the limiter as the workers do. Raises LimiterUnavailable, which names the address and the setting."""
     settings = current()
     redis = connect(settings.redis.url)
     try:
         yield Limiter(
             redis, lease_seconds=settings.worker.heartbeat_timeout_seconds, monotonic=time.monotonic
         )
+    except LimiterUnavailable as error:
+        where, why = place(settings.redis.url), error.details.get("error", "away")
+        raise LimiterUnavailable(
+            f"Redis, which keeps the limits, does not answer at {where} ({why}): start it there, or correct "
+            "MONGOCLAW_REDIS__URL"
+        ) from error
     finally:
         redis.close()
 

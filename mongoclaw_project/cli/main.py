@@ -28,6 +28,7 @@ COMMANDS: Final = (
     Later("health", "Ask MongoDB, Redis and the SQL database whether they answer."),
     Later("images", "Keep documents as they were before and after each change, or stop that."),
     Later("info", "Show what is installed and where it works.", needs_django=False),
+    Later("keys", "Make and end the API keys of users."),
     Later("limits", "See what holds model calls up, and end it."),
     Later("manage", "Run one of Django's management commands.", needs_django=False),
     Later("migrate", "Create or update the tables of the SQL database."),

@@ -3,61 +3,45 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import click
 from bson import Timestamp
 
-from agents_app.errors import Decision, MongoClawError
+from executions_app import moment
 from executions_app.identity import unpack_time
+from executions_app.moment import MomentInvalid
 
-_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_AGO: Final = re.compile(r"-(?:\d+[dhms])+")
-_PIECE: Final = re.compile(r"(\d+)([dhms])")
 _PACKED: Final = re.compile(r"[0-9a-fA-F]{16}")
 _PAIR: Final = re.compile(r"(?:Timestamp\()?\s*(\d{9,10})\s*[,:]\s*(\d{1,10})\s*\)?")
 _MOST: Final = 2**32 - 1
-FORMS: Final = "2026-11-21T02:15:00Z, -2h30m, or a cluster time such as 1795227300:1"
-
-
-class MomentInvalid(MongoClawError):
-    """The text names no moment."""
-
-    decision: ClassVar[Decision] = Decision.PERMANENT
-    code: ClassVar[str] = "moment_invalid"
+FORMS: Final = f"{moment.FORMS}, or a cluster time such as 1795227300:1"
 
 
 def parse(text: str, *, now: datetime) -> Timestamp:
-    """Read a moment: ISO 8601 (UTC where no offset is given), `-2h30m` before `now`, or a cluster time.
+    """Read a moment as everywhere (see `executions_app.moment`), or a cluster time.
 
     A cluster time is `seconds:increment`, `Timestamp(seconds, increment)`, or 16 hexadecimal digits. Raises
     MomentInvalid with what is understood.
     """
     text = text.strip()
-    if _AGO.fullmatch(text):
-        pieces = {_UNITS[unit]: int(number) for number, unit in _PIECE.findall(text)}
-        try:
-            return beginning_of(now - timedelta(**pieces))
-        except OverflowError:
-            raise MomentInvalid(f"'{text}' is before all clusters") from None
     if _PACKED.fullmatch(text):
         return unpack_time(text)
     pair = _PAIR.fullmatch(text)
     if pair and max(int(pair[1]), int(pair[2])) <= _MOST:
         return Timestamp(int(pair[1]), int(pair[2]))
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise MomentInvalid(f"'{text}' is no moment; write {FORMS}") from None
-    return beginning_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return beginning_of(moment.moment_of(text, now=now))
+    except MomentInvalid as error:
+        raise MomentInvalid(str(error).replace(moment.FORMS, FORMS)) from None
 
 
-def beginning_of(moment: datetime) -> Timestamp:
+def beginning_of(at: datetime) -> Timestamp:
     """Give the first cluster time of a second. Raises MomentInvalid for one that no cluster has seen."""
-    seconds = int(moment.timestamp())
+    seconds = int(at.timestamp())
     if not 0 < seconds <= _MOST:
-        raise MomentInvalid(f"{moment:%Y-%m-%d} is no time of a cluster")
+        raise MomentInvalid(f"{at:%Y-%m-%d} is no time of a cluster")
     return Timestamp(seconds, 1)
 
 
@@ -85,7 +69,7 @@ def lasting(seconds: float | None) -> str | None:
 
 
 class Moment(click.ParamType[str]):
-    """A moment on the command line; it is read once the server's time is known."""
+    """A moment on the command line, cluster times too; it is read once the server's time is known."""
 
     name = "TIME"
 
@@ -96,3 +80,21 @@ class Moment(click.ParamType[str]):
         except MomentInvalid as error:
             self.fail(str(error), param, ctx)
         return str(value)
+
+
+class _Since(click.ParamType[datetime]):
+    """A moment on the command line by this host's clock."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it. Raises UsageError."""
+        try:
+            return (
+                value if isinstance(value, datetime) else moment.moment_of(str(value), now=datetime.now(UTC))
+            )
+        except MomentInvalid as error:
+            self.fail(str(error), param, ctx)
+
+
+SINCE: Final = _Since()

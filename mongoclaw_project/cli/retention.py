@@ -16,7 +16,10 @@ from mongoclaw_project.cli.output import done, note, show
 from mongoclaw_project.cli.sql import SqlGroup
 from mongoclaw_project.config import current
 
-OFF: Final = "Nothing is deleted: set MONGOCLAW_RETENTION__EXECUTIONS_DAYS and its like."
+OFF: Final = (
+    "Nothing is deleted: set MONGOCLAW_RETENTION__EXECUTIONS_DAYS, MONGOCLAW_RETENTION__TEXTS_DAYS or "
+    "MONGOCLAW_RETENTION__DEAD_LETTERS_DAYS."
+)
 
 
 @click.group(cls=SqlGroup)
@@ -31,9 +34,9 @@ def show_() -> None:
     until = counting.final_before()
     data = {**kept.model_dump(), "oldest_end": oldest, "deletable_before": until}
     lines = [
-        f"Runs          {_days(kept.executions_days)}",
-        f"Prompts       {_days(kept.texts_days, otherwise='as long as the runs')}",
-        f"Dead letters  {_days(kept.dead_letters_days)}",
+        f"Runs          {_days(kept.executions_days)}  (MONGOCLAW_RETENTION__EXECUTIONS_DAYS)",
+        f"Prompts       {_days(kept.texts_days, otherwise='as long as the runs')}  (MONGOCLAW_RETENTION__TEXTS_DAYS)",
+        f"Dead letters  {_days(kept.dead_letters_days)}  (MONGOCLAW_RETENTION__DEAD_LETTERS_DAYS)",
         f"Oldest end    {_moment(oldest)}",
     ]
     if until is None:

@@ -10,15 +10,15 @@ import click
 
 from executions_app import live
 from executions_app import stats as reading
-from executions_app.live import Live
-from executions_app.stats import By, Stats
-from executions_app.stats_wire import live_json, quantiles, ranked, spent, stats_json
+from executions_app.live import Live, PutOff
+from executions_app.moment import FORMS
+from executions_app.stats import By, SpanInvalid, Stats
+from executions_app.stats_wire import live_json, quantiles, reasons, spent, stats_json
 from executions_app.tally import Tally
-from mongoclaw_project.cli.moment import lasting
+from mongoclaw_project.cli.moment import SINCE, lasting
 from mongoclaw_project.cli.output import show, table
 from mongoclaw_project.cli.sql import SqlCommand
 
-REASON: Final = "reason"
 HEADERS: Final = ("Runs", "Done", "Skipped", "Failed", "p50", "p95", "p99", "In time", "Waited p95", "Calls")
 SPENT: Final = ("Tokens", "Cost")
 OLDEST_SHOWN: Final = 5
@@ -28,31 +28,34 @@ OLDEST_SHOWN: Final = 5
 @click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
 @click.option(
     "--since",
+    type=SINCE,
     default=reading.USUAL,
     show_default=True,
-    metavar="TIME",
-    help=f"How far back, in whole hours: {reading.FORMS}.",
+    help=f"How far back, in whole hours: {FORMS}.",
 )
 @click.option(
     "--by",
-    type=click.Choice([*(by.value for by in By), REASON]),
+    type=click.Choice([by.value for by in By]),
     default=By.AGENT.value,
     show_default=True,
     help="A line for each agent, hour (UTC), or reason of those that failed or were skipped.",
 )
-def stats(agent_id: str | None, since: str, by: str) -> None:
+def stats(agent_id: str | None, since: datetime, by: str) -> None:
     """Show how many runs ended how, how quick they were, and what they cost.
 
     Latencies are those of completed runs, from the event on record to the end; "in time" is the share of them within
     MONGOCLAW_WORKER__LATENCY_SLO_MS. "Waited" is from due to claimed. Percentiles are estimates.
     """
-    now = datetime.now(UTC)
-    kind = By.HOUR if by == By.HOUR else By.AGENT
-    found = reading.gather(since=reading.since_of(since, now=now), agent_id=agent_id, by=kind)
-    waiting = live.look(now, agent_id=agent_id)
-    lines = _reasons(found.total) if by == REASON else _parts(found, kind)
-    text = "\n".join([*lines, "", *_standing(found, waiting, now)])
-    show({**stats_json(found, by=kind), "live": live_json(waiting)}, text=text)
+    now, kind = datetime.now(UTC), By(by)
+    try:
+        beginning = reading.hour_of(since, now=now)
+    except SpanInvalid as error:
+        raise click.BadParameter(str(error), param_hint="--since") from None
+    found = reading.gather(since=beginning, agent_id=agent_id, by=kind)
+    waiting, later = live.look(now, agent_id=agent_id), live.put_off(now, agent_id=agent_id)
+    lines = _reasons(found.total) if kind is By.REASON else _parts(found, kind)
+    text = "\n".join([*lines, "", *_standing(waiting, later, now), _counted(found, now)])
+    show({**stats_json(found, by=kind), "live": live_json(waiting, later)}, text=text)
 
 
 def _parts(found: Stats, by: By) -> Iterator[str]:
@@ -83,25 +86,28 @@ def _row(tally: Tally) -> tuple[object, ...]:
 
 
 def _reasons(tally: Tally) -> Iterator[str]:
-    rows = [*_ranked("failed", tally.failures), *_ranked("skipped", tally.skips)]
+    rows = [(code, end, f"{runs:,}") for code, end, runs in reasons(tally)]
     yield table(("Reason", "End", "Runs"), rows) if rows else "No run has failed or was skipped."
 
 
-def _ranked(end: str, codes: Mapping[str, int]) -> list[tuple[object, ...]]:
-    return [(code, end, f"{runs:,}") for code, runs in ranked(codes)]
-
-
-def _standing(found: Stats, waiting: Live, now: datetime) -> Iterator[str]:
+def _standing(waiting: Live, later: Mapping[str, PutOff], now: datetime) -> Iterator[str]:
     for agent, line in sorted(waiting.agents.items(), key=lambda pair: -pair[1].age_ms)[:OLDEST_SHOWN]:
         least = "at least " if line.at_least else ""
         yield f"Waiting    {agent}: {least}{line.due:,} due, the oldest for {_lasting(line.age_ms)}"
+    for agent, off in sorted(later.items(), key=lambda pair: -pair[1].rows)[:OLDEST_SHOWN]:
+        least, until = "at least " if off.at_least else "", lasting((off.next_due - now).total_seconds())
+        yield f"Put off    {agent}: {least}{off.rows:,} not due yet, the first in {until}"
+    if max(len(waiting.agents), len(later)) > OLDEST_SHOWN:
+        yield "           … and other agents': `--agent` shows one, `--json` all"
     if waiting.queue_age_p95_ms is not None:
         yield f"At work    95 % of the runs at work had been due for {_lasting(waiting.queue_age_p95_ms)} or less"
+
+
+def _counted(found: Stats, now: datetime) -> str:
     if found.counted_until is None:
-        yield "Counted    nothing yet: a watcher with the role `dispatch` counts, up to 40 s behind"
-    else:
-        ago = lasting((now - found.counted_until).total_seconds())
-        yield f"Counted    the last run that is counted ended {ago} ago"
+        return "Counted    nothing yet: a watcher with the role `dispatch` counts, up to 40 s behind"
+    ago = lasting((now - found.counted_until).total_seconds())
+    return f"Counted    the last run that is counted ended {ago} ago"
 
 
 def _lasting(milliseconds: float | None) -> str | None:

@@ -135,9 +135,11 @@ def _problems(error: ValidationError, reading: Reading) -> list[str]:
     lines = []
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
         place = tuple(str(part) for part in detail["loc"][:2])
-        source = reading.sources.get(place, ".".join(place))
+        source = reading.sources.get(place, f"{PREFIX}{'__'.join(place)}".upper())
         message = detail["msg"].removeprefix("Value error, ")
-        lines.append(f"{source}: {message[:1].lower()}{message[1:]}")
+        # What several settings of a group are together, its check says of the variable that it names first.
+        told = message if message.startswith(PREFIX) else f"{source}: {message[:1].lower()}{message[1:]}"
+        lines.append(told)
     return lines
 
 

@@ -38,5 +38,8 @@ class RetentionSettings(Group):
     @model_validator(mode="after")
     def _texts_go_first(self) -> RetentionSettings:
         if self.texts_days and self.executions_days and self.texts_days > self.executions_days:
-            raise ValueError("texts_days must not be more than executions_days, which deletes them too")
+            raise ValueError(
+                "MONGOCLAW_RETENTION__TEXTS_DAYS: must not be more than MONGOCLAW_RETENTION__EXECUTIONS_DAYS, "
+                "which deletes them too"
+            )
         return self

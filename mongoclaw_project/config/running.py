@@ -1,4 +1,4 @@
-"""The addresses of a `mongoclaw dev` that runs in the same folder."""
+"""The addresses of a `mongoclaw dev` that runs in the same folder, and the settings that commands share with it."""
 
 from __future__ import annotations
 
@@ -35,4 +35,7 @@ def running_system(state_dir: Path) -> Running:
     }
     if said.addresses.model is not None:
         addresses["ai", "sandbox_url"] = said.addresses.model
+    for name, value in said.settings.items():
+        group, _, setting = name.partition(".")
+        addresses[group, setting] = value
     return Running(f"mongoclaw dev (process {said.process.pid})", addresses)

@@ -86,7 +86,8 @@ class RedisSettings(Group):
     @classmethod
     def _is_a_redis_url(cls, value: str) -> str:
         if not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must start with redis://, rediss:// or unix://")
+            elsewhere = "; Sentinel and RabbitMQ are named in MONGOCLAW_BROKER__URL"
+            raise ValueError(f"must start with redis://, rediss:// or unix://{elsewhere}")
         return value
 
 

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROLE = DATABASE = "mongoclaw"
+_SAFETY = ("fsync", "synchronous_commit", "full_page_writes")
 _UNPRIVILEGED_USERS = ("postgres", "nobody")
 
 
@@ -40,29 +42,9 @@ def start_postgres(
     cluster = data_dir / "cluster"
     if not (cluster / "PG_VERSION").exists():
         _initialise(programs, cluster, user)
-    fast = (
-        () if durable else ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
-    )
-
-    def command(chosen: int) -> tuple[str, ...]:
-        return (
-            str(programs / "postgres"),
-            *("-D", str(cluster), "-p", str(chosen), "-c", f"listen_addresses={LOOPBACK}"),
-            # TCP only: the path of a Unix socket may not be longer than 107 bytes.
-            *(
-                "-c",
-                "unix_socket_directories=",
-                "-c",
-                "max_connections=200",
-                "-c",
-                "shared_buffers=64MB",
-                *fast,
-            ),
-        )
-
     recipe = Recipe(
         name="postgres",
-        command=command,
+        command=partial(_command, programs, cluster, durable=durable),
         url=lambda chosen: f"postgresql://{ROLE}@{LOOPBACK}:{chosen}/{DATABASE}",
         stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown: it does not wait for clients.
         user=user,
@@ -74,6 +56,18 @@ def start_postgres(
         server.stop()
         raise
     return server
+
+
+def _command(programs: Path, cluster: Path, port: int, *, durable: bool) -> tuple[str, ...]:
+    settings = {
+        "listen_addresses": LOOPBACK,
+        "unix_socket_directories": "",  # TCP only: a Unix socket's path may not be longer than 107 bytes.
+        "max_connections": "200",
+        "shared_buffers": "64MB",
+        **({} if durable else dict.fromkeys(_SAFETY, "off")),
+    }
+    given = (word for name, value in settings.items() for word in ("-c", f"{name}={value}"))
+    return (str(programs / "postgres"), "-D", str(cluster), "-p", str(port), *given)
 
 
 def _unprivileged_user() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -90,3 +91,20 @@ def test_queues_of_rabbitmq_come_with_the_agents_while_the_worker_runs(
         with Connection(rabbitmq_url) as connection:
             channel: Any = connection.default_channel
             channel.queue_delete(f"mongoclaw.agent.{name}")
+
+
+@pytest.mark.timeout(240)
+def test_two_workers_of_one_name_share_a_rabbitmq_and_one_may_come_back(
+    fleet: Fleet, rabbitmq_url: str
+) -> None:
+    fleet.environ["MONGOCLAW_BROKER__URL"] = rabbitmq_url
+    fleet.publish()
+    fleet.start_watcher()
+    fleet.start_worker("worker-1")
+    # RabbitMQ takes a paused one's connection for alive, as it does one whose line was cut.
+    fleet.children["worker-1"].process.send_signal(signal.SIGSTOP)
+    fleet.start_worker("worker-2")
+    fleet.wait_for(lambda: "celery@" in fleet.log("worker-2") and "ready" in fleet.log("worker-2"))
+    fleet.children["worker-1"].process.send_signal(signal.SIGCONT)
+    fleet.insert(20)
+    fleet.wait_for(lambda: fleet.enriched() == 20)

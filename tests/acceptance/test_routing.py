@@ -61,15 +61,17 @@ def test_a_dedicated_worker_serves_its_agent_alone_and_what_nobody_serves_waits(
     fleet.publish()
     fleet.publish(id="other", watch={"collection": "others"})
     fleet.start_watcher()
-    fleet.start_worker("dedicated", queues="mongoclaw.agent.support")
+    fleet.start_worker("dedicated", queues="mongoclaw.agent.support,mongoclaw.agent.othr")
     fleet.insert(20)
     fleet.db.others.insert_many([{"text": f"other {number}"} for number in range(20)])
 
     fleet.wait_for(lambda: fleet.enriched() == 20)
-    assert consumed(fleet) == {"mongoclaw.agent.support"}
+    assert consumed(fleet) == {"mongoclaw.agent.support", "mongoclaw.agent.othr"}
     assert fleet.db.others.count_documents({"ai": {"$exists": True}}) == 0
     told = fleet.cli("doctor", check=False).stdout
     assert "20 messages wait in mongoclaw.agent.other, which no worker consumes" in told
+    assert "consumes mongoclaw.agent.othr, which no message goes into" in told
+    assert "did you mean mongoclaw.agent.other?" in told
 
     fleet.start_worker("general", queues="")
     fleet.wait_for(lambda: fleet.db.others.count_documents({"ai": {"$exists": True}}) == 20)

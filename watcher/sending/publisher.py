@@ -15,6 +15,7 @@ from kombu.exceptions import KombuError
 from agents_app.errors import Decision, MongoClawError
 from executions_app.routes import Routes
 from executions_app.routing import Outbound, queue_of
+from executions_app.transport import impatient
 from watcher.sending.confirms import AMQP, Confirms, one_round_trip
 from watcher.sending.message import Messages
 
@@ -100,7 +101,8 @@ class Publisher:
             raise BrokerUnavailable(error=type(error).__name__) from error
 
     def _connect(self) -> _Line:
-        connection = self._app.connection_for_write(transport_options=self._options())
+        options = impatient(self._app.conf.broker_transport_options, seconds=PATIENCE_SECONDS)
+        connection = self._app.connection_for_write(transport_options=options)
         try:
             producer = self._app.amqp.Producer(connection, auto_declare=False)
             is_amqp = connection.transport.driver_type == AMQP
@@ -108,13 +110,6 @@ class Publisher:
         except BaseException:
             connection.release()
             raise
-
-    def _options(self) -> dict[str, Any]:
-        """Workers wait for a message longer than this; a publisher waits for nothing but an answer."""
-        known: dict[str, Any] = self._app.conf.broker_transport_options
-        patience = {name: PATIENCE_SECONDS for name in known if name.endswith("_timeout")}
-        patience.pop("visibility_timeout", None)
-        return {**known, **patience, "max_retries": 0}
 
     def _declare(self, line: _Line, queues: set[str]) -> None:
         """Make sure that queues are there: RabbitMQ drops without a word what is sent to one that is not."""

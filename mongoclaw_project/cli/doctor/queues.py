@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from amqp.exceptions import ChannelError
 from kombu import Connection
+from redis.sentinel import MasterNotFoundError
 
 from executions_app.routes import Routes
 from executions_app.routing import QUEUE
@@ -25,8 +28,13 @@ ANSWER_SECONDS: Final = 1.0
 PRIORITY_MARK: Final = "\x06\x16"
 """Between a queue's name and its priority, in the names that kombu gives to lists in Redis."""
 
+MOST_NAMED: Final = 10
+
 Depths = Mapping[str, tuple[int, bool]]
 """By queue: how many messages wait, and whether somebody consumes it."""
+
+Consumers = Mapping[str, Sequence[str]]
+"""By queue: the workers that say they consume it."""
 
 
 def examine_broker() -> Iterator[Finding]:
@@ -40,17 +48,26 @@ def examine_broker() -> Iterator[Finding]:
             yield good(f"{where} answers: {_product(connection)}")
     except AccessRefused:
         yield bad(f"{where} refuses the user name or password", "correct them in MONGOCLAW_BROKER__URL")
+    except MasterNotFoundError:
+        yield bad(
+            f"the Sentinels at {where} know no master '{settings.broker.sentinel_master}'",
+            "correct MONGOCLAW_BROKER__SENTINEL_MASTER, or the Sentinels' own configuration",
+        )
     except UNREACHABLE:
         yield bad(f"{where} cannot be reached", "start the broker there, or correct MONGOCLAW_BROKER__URL")
 
 
 def examine_queues() -> Iterator[Finding]:
-    """Say how many messages wait, and where nobody takes them."""
+    """Say how many messages wait, where nobody takes them, and who waits where none will come."""
     try:
         with sql.explained():
             wanted = Routes(current(), monotonic=time.monotonic).queues() | {QUEUE}
+        # A connection of its own: one over which answers were awaited is of no other use on Redis.
         with briefly_connected(PATIENCE_SECONDS) as connection:
-            depths = _on_redis(connection, wanted) if _is_redis(connection) else _declared(connection, wanted)
+            consumers = _consumers(connection)
+        with briefly_connected(PATIENCE_SECONDS) as connection:
+            look = _on_redis if _is_redis(connection) else _declared
+            depths = look(connection, wanted, consumers)
     except sql.SqlUnusable as error:
         yield bad(f"the queues are not known: {error.what}", error.remedy)
         return
@@ -58,6 +75,20 @@ def examine_queues() -> Iterator[Finding]:
         yield bad("the broker cannot be asked for its queues", "see Redis and Broker above")
         return
     yield from _queues(depths)
+    yield from astray(consumers, wanted)
+
+
+def astray(consumers: Consumers, wanted: frozenset[str]) -> Iterator[Finding]:
+    """Name the queues that workers consume and that no message goes into: a slip in `-Q` would wait for ever."""
+    known = ", ".join(sorted(wanted)[:MOST_NAMED]) + (" …" if len(wanted) > MOST_NAMED else "")
+    for name, workers in sorted(consumers.items()):
+        if name not in wanted | {DEAD}:
+            near = difflib.get_close_matches(name, wanted, n=1)
+            meant = f"did you mean {near[0]}?" if near else f"messages go into {known}"
+            yield doubtful(
+                f"{', '.join(sorted(workers))} consumes {name}, which no message goes into",
+                f"correct -Q of that worker, or its agent is not at work: {meant}",
+            )
 
 
 def _queues(depths: Depths) -> Iterator[Finding]:
@@ -80,21 +111,20 @@ def _queues(depths: Depths) -> Iterator[Finding]:
         )
 
 
-def _on_redis(connection: Connection, wanted: frozenset[str]) -> Depths:
-    """Count in all lists of ours, those of other strategies too, and ask the workers what they consume."""
+def _on_redis(connection: Connection, wanted: frozenset[str], consumers: Consumers) -> Depths:
+    """Count in all lists of ours, those of other strategies too; Redis does not know who consumes."""
     client: Any = connection.default_channel.client  # type: ignore[attr-defined]  # unknown to its stubs
     depths = dict.fromkeys(wanted, 0)
     for key in client.scan_iter(match=f"{QUEUE}*", _type="list"):
         name = key.decode().partition(PRIORITY_MARK)[0]
         depths[name] = depths.get(name, 0) + int(client.llen(key))
-    consumed = _consumed(connection) if any(depths.values()) else set(depths)
-    return {name: (depth, name in consumed) for name, depth in depths.items()}
+    return {name: (depth, name in consumers) for name, depth in depths.items()}
 
 
-def _declared(connection: Connection, wanted: frozenset[str]) -> Depths:
-    """Ask RabbitMQ for each queue that the strategy names; it says itself who consumes."""
+def _declared(connection: Connection, wanted: frozenset[str], consumers: Consumers) -> Depths:
+    """Ask RabbitMQ for each queue that the strategy or a worker names; it says itself whether somebody consumes."""
     depths = {}
-    for name in {*wanted, DEAD}:
+    for name in {*wanted, *consumers, DEAD}:
         channel: Any = connection.channel()  # asking for a queue that is not there costs the channel
         try:
             told = channel.queue_declare(queue=name, passive=True)
@@ -105,12 +135,16 @@ def _declared(connection: Connection, wanted: frozenset[str]) -> Depths:
     return depths or {QUEUE: (0, True)}
 
 
-def _consumed(connection: Connection) -> set[str]:
+def _consumers(connection: Connection) -> dict[str, list[str]]:
     from mongoclaw_project.celery import app
 
     inspect = app.control.inspect(timeout=ANSWER_SECONDS, connection=connection)
     answers: Mapping[str, Any] = inspect.active_queues() or {}
-    return {queue["name"] for queues in answers.values() for queue in queues}
+    consumers: defaultdict[str, list[str]] = defaultdict(list)
+    for worker, queues in answers.items():
+        for queue in queues:
+            consumers[queue["name"]].append(worker)
+    return dict(consumers)
 
 
 def _is_redis(connection: Connection) -> bool:

@@ -148,6 +148,12 @@ def test_all_runs_and_all_ends(dev: Callable[..., Dev]) -> None:
     assert f"user {login['username']}" in text
     assert f"password {login['password']}" in text
     assert stat.S_IMODE((first.data_dir / "admin.json").stat().st_mode) == 0o600
+    key = (first.data_dir / "api-key").read_text()
+    assert f"API key   {key}\n" in text
+    assert stat.S_IMODE((first.data_dir / "api-key").stat().st_mode) == 0o600
+    asked = f"{addresses.web}/api/v1/backfills"
+    assert urllib3.request("GET", asked, headers={"X-API-Key": key}).status == 200
+    assert urllib3.request("GET", asked).status == 401
 
     first.process.send_signal(signal.SIGINT)
     assert first.process.wait(60) == 0

@@ -1,7 +1,7 @@
 """`KILLS=1000 SEED=7 python -m tests.acceptance.storm`: a storm over a fleet of its own; `make faults` calls it.
 
 The last line of standard output is JSON. Exit code 1 when anything was lost, doubled, stale, stuck or over a limit;
-2 when the storm could not be raised. DATABASE=postgres puts the ledger there.
+2 when the storm could not be raised. DATABASE=postgres puts the ledger there, BROKER=rabbitmq the messages.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from sandbox.embedded import start_postgres, start_valkey
 from sandbox.errors import SandboxError
 from sandbox.model.client import ModelControl, start_model
 from tests.acceptance.conftest import ROOT, Document, Fleet, environ_for
+from tests.acceptance.storm.carriers import KINDS
 from tests.acceptance.storm.journal import Journal
 from tests.acceptance.storm.stage import set_stage
 from tests.acceptance.storm.storm import Outcome, Run, storm
@@ -36,13 +37,17 @@ def main() -> int:
     except ValueError as error:
         sys.stderr.write(f"KILLS and SEED are whole numbers: {error}\n")
         return 2
+    broker = os.environ.get("BROKER", "valkey")
+    if broker not in KINDS:
+        sys.stderr.write(f"BROKER is {broker}, and must be one of {', '.join(KINDS)}\n")
+        return 2
     directory = ROOT / ".mongoclaw" / "faults" / f"seed-{seed}"
     shutil.rmtree(directory, ignore_errors=True)
     sys.stdout.write(f"seed {seed}, {kills} kills; faults and logs go to {directory.relative_to(ROOT)}\n")
     sys.stdout.flush()
     journal = Journal(directory / "faults.jsonl")
     try:
-        with _fleet(directory) as fleet, set_stage(fleet, directory / "mongods") as stage:
+        with _fleet(directory) as fleet, set_stage(fleet, directory / "mongods", broker=broker) as stage:
             outcome = storm(stage, Run(seed=seed, kills=kills), journal)
     except SandboxError as error:
         sys.stderr.write(f"the storm cannot be raised: {error}\n")
@@ -72,23 +77,18 @@ def _fleet(directory: Path) -> Iterator[Fleet]:
             postgres = start_postgres(directory / "postgres", durable=False)
             stack.callback(postgres.stop)
             database = postgres.url
-        broker = start_valkey(directory / "valkey")
+        limits = start_valkey(directory / "limits")
+        stack.callback(limits.kill)
         sink = FileSink(directory / "logs")
         stack.callback(sink.close)
         mongo: MongoClient[Document] = MongoClient(connect=False)
         environ = environ_for(
-            directory / "state", mongodb="", broker=broker.url, database=database, model=model.url
+            directory / "state", mongodb="", broker=limits.url, database=database, model=model.url
         )
         migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
         subprocess.run(migrate, env=environ, cwd=ROOT, check=True, timeout=120)
-        fleet = Fleet(directory, environ, mongo, mongo["shop"], ModelControl(model.url), broker, sink)
-        stack.callback(_kill_broker, fleet)
+        fleet = Fleet(directory, environ, mongo, mongo["shop"], ModelControl(model.url), limits, sink)
         yield fleet
-
-
-def _kill_broker(fleet: Fleet) -> None:
-    """Kill the one that is there in the end."""
-    fleet.broker.kill()
 
 
 if __name__ == "__main__":

@@ -9,9 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from redis import Redis
-from redis.exceptions import RedisError
-
 from tests.acceptance.storm.agenda import Agenda
 from tests.acceptance.storm.stage import PROCESSES, Stage
 
@@ -46,7 +43,6 @@ class Killer:
         self._agenda = agenda
         self._dice = random.Random(f"{seed} killer")
         self._busy: set[str] = set()
-        self._lives = 0
 
     def restart_dead(self) -> list[str]:
         """Start what has ended without being struck; returns how each ended."""
@@ -108,7 +104,7 @@ class Killer:
         return f"SIGSTOP {name} for {seconds:.1f} s"
 
     def _broker_killed(self) -> str:
-        return self._broker_dies(empty=False, clean=False)
+        return self._broker_dies(empty=not self._stage.carrier.kind.survives_a_kill, clean=False)
 
     def _broker_emptied(self) -> str:
         return self._broker_dies(empty=True, clean=False)
@@ -120,16 +116,13 @@ class Killer:
         if "broker" in self._busy:
             return ""
         seconds = self._dice.uniform(*GONE_SECONDS)
-        broker = self._stage.fleet.broker
         if clean:
-            broker.stop()
+            self._stage.carrier.server.stop()
         else:
-            broker.kill()
-        self._lives += empty
-        lives = self._lives
+            self._stage.carrier.kill()
 
         def revive() -> None:
-            self._stage.restart_broker(empty=empty, lives=lives)
+            self._stage.carrier.restart(empty=empty)
             self._busy.discard("broker")
 
         self._busy.add("broker")
@@ -140,15 +133,14 @@ class Killer:
     def _broker_paused(self) -> str:
         if "broker" in self._busy:
             return ""
-        pid = self._stage.fleet.broker.process.pid
+        pid = self._stage.carrier.server.process.pid
         return self._asleep("broker", pid, self._dice.uniform(*PAUSED_SECONDS))
 
     def _broker_flushed(self) -> str:
         if "broker" in self._busy:
             return ""
-        with suppress(RedisError), Redis.from_url(self._stage.fleet.broker.url, socket_timeout=5) as client:
-            client.flushall()
-        return "FLUSHALL"
+        self._stage.carrier.flush()
+        return "broker flushed"
 
     def _mongod_killed(self) -> str:
         """Kill a member and bring it back at once; a set that is catching up is spared."""

@@ -12,6 +12,7 @@ from sandbox.embedded import ReplicaSet
 from sandbox.embedded.ports import LOOPBACK
 from tests.acceptance.conftest import Fleet
 from tests.acceptance.relay import Relay
+from tests.acceptance.storm.carriers import Carrier
 
 SERVERS: Final = ("broker", "mongodb", "model")
 
@@ -21,24 +22,24 @@ class Network:
     """The relays of each process, by server; MongoDB has one for each member."""
 
     lines: Mapping[str, Mapping[str, tuple[Relay, ...]]]
+    settings: Mapping[str, str]
+    """The setting that leads to each server."""
 
     def environ(self, process: str, direct: Mapping[str, str]) -> dict[str, str]:
         """Settings of this process that lead it over its lines."""
         own = self.lines[process]
-        settings = ("MONGOCLAW_REDIS__URL", "MONGOCLAW_MONGODB__URI", "MONGOCLAW_AI__SANDBOX_URL")
-        moved = {
-            setting: _moved(direct[setting], own[server])
-            for setting, server in zip(settings, SERVERS, strict=True)
-        }
+        moved = {setting: _moved(direct[setting], own[server]) for server, setting in self.settings.items()}
         return {**direct, **moved}
 
 
 @contextmanager
-def lay_lines(fleet: Fleet, mongods: ReplicaSet, processes: Iterable[str]) -> Iterator[Network]:
+def lay_lines(
+    fleet: Fleet, mongods: ReplicaSet, carrier: Carrier, processes: Iterable[str]
+) -> Iterator[Network]:
     """Open all lines, and close them in the end."""
     model_port = urlsplit(fleet.model.url).port or 0
     targets = {
-        "broker": (fleet.broker.port,),
+        "broker": (carrier.server.port,),
         "mongodb": tuple(member.port for member in mongods.members),
         "model": (model_port,),
     }
@@ -54,9 +55,9 @@ def lay_lines(fleet: Fleet, mongods: ReplicaSet, processes: Iterable[str]) -> It
                     line.aliases.update(aliases)
             return made
 
-        yield Network(
-            {name: {server: lines(ports) for server, ports in targets.items()} for name in processes}
-        )
+        laid = {name: {server: lines(ports) for server, ports in targets.items()} for name in processes}
+        settings = (carrier.kind.setting, "MONGOCLAW_MONGODB__URI", "MONGOCLAW_AI__SANDBOX_URL")
+        yield Network(laid, dict(zip(SERVERS, settings, strict=True)))
 
 
 def _address(port: int) -> bytes:
@@ -68,4 +69,5 @@ def _moved(url: str, lines: tuple[Relay, ...]) -> str:
     """The same address by way of the lines."""
     parts = urlsplit(url)
     hosts = ",".join(f"{LOOPBACK}:{line.port}" for line in lines)
-    return parts._replace(netloc=hosts).geturl()
+    somebody, at, _ = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{somebody}{at}{hosts}").geturl()

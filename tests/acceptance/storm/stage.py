@@ -10,10 +10,11 @@ from typing import Final
 
 from pymongo import MongoClient
 
-from sandbox.embedded import ReplicaSet, start_replica_set, start_valkey
+from sandbox.embedded import ReplicaSet, start_replica_set
 from tests.acceptance.conftest import Document, Fleet
 from tests.acceptance.publishing import publish_all
 from tests.acceptance.storm.agents import RULES
+from tests.acceptance.storm.carriers import KINDS, Carrier
 from tests.acceptance.storm.network import Network, lay_lines
 
 WATCHERS: Final = ("watcher-1", "watcher-2")
@@ -41,6 +42,7 @@ class Stage:
 
     fleet: Fleet
     mongods: ReplicaSet
+    carrier: Carrier
     network: Network
 
     def start(self, name: str) -> None:
@@ -49,18 +51,12 @@ class Stage:
         words = ("watcher",) if name in WATCHERS else _WORKER
         replace(self.fleet, environ=environ).start_module(name, *words)
 
-    def restart_broker(self, *, empty: bool, lives: int) -> None:
-        """Bring a broker back that was killed or stopped, with its data or without."""
-        broker = self.fleet.broker
-        place = self.fleet.directory / f"valkey-life-{lives}" if empty else broker.data_dir
-        self.fleet.broker = start_valkey(place, port=broker.port, append_only=True)
-
 
 @contextmanager
-def set_stage(fleet: Fleet, directory: Path) -> Iterator[Stage]:
+def set_stage(fleet: Fleet, directory: Path, *, broker: str = "valkey") -> Iterator[Stage]:
     """Start everything for all agents.
 
-    The fleet brings the SQL database, the model and a broker; from now on it is that of the storm.
+    The fleet brings the SQL database, the model and a Valkey, which keeps the limits where another broker is struck.
     """
     with ExitStack() as stack:
         mongods = start_replica_set(directory, oplog_mb=OPLOG_MB)
@@ -69,12 +65,14 @@ def set_stage(fleet: Fleet, directory: Path) -> Iterator[Stage]:
             mongods.url, serverSelectionTimeoutMS=20_000, tz_aware=True
         )
         stack.callback(mongo.close)
-        fleet.broker.kill()
-        fleet.broker = start_valkey(fleet.broker.data_dir, port=fleet.broker.port, append_only=True)
-        fleet.environ = {**fleet.environ, **_SETTINGS, "MONGOCLAW_MONGODB__URI": mongods.url}
+        carrier = Carrier(KINDS[broker], fleet.directory / broker)
+        stack.callback(carrier.kill)
+        servers = {"MONGOCLAW_MONGODB__URI": mongods.url, carrier.kind.setting: carrier.server.url}
+        fleet.environ = {**fleet.environ, **_SETTINGS, **servers}
         fleet.mongo, fleet.db = mongo, mongo["shop"]
         publish_all(fleet, [fleet.spec(**rule.changes()) for rule in RULES])
-        stage = Stage(fleet, mongods, stack.enter_context(lay_lines(fleet, mongods, PROCESSES)))
+        network = stack.enter_context(lay_lines(fleet, mongods, carrier, PROCESSES))
+        stage = Stage(fleet, mongods, carrier, network)
         stack.callback(_kill_all, fleet)
         for name in PROCESSES:
             stage.start(name)

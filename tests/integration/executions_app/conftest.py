@@ -13,6 +13,7 @@ from agents_app.models import Agent
 from agents_app.publish import publish
 from agents_app.spec import parse_spec
 from executions_app.ledger import NewExecution
+from tests.events import new_event
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -39,20 +40,8 @@ def make_event(agent: Agent) -> MakeEvent:
 
     def make(key: object = "doc", **changes: object) -> NewExecution:
         number = next(numbers)
-        values: dict[str, object] = {
-            "agent_id": agent.pk,
-            "version_id": agent.current_version_id,
-            "token": f"82{number:08X}",
-            "database": "shop",
-            "collection": "tickets",
-            "key": key,
-            "operation": "update",
-            "cascade": False,
-            "event_time": Timestamp(number, 1),
-            "sequence": number,
-            "priority": 0,
-            "coalesce": True,
-        }
-        return NewExecution(**{**values, **changes})  # type: ignore[arg-type]
+        own = {"key": key, "operation": "update", "event_time": Timestamp(number, 1)}
+        version_id = agent.current_version_id
+        return new_event(number, agent_id=agent.pk, version_id=version_id, **{**own, **changes})
 
     return make

@@ -107,7 +107,7 @@ def test_a_disabled_agent_is_a_conflict_with_the_remedy(api: Client) -> None:
 
 def test_nobody_gets_in_without_saying_who(agent: Agent) -> None:
     nobody = Client().get(URL)
-    assert (nobody.status_code, nobody["WWW-Authenticate"]) == (401, 'Basic realm="api"')
+    assert (nobody.status_code, nobody["WWW-Authenticate"]) == (401, "ApiKey")
     User.objects.create_superuser("root", password="correct horse")
     words = base64.b64encode(b"root:correct horse").decode()
     assert Client(headers={"Authorization": f"Basic {words}"}).get(URL).status_code == 200

@@ -114,7 +114,7 @@ def test_a_dead_letter_that_runs_again_has_failed_once_and_ended_once_more(make_
     failed = ended(make_event, "one", FAILED)
     called(failed, tokens=100, cost=7)
     count()
-    dead_letter_transitions.requeue({failed.id: NOW + timedelta(hours=1)})
+    dead_letter_transitions.requeue({failed.id: NOW + timedelta(hours=1)}, by="olga", now=NOW)
     transitions.enqueue([failed.id], now=NOW + timedelta(hours=1))
     run = transitions.claim(failed.id, worker="w1", now=NOW + timedelta(hours=1))
     assert run is not None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from django.db import connection
 from django.test import Client
@@ -11,14 +9,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from agents_app.models import Agent
-from executions_app import listing
-from executions_app.models import Execution, StrayMessage
+from executions_app import admin, dead_letter_admin, listing
+from executions_app.models import Attempt, Execution, Requeue, StrayMessage
 from executions_app.states import Reason, Status
-from tests.integration.executions_app.conftest import MakeEvent
+from tests.integration.executions_app.conftest import NOW, MakeEvent
 from tests.integration.executions_app.letters import dead_run, dead_runs, stray
 from tests.integration.executions_app.test_backfill_api import client_of
 
 RUNS = reverse("admin:executions_app_deadrun_changelist")
+EXECUTIONS = reverse("admin:executions_app_execution_changelist")
 MESSAGES = reverse("admin:executions_app_straymessage_changelist")
 
 
@@ -92,8 +91,10 @@ def test_running_again_is_asked_about_and_may_have_a_rate(operator: Client, make
 
     told = act(operator, RUNS, "requeue", *ids, confirmed="yes", rate="1")
     assert "Run again: 3." in told
-    rows = Execution.objects.filter(reason=Reason.REQUEUED)
-    assert rows.filter(due_at__gt=datetime.now(UTC)).count() == 2
+    dues = list(
+        Execution.objects.filter(reason=Reason.REQUEUED).order_by("due_at").values_list("due_at", flat=True)
+    )
+    assert [(due - dues[0]).total_seconds() for due in dues] == [0, 1, 2]
 
 
 def test_what_is_put_aside_is_shown_when_asked_for_and_can_be_brought_back(
@@ -145,3 +146,104 @@ def test_whoever_sees_no_executions_sees_no_dead_letters(agent: Agent, make_even
 
     assert outsider.get(RUNS).status_code == 403
     assert outsider.get(MESSAGES).status_code == 403
+
+
+def page_of(client: Client, id_: str, kind: str = "deadrun") -> str:
+    return client.get(reverse(f"admin:executions_app_{kind}_change", args=(id_,))).content.decode()
+
+
+def test_the_page_of_a_dead_letter_answers_what_why_and_when_with_the_prompt_and_the_answer(
+    operator: Client, make_event: MakeEvent
+) -> None:
+    id_ = dead_run(make_event, "ticket-7", error="<b>no</b> room")
+    Execution.objects.filter(id=id_).update(losses=2, traceback="in the code")
+    for number, reply in ((1, '{"queue": 4}'), (2, '{"queue": 5}')):
+        Attempt.objects.create(
+            execution_id=id_,
+            claim=1,
+            number=number,
+            input_hash="h",
+            started_at=NOW,
+            latency_ms=212.0,
+            provider="sandbox",
+            model="sandbox-1",
+            prompt=f"Sort {number}",
+            reply=reply,
+            outcome="answer_invalid",
+            problem="queue: must be text",
+        )
+
+    page = page_of(operator, id_)
+
+    headings = ("Why", "What", "When", "Attempts", "Prompt and answer")
+    assert [page.index(f"<h2>{heading}</h2>") for heading in headings] == sorted(
+        page.index(f"<h2>{heading}</h2>") for heading in headings
+    )
+    for shown in (
+        "&lt;b&gt;no&lt;/b&gt; room",
+        "ticket-7",
+        "shop.tickets",
+        "2 workers in a row",
+        "in the code",
+    ):
+        assert shown in page, shown
+    last, _, earlier = page.partition("Earlier calls: 1")
+    assert "Sort 2" in last
+    assert "queue&quot;: 5" in last
+    assert "Sort 1" in earlier
+    assert "field-input_hash" not in page
+
+
+def test_a_dead_letter_is_decided_about_on_its_page_after_a_question(
+    operator: Client, make_event: MakeEvent
+) -> None:
+    id_ = dead_run(make_event)
+    page = page_of(operator, id_)
+    assert [f'value="{action}"' in page for action in ("requeue", "discard", "restore")] == [
+        True,
+        True,
+        False,
+    ]
+
+    act(operator, RUNS, "discard", id_, confirmed="yes", why="a test")
+
+    page = page_of(operator, id_)
+    assert [f'value="{action}"' in page for action in ("requeue", "discard", "restore")] == [
+        False,
+        False,
+        True,
+    ]
+    assert "by olga: a test" in page
+    assert f'action="{RUNS}?archived=1"' in page
+    assert "Bring back: 1." in act(operator, f"{RUNS}?archived=1", "restore", id_, confirmed="yes")
+
+    assert "Each runs with all its tries" in act(operator, RUNS, "requeue", id_)
+    assert "Run again: 1." in act(operator, RUNS, "requeue", id_, confirmed="yes")
+    assert Requeue.objects.get().by == "olga"
+
+
+def test_the_page_of_a_message_offers_no_running(operator: Client) -> None:
+    page = page_of(operator, stray(b"what is this"), "straymessage")
+
+    assert "what is this" in page
+    assert [f'value="{action}"' in page for action in ("requeue", "discard")] == [False, True]
+
+
+def test_whoever_may_only_look_is_offered_no_decision_on_a_page(agent: Agent, make_event: MakeEvent) -> None:
+    page = page_of(staff("vera", "view"), dead_run(make_event))
+
+    assert not any(f'value="{action}"' in page for action in ("requeue", "discard", "restore"))
+
+
+@pytest.mark.parametrize(("url", "action"), [(RUNS, "requeue"), (RUNS, "discard"), (EXECUTIONS, "run_again")])
+def test_the_question_says_how_many_of_the_selected_are_left_out(
+    operator: Client, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, url: str, action: str
+) -> None:
+    for module in (dead_letter_admin, admin):
+        monkeypatch.setattr(module, "MOST_AT_ONCE", 2)
+    ids = dead_runs(make_event, 5)
+
+    asked = act(operator, url, action, *ids)
+
+    assert "3 more are selected and left out: no more than 2 at a time" in asked
+    assert "left out" not in act(operator, url, action, *ids[:2])

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
 
 from agents_app.models import Agent
 from executions_app import ledger
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
+from mongoclaw_project.access.principal import Principal
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 from tests.integration.executions_app.letters import dead_run, dead_runs, stray
 from tests.integration.executions_app.test_backfill_api import client_of, post
@@ -41,12 +44,21 @@ def test_they_are_listed_page_by_page_and_filtered(api: Client, make_event: Make
     assert ids(api.get(URL, {"kind": "run"})) == [third, second, first]
     assert ids(api.get(URL, {"reason": "unknown_task"})) == [message]
     assert ids(api.get(URL, {"since": "2999-01-01T00:00:00Z"})) == []
+    assert len(ids(api.get(URL, {"since": "-9999d"}))) == 4
     assert api.get(URL, {"limit": 100_000}).json()["limit"] == 1_000
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("kind", "x"), ("since", "soon"), ("skip", "many"), ("skip", "10001"), ("text", "a\0b")],
+    [
+        ("agent_id", "nobody"),
+        ("reason", "x"),
+        ("kind", "x"),
+        ("since", "soon"),
+        ("skip", "many"),
+        ("skip", "10001"),
+        ("text", "a\0b"),
+    ],
 )
 def test_a_wrong_query_is_422_and_names_the_field(api: Client, name: str, value: str) -> None:
     wrong = api.get(URL, {name: value})
@@ -87,6 +99,18 @@ def test_whoever_was_interrupted_may_send_the_same_ids_again(api: Client, make_e
     assert again.status_code == 200
     assert (again.json()["moved"], again.json()["left"][0]["cause"]) == (1, "changed")
     assert post(api, f"{URL}/requeue", {"ids": ["f" * 32]}).status_code == 404
+
+
+def test_many_ids_are_looked_up_together(
+    api: Client, make_event: MakeEvent, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    several = dead_runs(make_event, 60)
+
+    with django_assert_max_num_queries(30):
+        moved = post(api, f"{URL}/requeue", {"ids": several}).json()["moved"]
+
+    assert moved == 60
+    assert api.get(f"{URL}/{several[0]}").json()["status"] == "pending"
 
 
 def test_what_is_left_is_told_with_its_cause(api: Client) -> None:
@@ -180,3 +204,28 @@ def test_each_decision_asks_for_its_permission(agent: Agent, make_event: MakeEve
     for url in (URL, f"{URL}/export", f"{URL}/{'f' * 32}"):
         assert allowed.get(url).status_code == 403
         assert Client().get(url).status_code == 401
+
+
+def bound_to(*agents: str) -> APIClient:
+    """A client with a key that is bound to some agents."""
+    client = APIClient()
+    principal: Any = Principal("alice", "k1", lambda _: True, frozenset(agents))
+    client.force_authenticate(principal)
+    return client
+
+
+def test_a_key_of_another_agent_sees_no_letter_and_moves_none(make_event: MakeEvent) -> None:
+    id_, message = dead_run(make_event), stray()
+    stranger, own = bound_to("other"), bound_to("triage")
+
+    assert ids(own.get(URL)) == [id_]
+    assert own.get(f"{URL}/{id_}").status_code == 200
+    assert stranger.get(URL).json()["total"] == 0
+    assert b"".join(stranger.get(f"{URL}/export")) == b""
+    assert stranger.get(URL, {"agent_id": "triage"}).status_code == 422
+    for letter, client in ((id_, stranger), (message, stranger), (message, own)):
+        assert client.get(f"{URL}/{letter}").status_code == 404
+        assert client.post(f"{URL}/discard", {"ids": [letter]}, format="json").status_code == 404
+    for verb in DECISIONS:
+        assert stranger.post(f"{URL}/{verb}", {"all": True}, format="json").json()["moved"] == 0
+    assert Execution.objects.get().status == Status.FAILED

@@ -11,11 +11,11 @@ from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
 from agents_app.publish import archive
-from executions_app import dead_letter_transitions, dead_letters, ledger
+from executions_app import dead_letter_transitions, dead_letters, ledger, queries
 from executions_app import dead_letter_work as work
 from executions_app.dead_letter_work import Left, Selection
 from executions_app.dead_letters import DeadLetterAmbiguous, DeadLetterNotFound, Filter, Kind
-from executions_app.models import Discard, Execution, StrayMessage
+from executions_app.models import Discard, Execution, Requeue, StrayMessage
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 from tests.integration.executions_app.letters import dead_run, dead_runs, ids_of, stray
@@ -84,7 +84,7 @@ def test_a_letter_is_found_by_the_beginning_of_its_id(make_event: MakeEvent) -> 
 def test_without_a_rate_all_run_again_at_once(make_event: MakeEvent) -> None:
     dead_runs(make_event, 3)
 
-    report = work.requeue(ALL, now=LATER)
+    report = work.requeue(ALL, by="olga", now=LATER)
 
     assert (report.moved, dict(report.left), dues()) == (3, {}, [0, 0, 0])
 
@@ -98,7 +98,7 @@ def test_a_rate_spreads_the_starts_those_that_died_first_before_the_others(
 ) -> None:
     ids = dead_runs(make_event, 5)
 
-    work.requeue(ALL, rate=rate, now=LATER)
+    work.requeue(ALL, rate=rate, by="olga", now=LATER)
 
     assert dues() == pytest.approx(expected, abs=1e-5)
     rows = Execution.objects.filter(reason=Reason.REQUEUED).order_by("due_at", "sequence")
@@ -110,10 +110,10 @@ def test_a_call_that_was_interrupted_goes_on_where_it_was_and_keeps_the_rate(
 ) -> None:
     monkeypatch.setattr(dead_letters, "CHUNK", 2)
     dead_runs(make_event, 5)
-    cut = work.requeue(Selection(limit=3), rate=1, now=LATER)
+    cut = work.requeue(Selection(limit=3), rate=1, by="olga", now=LATER)
     assert (cut.moved, cut.more) == (3, True)
 
-    again = work.requeue(Selection(limit=3), rate=1, now=LATER)
+    again = work.requeue(Selection(limit=3), rate=1, by="olga", now=LATER)
 
     assert (again.moved, again.more) == (2, False)
     assert dues() == [0, 1, 2, 3, 4]
@@ -123,7 +123,7 @@ def test_every_transaction_is_bounded(make_event: MakeEvent, monkeypatch: pytest
     monkeypatch.setattr(dead_letters, "CHUNK", 2)
     dead_runs(make_event, 5)
     with CaptureQueriesContext(connection) as queries:
-        assert work.requeue(ALL, now=LATER).moved == 5
+        assert work.requeue(ALL, by="olga", now=LATER).moved == 5
 
     updates = [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
     assert len(updates) == 3
@@ -136,7 +136,7 @@ def test_what_cannot_run_again_is_reported_with_its_cause(make_event: MakeEvent)
     ledger.record([make_event("busy")], room={}, now=NOW)
     message = stray()
 
-    report = work.requeue(ALL, now=LATER)
+    report = work.requeue(ALL, by="olga", now=LATER)
 
     assert report.moved == 1
     assert Execution.objects.get(id=newer).status == Status.PENDING
@@ -150,7 +150,7 @@ def test_what_is_of_a_deleted_agent_or_gone_is_reported(make_event: MakeEvent) -
     Execution.objects.filter(id=done).update(status=Status.SKIPPED)
     archive("triage", now=NOW)
 
-    report = work.requeue(Selection(ids=(dead, done)), now=LATER)
+    report = work.requeue(Selection(ids=(dead, done)), by="olga", now=LATER)
 
     assert report.examples == {Left.AGENT_DELETED: [dead], Left.CHANGED: [done]}
 
@@ -158,11 +158,48 @@ def test_what_is_of_a_deleted_agent_or_gone_is_reported(make_event: MakeEvent) -
 def test_one_that_was_put_aside_is_told_from_one_that_somebody_else_took(make_event: MakeEvent) -> None:
     aside, done = dead_run(make_event, "a"), dead_run(make_event, "b")
     work.discard(Selection(ids=(aside,)), by="ann", why="", now=LATER)
-    work.requeue(Selection(ids=(done,)), now=LATER)
+    work.requeue(Selection(ids=(done,)), by="olga", now=LATER)
 
-    report = work.requeue(Selection(ids=(aside, done)), now=LATER)
+    report = work.requeue(Selection(ids=(aside, done)), by="olga", now=LATER)
 
     assert report.examples == {Left.DISCARDED: [aside], Left.CHANGED: [done]}
+    assert report.discarded_at == {aside: LATER}
+
+
+def test_a_letter_that_was_discarded_long_ago_is_not_said_to_be_a_race(make_event: MakeEvent) -> None:
+    run, message = dead_run(make_event), stray()
+    work.discard(ALL, by="ann", why="", now=NOW)
+
+    report = work.discard(Selection(ids=(run, message)), by="bob", why="", now=LATER)
+
+    assert report.left == {Left.ALREADY_DISCARDED: 2}
+    assert report.discarded_at == {run: NOW, message: NOW}
+    work.restore(ALL, by="bob", now=LATER)
+    assert work.restore(Selection(ids=(run,)), by="bob", now=LATER).left == {Left.NOT_DISCARDED: 1}
+
+
+def test_a_letter_that_was_let_run_again_keeps_the_story_of_its_death(make_event: MakeEvent) -> None:
+    id_ = dead_run(make_event, error="no room", at=NOW)
+    Execution.objects.filter(id=id_).update(attempts=3)
+    work.requeue(ALL, by="olga", now=LATER)
+
+    letter = dead_letters.find(id_, once=True).letter
+
+    assert isinstance(letter, Execution)
+    assert (letter.status, letter.attempts) == (Status.PENDING, 0)
+    told = {step.title: (step.at, step.detail) for step in queries.trace(letter).steps}
+    assert told["failed: write_refused"] == (NOW, "write_refused: no room (3 failed tries were counted)")
+    assert told["let run again by olga"][0] == LATER
+    with pytest.raises(dead_letters.DeadLetterNotFound):
+        dead_letters.find(id_)
+
+
+def test_a_newer_run_that_stands_in_the_way_leaves_no_trace_of_a_second_life(make_event: MakeEvent) -> None:
+    dead_run(make_event, "busy")
+    ledger.record([make_event("busy")], room={}, now=NOW)
+
+    assert work.requeue(ALL, by="olga", now=LATER).moved == 0
+    assert not Requeue.objects.exists()
 
 
 def test_runs_that_fail_again_meanwhile_are_not_taken_twice(
@@ -172,8 +209,8 @@ def test_runs_that_fail_again_meanwhile_are_not_taken_twice(
     dead_runs(make_event, 2)
     original = dead_letter_transitions.requeue
 
-    def fails_at_once(due: dict[str, datetime]) -> list[str]:
-        moved = original(due)
+    def fails_at_once(due: dict[str, datetime], *, by: str, now: datetime) -> list[str]:
+        moved = original(due, by=by, now=now)
         Execution.objects.filter(id__in=moved).update(
             status=Status.FAILED, completed_at=LATER + timedelta(seconds=1)
         )
@@ -181,19 +218,19 @@ def test_runs_that_fail_again_meanwhile_are_not_taken_twice(
 
     monkeypatch.setattr(dead_letter_transitions, "requeue", fails_at_once)
 
-    assert work.requeue(ALL, now=LATER).moved == 2
+    assert work.requeue(ALL, by="olga", now=LATER).moved == 2
 
 
 def test_a_letter_that_died_by_a_clock_ahead_of_ours_is_taken_too(make_event: MakeEvent) -> None:
     ahead = dead_run(make_event, at=LATER + timedelta(minutes=1))
 
     assert listed() == [ahead]
-    assert work.requeue(ALL, now=LATER).moved == 1
+    assert work.requeue(ALL, by="olga", now=LATER).moved == 1
 
 
 def test_a_change_of_its_document_lets_a_run_start_that_waits_for_its_turn(make_event: MakeEvent) -> None:
     dead_runs(make_event, 2)
-    work.requeue(ALL, rate=0.001, now=LATER)
+    work.requeue(ALL, rate=0.001, by="olga", now=LATER)
 
     ledger.record([make_event("doc-1")], room={}, now=LATER)
 
@@ -212,8 +249,10 @@ def test_a_discarded_letter_is_out_of_every_list_and_count_and_on_record(make_ev
     letter = dead_letters.find(run)
     assert letter.discard is not None
     assert (letter.discard.by, letter.discard.why, letter.discard.at) == ("cli:ann", "test data", LATER)
-    assert work.requeue(ALL, now=LATER).moved == 0
-    assert work.discard(Selection(ids=(run,)), by="bob", why="", now=LATER).left == {Left.CHANGED: 1}
+    assert work.requeue(ALL, by="olga", now=LATER).moved == 0
+    assert work.discard(Selection(ids=(run,)), by="bob", why="", now=LATER).left == {
+        Left.ALREADY_DISCARDED: 1
+    }
 
 
 def test_a_discarded_letter_comes_back_as_it_was(make_event: MakeEvent) -> None:

@@ -115,6 +115,7 @@ def lead() -> None:
     due.low_in_flight(["triage"])
     dispatch._beats_of_holders()
     live.look(NOW)
+    live.put_off(NOW)
 
 
 def end_unwanted() -> None:
@@ -137,7 +138,7 @@ def life() -> None:
     run = transitions.claim(id_, worker="w1", now=NOW)
     assert run is not None
     transitions.settle(run, transitions.Settlement(status=Status.FAILED, reason="x"), now=NOW)
-    dead_letter_transitions.requeue({id_: NOW})
+    dead_letter_transitions.requeue({id_: NOW}, by="olga", now=NOW)
     transitions.reclaim(["w9"], now=NOW)
 
 

@@ -107,7 +107,7 @@ def test_a_run_that_a_limit_has_put_off_is_as_suspect_as_before(waiting: str) ->
 
 def test_a_requeued_row_has_all_its_lives_again(waiting: str) -> None:
     kill(waiting, "w1", "w2", "w3")
-    dead_letter_transitions.requeue({waiting: NOW})
+    dead_letter_transitions.requeue({waiting: NOW}, by="olga", now=NOW)
     assert kill(waiting, "w4", "w5").status == Status.PENDING
 
 

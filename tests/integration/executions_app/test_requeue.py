@@ -33,7 +33,7 @@ def dead_letter(make_event: MakeEvent, key: object = "doc") -> str:
 def test_a_requeued_row_waits_as_if_it_were_new_but_keeps_its_claim_number(make_event: MakeEvent) -> None:
     id_ = dead_letter(make_event)
 
-    assert dead_letter_transitions.requeue({id_: NOW}) == [id_]
+    assert dead_letter_transitions.requeue({id_: NOW}, by="olga", now=NOW) == [id_]
 
     row = Execution.objects.get()
     assert (row.status, row.reason, row.attempts, row.completed_at) == (
@@ -57,7 +57,7 @@ def test_a_requeued_row_runs_by_the_version_that_was_mended_since(
     data["ai"]["prompt"] = "Sort with care: {{ document.text }}"
     mended = publish(parse_spec(data), by="tests", now=NOW)
 
-    dead_letter_transitions.requeue({id_: NOW})
+    dead_letter_transitions.requeue({id_: NOW}, by="olga", now=NOW)
 
     assert Execution.objects.get().version_id == mended.version.pk
 
@@ -65,7 +65,7 @@ def test_a_requeued_row_runs_by_the_version_that_was_mended_since(
 def test_of_two_dead_letters_of_one_document_one_runs_again(make_event: MakeEvent) -> None:
     first, second = dead_letter(make_event), dead_letter(make_event)
 
-    assert dead_letter_transitions.requeue({first: NOW, second: NOW}) == [first]
+    assert dead_letter_transitions.requeue({first: NOW, second: NOW}, by="olga", now=NOW) == [first]
     assert Execution.objects.get(id=second).status == Status.FAILED
 
 
@@ -73,20 +73,20 @@ def test_a_dead_letter_stays_where_a_newer_row_of_its_document_waits(make_event:
     id_ = dead_letter(make_event)
     ledger.record([make_event("doc")], room={}, now=NOW)
 
-    assert dead_letter_transitions.requeue({id_: NOW}) == []
+    assert dead_letter_transitions.requeue({id_: NOW}, by="olga", now=NOW) == []
 
 
 def test_a_dead_letter_of_a_deleted_agent_stays(make_event: MakeEvent) -> None:
     id_ = dead_letter(make_event)
     archive("triage", now=NOW)
 
-    assert dead_letter_transitions.requeue({id_: NOW}) == []
+    assert dead_letter_transitions.requeue({id_: NOW}, by="olga", now=NOW) == []
 
 
 def test_what_has_not_failed_is_not_requeued(make_event: MakeEvent) -> None:
     [id_] = ledger.record([make_event()], room=ROOM, now=NOW)
 
-    assert dead_letter_transitions.requeue({id_: NOW, "unknown": NOW}) == []
+    assert dead_letter_transitions.requeue({id_: NOW, "unknown": NOW}, by="olga", now=NOW) == []
     assert Execution.objects.get().status == Status.QUEUED
 
 
@@ -113,7 +113,7 @@ def test_letters_run_again_beside_events_of_the_same_documents(
     reading = threading.Thread(target=read_slowly)
     reading.start()
     assert begun.wait(30)
-    moved = dead_letter_transitions.requeue(dict.fromkeys(ids, NOW))
+    moved = dead_letter_transitions.requeue(dict.fromkeys(ids, NOW), by="olga", now=NOW)
     reading.join(30)
 
     assert moved == [ids[2]]

@@ -171,7 +171,7 @@ def test_an_answer_that_another_run_inherits_stays_until_that_one_needs_it_no_mo
     assert Attempt.objects.get(execution_id=superseded.id).answer == {"a": 1}
 
     if heir == "failed":
-        dead_letter_transitions.requeue({waiting: LATER})
+        dead_letter_transitions.requeue({waiting: LATER}, by="olga", now=LATER)
     transitions.settle(claim_of(waiting), WRITTEN, now=LATER)
     count(LATER + timedelta(days=1))
     sweep(now=LATER + timedelta(days=1))
@@ -217,7 +217,7 @@ def test_a_dead_letter_that_is_asked_to_run_again_meanwhile_stays(
     needed = retention._needed
 
     def requeued_meanwhile(rows: object) -> set[str]:
-        dead_letter_transitions.requeue({failed.id: LATER})
+        dead_letter_transitions.requeue({failed.id: LATER}, by="olga", now=LATER)
         return needed(rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr(retention, "_needed", requeued_meanwhile)

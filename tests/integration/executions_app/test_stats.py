@@ -12,6 +12,7 @@ from django.test import Client
 from agents_app.errors import AgentNotFound
 from executions_app import ledger, live, stats, transitions
 from executions_app.models import Execution
+from executions_app.moment import MomentInvalid
 from executions_app.states import Reason, Status
 from executions_app.stats import By, SpanInvalid
 from executions_app.stats_wire import tally_json
@@ -62,16 +63,25 @@ def test_an_agent_that_never_was_is_an_error_and_no_empty_list(make_event: MakeE
 
 
 @pytest.mark.parametrize(
-    ("text", "hours"), [("24h", 24), ("90m", 2), ("7d", 168), ("2026-11-20T11:30:00Z", 1), ("2026-11-20", 12)]
+    ("text", "hours"),
+    [
+        ("24h", 24),
+        ("-24h", 24),
+        ("90m", 2),
+        ("1d30m", 25),
+        ("7d", 168),
+        ("2026-11-20T11:30:00Z", 1),
+        ("2026-11-20", 12),
+    ],
 )
 def test_a_span_begins_with_the_hour_in_which_it_lies(text: str, hours: int) -> None:
-    assert stats.since_of(text, now=NOW) == NOW - timedelta(hours=hours)
+    assert stats.beginning(text, now=NOW) == NOW - timedelta(hours=hours)
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "24", "9999d", "2027-01-01", "-3h", "999999d"])
+@pytest.mark.parametrize("text", ["", "yesterday", "24", "9999d", "2027-01-01", "--3h", "999999999999d"])
 def test_what_is_no_span_is_refused_in_words(text: str) -> None:
-    with pytest.raises(SpanInvalid):
-        stats.since_of(text, now=NOW)
+    with pytest.raises((MomentInvalid, SpanInvalid)):
+        stats.beginning(text, now=NOW)
 
 
 def test_the_queue_is_seen_as_it_stands(make_event: MakeEvent) -> None:
@@ -89,6 +99,19 @@ def test_the_queue_is_seen_as_it_stands(make_event: MakeEvent) -> None:
     assert waiting.oldest == NOW - timedelta(seconds=90)
     assert seen.queue_age_p95_ms == 40_000
     assert live.look(NOW, agent_id="other") == live.Live({}, None)
+
+
+def test_rows_whose_time_has_not_come_are_a_count_of_their_own(make_event: MakeEvent) -> None:
+    ledger.record([make_event(key, priority=key % 2) for key in range(4)], room={}, now=NOW)
+    for key in (1, 2, 3):
+        at = NOW + timedelta(minutes=key)
+        Execution.objects.filter(document_id=str(key)).update(due_at=at, reason=Reason.PROVIDER_COOLDOWN)
+
+    assert live.put_off(NOW) == {
+        "triage": live.PutOff(3, at_least=False, next_due=NOW + timedelta(minutes=1))
+    }
+    assert live.put_off(NOW + timedelta(hours=1)) == {}
+    assert live.put_off(NOW, agent_id="other") == {}
 
 
 def test_a_long_backlog_is_not_counted_to_its_end(
@@ -120,15 +143,26 @@ def test_the_api_gives_the_figures_to_those_who_may_see_them(make_event: MakeEve
 
     assert found["total"]["completed"] == 1
     assert [hour["completed"] for hour in found["hours"]] == [1]
-    assert found["live"] == {"queue_age_p95_ms": None, "agents": []}
+    assert found["live"] == {"queue_age_p95_ms": None, "agents": [], "put_off": []}
     assert api.get(URL).json()["agents"][0]["agent"] == "triage"
+
+
+def test_the_api_tells_reasons_apart_as_the_command_does(make_event: MakeEvent) -> None:
+    now = datetime.now(UTC)
+    ran(make_event, "one", FAILED, now=now - timedelta(minutes=5), took=2)
+    count(now)
+
+    found: Any = client_of("view_hourtally").get(URL, {"by": "reason", "since": "-2h"}).json()
+
+    assert found["reasons"] == [{"reason": "provider_auth", "end": "failed", "runs": 1}]
+    assert found["total"]["failed"] == 1
 
 
 def test_the_api_names_the_parameter_that_is_wrong(make_event: MakeEvent) -> None:
     api = client_of("view_hourtally")
 
     assert "since" in api.get(URL, {"since": "yesterday"}).content.decode()
-    assert "must be one of: agent, hour" in api.get(URL, {"by": "week"}).content.decode()
+    assert "must be one of: agent, hour, reason" in api.get(URL, {"by": "week"}).content.decode()
     assert api.get(URL, {"agent_id": "nobody"}).status_code == 404
 
 

@@ -20,7 +20,6 @@ from agents_app.publish import publish
 from agents_app.spec import parse_spec
 from enrichment.providers import ProviderConfig
 from executions_app import ledger, transitions
-from executions_app.ledger import NewExecution
 from executions_app.limits import Limiter
 from executions_app.limits.limiter import Budget, connect
 from executions_app.models import Attempt, Execution
@@ -29,6 +28,7 @@ from tasks import compiled
 from tasks.enrich import run_execution
 from tasks.gate import Gate
 from tasks.runtime import Runtime
+from tests.events import new_event
 
 Document = dict[str, Any]
 
@@ -79,19 +79,15 @@ class Bench:
         [agent] = [agent for agent in registry.active_agents() if agent.agent_id == "triage"]
         now = datetime.now(UTC)
         number = next(self.numbers)
-        event = NewExecution(
+        event = new_event(
+            number,
             agent_id="triage",
             version_id=agent.version_id,
-            token=f"82{number:08X}",
             database=self.db.name,
-            collection="tickets",
             key=key,
             operation=operation,
             cascade=cascade,
             event_time=Timestamp(1_700_000_000 + number, 1),
-            sequence=number,
-            priority=0,
-            coalesce=True,
         )
         [id_] = ledger.record([event], room={"triage": 10}, now=now)
         return id_

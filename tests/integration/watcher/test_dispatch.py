@@ -19,10 +19,10 @@ from executions_app import fence, ledger, transitions
 from executions_app.fence import Term
 from executions_app.heartbeat import Heartbeat
 from executions_app.identity import pack_time
-from executions_app.ledger import NewExecution
 from executions_app.models import Execution, WorkerProcess
 from executions_app.routing import Outbound
 from executions_app.states import Reason, Status
+from tests.events import new_event
 from watcher.sending.dispatch import Dispatch
 from watcher.sending.publisher import BrokerUnavailable
 from watcher.sending.vitality import Vitality
@@ -92,23 +92,7 @@ def backlog(agent_id: str, count: int, *, start: int = 0, **changes: Any) -> Non
     [agent] = [agent for agent in registry.active_agents() if agent.agent_id == agent_id]
     ledger.record(
         [
-            NewExecution(
-                **{
-                    "agent_id": agent_id,
-                    "version_id": agent.version_id,
-                    "token": f"82{n:08X}",
-                    "database": "shop",
-                    "collection": "tickets",
-                    "key": n,
-                    "operation": "insert",
-                    "cascade": False,
-                    "event_time": Timestamp(n + 1, 1),
-                    "sequence": n,
-                    "priority": 0,
-                    "coalesce": True,
-                    **changes,
-                }
-            )
+            new_event(n, agent_id=agent_id, version_id=agent.version_id, **changes)
             for n in range(start, start + count)
         ],
         room={},

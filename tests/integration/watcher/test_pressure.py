@@ -69,7 +69,9 @@ def test_it_can_be_dead_letters_which_run_when_somebody_asks(make_intake: MakeIn
     dead = list(Execution.objects.filter(status=Status.FAILED).values_list("id", flat=True))
     assert len(dead) == 5
 
-    moved = dead_letter_transitions.requeue(dict.fromkeys(dead, intake.clock.wall))
+    moved = dead_letter_transitions.requeue(
+        dict.fromkeys(dead, intake.clock.wall), by="olga", now=intake.clock.wall
+    )
 
     assert set(moved) == set(dead)
     assert outcomes()["pending", "requeued"] == 5

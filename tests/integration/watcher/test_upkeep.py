@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +21,7 @@ from executions_app.states import Reason, Status
 from executions_app.strays import Stray
 from tests.conditions import eventually
 from tests.counting import count_all
+from tests.events import new_event
 from watcher.observing import fleet
 from watcher.upkeep import PATIENCE_SECONDS, Upkeep
 
@@ -72,21 +73,16 @@ def upkeep(agent: Agent, clock: Clock) -> Iterator[Upkeep]:
     fleet.forget()
 
 
+numbers = itertools.count(1)
+
+
 def record(agent: Agent, key: str, now: datetime, room: int = 9) -> list[str]:
-    assert agent.current_version_id is not None
-    event = ledger.NewExecution(
+    event = new_event(
+        next(numbers),
         agent_id=agent.pk,
         version_id=agent.current_version_id,
-        token=f"82{key}",
-        database="shop",
-        collection="tickets",
         key=key,
-        operation="insert",
-        cascade=False,
         event_time=Timestamp(int(now.timestamp()), 1),
-        sequence=time.monotonic_ns(),
-        priority=0,
-        coalesce=True,
     )
     return list(ledger.record([event], room={agent.pk: room}, now=now))
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from bson import Timestamp
 
-from mongoclaw_project.cli.moment import MomentInvalid, as_json, lasting, parse, shown
+from executions_app.moment import MomentInvalid
+from mongoclaw_project.cli.moment import as_json, lasting, parse, shown
 
 NOW = datetime(2026, 11, 21, 2, 15, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -19,6 +20,7 @@ SECONDS = int(NOW.timestamp())
         ("2026-11-21 03:15:00+01:00", Timestamp(SECONDS, 1)),
         ("2026-11-21", Timestamp(SECONDS - 8_100, 1)),
         ("-2h", Timestamp(SECONDS - 7_200, 1)),
+        ("2h", Timestamp(SECONDS - 7_200, 1)),
         ("-1d2h3m4s", Timestamp(SECONDS - 93_784, 1)),
         (f"{SECONDS}:7", Timestamp(SECONDS, 7)),
         (f"Timestamp({SECONDS}, 7)", Timestamp(SECONDS, 7)),
@@ -31,7 +33,18 @@ def test_a_moment_is_understood_in_every_form(text: str, expected: Timestamp) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["", "yesterday", "2h", "-2", "-2w", "--2h", "9999999999:1", "1969-12-31", "-99999999999d", "3000-01-01"],
+    [
+        "",
+        "yesterday",
+        "2 h",
+        "-2",
+        "-2w",
+        "--2h",
+        "9999999999:1",
+        "1969-12-31",
+        "-99999999999d",
+        "3000-01-01",
+    ],
 )
 def test_what_is_no_moment_is_refused_with_what_is(text: str) -> None:
     with pytest.raises(MomentInvalid):

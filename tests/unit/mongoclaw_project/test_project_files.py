@@ -73,7 +73,8 @@ def test_make_has_the_verb(verb: str) -> None:
 def product_files(project: dict[str, Any]) -> list[Path]:
     """All modules that mypy reads but the tests."""
     packages = [name.replace(".", "/") for name in project["tool"]["mypy"]["packages"] if name != "tests"]
-    return [file for package in packages for file in sorted((ROOT / package).rglob("*.py"))]
+    found = (file for package in packages for file in sorted((ROOT / package).rglob("*.py")))
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(ROOT).parts)]
 
 
 def test_no_source_holds_an_unfinished_thought(project: dict[str, Any]) -> None:

@@ -37,6 +37,7 @@ def test_names_that_only_sound_alike_are_not(name: str) -> None:
         ("at redis://:hunter2@h and back", "at redis://***@h and back"),
         ("Authorization: Bearer abcdefgh123", "Authorization: Bearer ***"),
         ("key sk-proj-abcdefghijklmnop1234 is bad", "key *** is bad"),
+        ("key mck_0a1b2c3d_abcdefghijklmnop-rs_u", "key mck_0a1b2c3d_***"),
         ("http://localhost:8000/a@b", "http://localhost:8000/a@b"),
         ("mail me@example.com", "mail me@example.com"),
         ("policy skip_with_gap_record_and_more", "policy skip_with_gap_record_and_more"),

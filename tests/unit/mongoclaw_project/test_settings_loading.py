@@ -263,6 +263,20 @@ def test_all_problems_are_told_at_once() -> None:
     assert len(problems) == 5
 
 
+def test_settings_that_contradict_each_other_are_named_by_their_variables() -> None:
+    days = {"MONGOCLAW_RETENTION__TEXTS_DAYS": "9", "MONGOCLAW_RETENTION__EXECUTIONS_DAYS": "2"}
+    (problem,) = problems_of(days)
+    assert problem.startswith(
+        "MONGOCLAW_RETENTION__TEXTS_DAYS: must not be more than MONGOCLAW_RETENTION__EXEC"
+    )
+
+
+def test_sentinel_in_the_wrong_place_is_told_the_right_one() -> None:
+    (problem,) = problems_of({"MONGOCLAW_REDIS__URL": "sentinel://h:26379"})
+    assert problem.startswith("MONGOCLAW_REDIS__URL: must start with redis://")
+    assert "named in MONGOCLAW_BROKER__URL" in problem
+
+
 def test_a_problem_never_shows_the_value() -> None:
     text = "\n".join(problems_of({"MONGOCLAW_MONGODB__URI": "hunter2", "REDIS_URL": "hunter2"}))
     assert "hunter2" not in text

@@ -8,15 +8,20 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
+from agents_app.models import Agent
+from executions_app import ledger
+from executions_app.models import Execution
 from mongoclaw_project.cli.main import main
 from mongoclaw_project.config import Loaded, load_settings, loading
 from sandbox.model.client import ModelControl
+from tests.events import new_event
 
 SUPPORT = """\
 id: support
@@ -32,6 +37,14 @@ ai:
     required: [queue]
     additionalProperties: false
 """
+
+
+def recorded(number: int = 1, *, room: int = 9, now: datetime | None = None, **changes: Any) -> str:
+    """Put an event of the only agent on record; returns the row's id."""
+    agent = Agent.objects.get()
+    event = new_event(number, agent_id=agent.pk, version_id=agent.current_version_id, **changes)
+    ledger.record([event], room={agent.pk: room}, now=now or datetime.now(UTC))
+    return Execution.objects.latest("sequence").pk
 
 
 @dataclass(frozen=True)

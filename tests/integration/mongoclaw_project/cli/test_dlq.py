@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -24,8 +25,70 @@ def test_they_are_listed_with_their_kind(run: Run, make_event: MakeEvent) -> Non
     for text in (id_[:8], "ticket-7", "the key is wrong", message[:8], "message", "what is this"):
         assert text in shown
     assert [one["id"] for one in run("dlq", "list", "--kind", "run", "--json").data["dead_letters"]] == [id_]
-    assert run("dlq", "list", "--agent", "nobody").out == "No dead letters.\n"
     assert run("dlq", "list", "--until", "2000-01-01").out == "No dead letters.\n"
+
+
+def test_the_list_ends_with_how_many_there_are(run: Run, make_event: MakeEvent) -> None:
+    dead_runs(make_event, 3)
+
+    assert (
+        run("dlq", "list", "--limit", "2").err == "2 of 3 dead letters; --limit and --skip show the others.\n"
+    )
+    assert run("dlq", "list").err == "3 of 3 dead letters.\n"
+    assert run("dlq", "list", "--limit", "1", "--json").data["total"] == 3
+
+
+def test_a_long_error_is_cut_with_a_sign_and_shown_whole_when_asked_for(
+    run: Run, make_event: MakeEvent
+) -> None:
+    id_, error = dead_run(make_event, error="no room " * 40), ("no room " * 40).strip()
+
+    assert error not in run("dlq", "list").out
+    assert "…  " in run("dlq", "list").out
+    assert error in run("dlq", "list", "--wide").out
+    assert error in run("dlq", "show", id_).out
+
+
+@pytest.mark.parametrize("words", [("list",), ("requeue", "--yes"), ("discard", "--yes"), ("export",)])
+def test_a_name_that_is_none_is_wrong_usage_and_the_known_ones_are_told(
+    run: Run, make_event: MakeEvent, words: tuple[str, ...]
+) -> None:
+    dead_run(make_event)
+
+    agent_, reason = run("dlq", *words, "--agent", "triaeg"), run("dlq", *words, "--reason", "write_refusde")
+
+    assert (agent_.code, reason.code) == (2, 2)
+    assert "--agent: there has never been an agent 'triaeg'; agents: triage" in agent_.err
+    assert "--reason: there is no reason 'write_refusde'; reasons on record: write_refused" in reason.err
+
+
+@pytest.mark.parametrize("reason", ["poison_run", "provider_auth_failed", "run_deadline"])
+@pytest.mark.usefixtures("make_event")
+def test_a_reason_that_there_is_may_have_no_letters(run: Run, reason: str) -> None:
+    assert run("dlq", "list", "--reason", reason).out == "No dead letters.\n"
+
+
+def test_what_was_let_run_again_is_still_shown_with_what_it_died_of(run: Run, make_event: MakeEvent) -> None:
+    id_ = dead_run(make_event, error="no room")
+    run("dlq", "requeue", id_, "--yes")
+
+    shown = run("dlq", "show", id_[:8]).out
+
+    assert "no dead letter any more, but pending" in shown
+    assert "write_refused: no room" in shown
+    assert "let run again by cli" in shown
+    assert "let run again by cli" in run("executions", "show", id_[:8]).out
+
+
+def test_discarding_twice_says_since_when_it_is_discarded(run: Run, make_event: MakeEvent) -> None:
+    id_ = dead_run(make_event)
+    run("dlq", "discard", id_, "--yes")
+
+    again = run("dlq", "discard", id_, "--yes").err
+
+    assert "already discarded" in again
+    assert f"{id_[:8]} (discarded at {datetime.now(UTC):%Y-%m-%d}" in again
+    assert "quicker" not in again
 
 
 def test_each_is_shown_with_all_that_is_known(run: Run, make_event: MakeEvent) -> None:

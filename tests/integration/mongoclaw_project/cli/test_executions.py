@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from bson import Timestamp
 
-from agents_app.models import Agent
-from executions_app import ledger, transitions
+from executions_app import transitions
 from executions_app.models import Attempt, Execution
 from executions_app.states import Status
-from tests.integration.mongoclaw_project.cli.conftest import Run
+from tests.integration.mongoclaw_project.cli.conftest import Run, recorded
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -21,25 +20,8 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 def runs(run: Run, agent_file: Path) -> list[str]:
     """Three executions: one that failed, one that was written, one that waits."""
     run("agents", "create", "-f", str(agent_file))
-    agent = Agent.objects.get()
-    assert agent.current_version_id is not None
-    ids: list[str] = []
-    for number in range(3):
-        event = ledger.NewExecution(
-            agent_id=agent.pk,
-            version_id=agent.current_version_id,
-            token=f"82{number}",
-            database="shop",
-            collection="tickets",
-            key=f"ticket-{number}",
-            operation="insert",
-            cascade=False,
-            event_time=Timestamp(int(NOW.timestamp()), number + 1),
-            sequence=number,
-            priority=0,
-            coalesce=True,
-        )
-        ids += ledger.record([event], room={"support": 9}, now=NOW)
+    at = Timestamp(int(NOW.timestamp()), 1)
+    ids = [recorded(number, key=f"ticket-{number}", event_time=at, now=NOW) for number in range(3)]
     ends = [
         transitions.Settlement(
             status=Status.FAILED,

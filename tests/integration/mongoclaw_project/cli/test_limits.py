@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pymongo.database import Database
 from enrichment.errors import QuotaExhausted
 from executions_app.limits import Limiter, Rules, lessons_of
 from executions_app.limits.limiter import Budget, connect
-from tests.integration.mongoclaw_project.cli.conftest import SUPPORT, Run
+from tests.integration.mongoclaw_project.cli.conftest import SUPPORT, Point, Run, recorded
 
 RULES = Rules(agent_id="support", account="openai", model="gpt-4o")
 
@@ -55,6 +56,42 @@ def test_an_agent_that_has_reached_its_own_limit_is_listed_with_the_time_until_i
     assert "support             agent_rate_limit" in outcome.out
     [reached] = run("limits", "list", "--json").data["agents"]
     assert 50 < reached["seconds"] <= 60
+
+
+def test_a_run_that_a_limit_holds_back_says_which_one_and_when_it_is_due(
+    run: Run, tmp_path: Path, mongo_db: Database[Any], redis_url: str
+) -> None:
+    path = tmp_path / "support.yaml"
+    path.write_text(SUPPORT.format(database=mongo_db.name) + "execution: {rate_limit_requests: 1}\n")
+    run("agents", "create", "-f", str(path))
+    id_ = recorded(key="ticket-1", room=0)
+    assert "admission  now" in run("executions", "list").out
+    asked = Limiter(connect(redis_url), lease_seconds=6, monotonic=time.monotonic)
+    asked.admit(Rules(agent_id="support", account="sandbox", model="sandbox-1", per_minute=1), "a", tokens=0)
+
+    listed, shown = run("executions", "list").out, run("executions", "show", id_).out
+
+    assert re.search(r"admission: agent_rate_limit  in (1 min|5\d s) ", listed)
+    assert "agent_rate_limit: Its agent has made as many calls a minute" in shown
+    assert re.search(r"`execution.rate_limit_requests` allows. Due in (1 min|5\d s).", shown)
+    held = run("executions", "show", id_, "--json").data["held_by"]
+    assert (held["reason"], 50 < held["seconds"] <= 60) == ("agent_rate_limit", True)
+    assert (
+        run("executions", "list", "--json").data["executions"][0]["held_by"]["reason"] == "agent_rate_limit"
+    )
+
+
+def test_redis_that_is_away_is_one_error_that_names_its_address(
+    run: Run, point: Point, servers: dict[str, str]
+) -> None:
+    point(**{**servers, "REDIS__URL": "redis://me:secret@127.0.0.1:9/0"})
+
+    for words in (("list",), ("lift", "agent:support")):
+        refused = run("limits", *words)
+        assert refused.code == 1
+        assert len(refused.err.splitlines()) == 1
+        assert "does not answer at 127.0.0.1:9/0" in refused.err
+        assert "correct MONGOCLAW_REDIS__URL" in refused.err
 
 
 def test_a_name_that_holds_nothing_up_is_said_not_to(run: Run, limiter: Limiter) -> None:

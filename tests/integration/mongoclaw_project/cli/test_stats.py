@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from bson import Timestamp
 
-from agents_app.models import Agent
-from executions_app import ledger, transitions
+from executions_app import transitions
 from executions_app.models import Attempt, Execution
 from executions_app.states import Status
 from tests.counting import count_all
-from tests.integration.mongoclaw_project.cli.conftest import Point, Run
+from tests.integration.mongoclaw_project.cli.conftest import Point, Run, recorded
 
 FAILED = transitions.Settlement(status=Status.FAILED, reason="provider_rejected")
 WRITTEN = transitions.Settlement(status=Status.COMPLETED, reason="written", written=True)
@@ -23,25 +22,9 @@ WRITTEN = transitions.Settlement(status=Status.COMPLETED, reason="written", writ
 def ended(transactional_db: None, run: Run, agent_file: Path) -> datetime:
     """Two runs that ended two days ago, one of them with a call whose price nobody knows."""
     run("agents", "create", "-f", str(agent_file))
-    agent = Agent.objects.get()
-    assert agent.current_version_id is not None
     then = datetime.now(UTC) - timedelta(days=2)
     for number, end in enumerate((WRITTEN, FAILED)):
-        event = ledger.NewExecution(
-            agent_id=agent.pk,
-            version_id=agent.current_version_id,
-            token=f"82{number}",
-            database="shop",
-            collection="tickets",
-            key=f"ticket-{number}",
-            operation="insert",
-            cascade=False,
-            event_time=Timestamp(int(then.timestamp()), number + 1),
-            sequence=number,
-            priority=0,
-            coalesce=True,
-        )
-        (id_,) = ledger.record([event], room={"support": 9}, now=then)
+        id_ = recorded(number, event_time=Timestamp(int(then.timestamp()), 1), now=then)
         claimed = transitions.claim(id_, worker="w", now=then)
         assert claimed is not None
         transitions.settle(claimed, end, now=then + timedelta(seconds=1))
@@ -89,11 +72,36 @@ def test_stats_say_that_nothing_has_ended(run: Run, ended: datetime) -> None:
     assert "No runs have ended" in run("stats", "--since", "1h").out
 
 
-def test_a_span_that_is_none_is_an_error_with_the_remedy(run: Run, ended: datetime) -> None:
-    failed = run("stats", "--since", "yesterday")
+@pytest.mark.parametrize("words", [("stats",), ("dlq", "list"), ("dlq", "export")])
+@pytest.mark.usefixtures("ended")
+def test_a_time_is_written_alike_everywhere_and_a_wrong_one_is_wrong_usage(
+    run: Run, words: tuple[str, ...]
+) -> None:
+    shown = {
+        run(*words, f"--since={form}", "--json").out.partition('"live"')[0]
+        for form in ("3d", "-3d", "-2d24h")
+    }
+    assert len(shown) == 1
+    assert "provider_rejected" in shown.pop()
 
-    assert failed.code == 1
-    assert "write 24h" in failed.err
+    failed = run(*words, "--since", "yesterday")
+    assert failed.code == 2
+    assert "write 24h, -2h30m" in failed.err
+
+
+def test_figures_of_the_last_decade_are_wrong_usage(run: Run, ended: datetime) -> None:
+    failed = run("stats", "--since", "3650d")
+
+    assert failed.code == 2
+    assert "not within the last 366 days" in failed.err
+
+
+def test_stats_show_what_waits_for_its_time(run: Run, ended: datetime) -> None:
+    due_at = datetime.now(UTC) + timedelta(minutes=5)
+    Execution.objects.update(status=Status.PENDING, reason="rate_limited", due_at=due_at)
+
+    assert "Put off    support: 2 not due yet, the first in" in run("stats").out
+    assert run("stats", "--json").data["live"]["put_off"][0]["rows"] == 2
 
 
 def test_retention_shows_what_is_kept_and_deletes_nothing_unasked(run: Run, ended: datetime) -> None:
@@ -101,7 +109,9 @@ def test_retention_shows_what_is_kept_and_deletes_nothing_unasked(run: Run, ende
     ran = run("retention", "run")
 
     assert "kept for ever" in shown.out
-    assert "MONGOCLAW_RETENTION__EXECUTIONS_DAYS" in ran.err
+    for name in ("EXECUTIONS_DAYS", "TEXTS_DAYS", "DEAD_LETTERS_DAYS"):
+        assert f"MONGOCLAW_RETENTION__{name}" in ran.err
+        assert f"MONGOCLAW_RETENTION__{name}" in shown.out
     assert Execution.objects.count() == 2
 
 

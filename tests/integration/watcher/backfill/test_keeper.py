@@ -24,6 +24,7 @@ from executions_app.identity import pack_key
 from executions_app.ledger import NewExecution
 from executions_app.models import Backfill, Execution, GapKind, StreamGap
 from tests.conditions import eventually
+from tests.events import new_event
 from tests.integration.watcher.backfill.conftest import NOW, TERM, Finish, Publish
 from watcher.backfill import crew, job, ranges, recording
 from watcher.backfill.keeper import Backfilling
@@ -50,20 +51,10 @@ def packed(keys: Sequence[object]) -> list[str]:
 
 
 def event(agent_id: str, database: str, key: object, *, priority: int = 0, token: str = "82") -> NewExecution:
-    return NewExecution(
-        agent_id=agent_id,
-        version_id=Agent.objects.get(pk=agent_id).current_version_id or 0,
-        token=token,
-        database=database,
-        collection="tickets",
-        key=key,
-        operation="update",
-        cascade=False,
-        event_time=Timestamp(2_000_000_000, 1),
-        sequence=1,
-        priority=priority,
-        coalesce=True,
-    )
+    own = {"operation": "update", "event_time": Timestamp(2_000_000_000, 1)}
+    version_id = Agent.objects.get(pk=agent_id).current_version_id
+    place = {"database": database, "key": key, "priority": priority, "token": token}
+    return new_event(1, agent_id=agent_id, version_id=version_id, **own, **place)
 
 
 @pytest.fixture
