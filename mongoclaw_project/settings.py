@@ -106,10 +106,11 @@ REST_FRAMEWORK = {
     # The first one decides what an unknown caller is answered: 401, and how to say who one is.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "mongoclaw_project.access.authentication.ApiKeyAuthentication",
-        "rest_framework.authentication.BasicAuthentication",
+        "mongoclaw_project.access.basic.LimitedBasicAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
+    "DEFAULT_THROTTLE_CLASSES": ["mongoclaw_project.access.throttle.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "mongoclaw_project.api_errors.answer",

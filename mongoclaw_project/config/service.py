@@ -55,14 +55,14 @@ class APISettings(Group):
     cors_origins: tuple[str, ...] = Field(
         ("*",), description="Origins whose pages may read the answers for programs; `*` is every origin."
     )
-    api_key_header: str = Field(
-        "X-API-Key", json_schema_extra=ACCEPTED, description="The header that carries an API key."
-    )
+    api_key_header: str = Field("X-API-Key", min_length=1, description="The header that carries an API key.")
     rate_limit_requests: int = Field(
-        100, ge=1, json_schema_extra=ACCEPTED, description="Requests of one client in one window."
+        100,
+        ge=1,
+        description="Requests to the HTTP API of one key or user in one window; further ones are answered 429.",
     )
     rate_limit_window_seconds: int = Field(
-        60, ge=1, json_schema_extra=ACCEPTED, description="The length of that window, in seconds."
+        60, ge=1, description="The length of that window, in seconds. It begins with the first request."
     )
 
 
