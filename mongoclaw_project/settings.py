@@ -100,7 +100,11 @@ if _settings.api.behind_tls_proxy:
 LOGGING_CONFIG = "mongoclaw_project.logs.configure_django"  # for every kind of process alike
 LOGGING = {"version": 1}  # Django calls the above only when there is something here
 
-AGENT_PUBLISH_CHECKS = ["enrichment.publish_checks.check", "mongoclaw_project.watch_check.check"]
+AGENT_PUBLISH_CHECKS = [
+    "enrichment.publish_checks.check",
+    "mongoclaw_project.egress_check.check",
+    "mongoclaw_project.watch_check.check",
+]
 
 REST_FRAMEWORK = {
     # The first one decides what an unknown caller is answered: 401, and how to say who one is.

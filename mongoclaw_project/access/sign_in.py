@@ -38,8 +38,8 @@ def count_failure(sender: object, credentials: Mapping[str, Any], request: Any =
 def forgive(sender: object, request: Any, user: Any, **_: Any) -> None:  # noqa: ARG001  # the signal's
     """Forget the failures of a name from an address once it has signed in."""
     if request is not None:
-        [of_name, _] = _names(request, user.get_username())
-        _counter().forget(of_name[0])
+        of_name, *_others = (name for name, _most in _names(request, user.get_username()))
+        _counter().forget(of_name)
 
 
 def connect() -> None:
