@@ -94,6 +94,12 @@ class ProviderRejected(ProviderError):
     code = "provider_rejected"
 
 
+class EgressRefused(ProviderRejected):
+    """The agent's address is not on the open internet, and MONGOCLAW_SECURITY__EGRESS_ALLOW does not name it."""
+
+    code = "egress_refused"
+
+
 class ProviderNotInstalled(ProviderError):
     """The library that speaks to this provider is not installed."""
 

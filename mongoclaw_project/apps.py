@@ -14,8 +14,10 @@ class ProjectConfig(AppConfig):
     verbose_name = "MongoClaw"
 
     def ready(self) -> None:
-        """Register the checks and what follows migrations."""
+        """Register the checks, and what follows migrations and failures to sign in."""
         from mongoclaw_project import checks  # noqa: F401  # importing registers them
+        from mongoclaw_project.access import sign_in
         from mongoclaw_project.access.groups import make_groups
 
+        sign_in.connect()
         post_migrate.connect(make_groups, dispatch_uid="mongoclaw.groups")

@@ -100,16 +100,21 @@ if _settings.api.behind_tls_proxy:
 LOGGING_CONFIG = "mongoclaw_project.logs.configure_django"  # for every kind of process alike
 LOGGING = {"version": 1}  # Django calls the above only when there is something here
 
-AGENT_PUBLISH_CHECKS = ["enrichment.publish_checks.check", "mongoclaw_project.watch_check.check"]
+AGENT_PUBLISH_CHECKS = [
+    "enrichment.publish_checks.check",
+    "mongoclaw_project.egress_check.check",
+    "mongoclaw_project.watch_check.check",
+]
 
 REST_FRAMEWORK = {
     # The first one decides what an unknown caller is answered: 401, and how to say who one is.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "mongoclaw_project.access.authentication.ApiKeyAuthentication",
-        "rest_framework.authentication.BasicAuthentication",
+        "mongoclaw_project.access.basic.LimitedBasicAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
+    "DEFAULT_THROTTLE_CLASSES": ["mongoclaw_project.access.throttle.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "mongoclaw_project.api_errors.answer",

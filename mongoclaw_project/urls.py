@@ -6,8 +6,10 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from mongoclaw_project.access.sign_in_form import SignInForm
 from mongoclaw_project.health import views as health
 
+admin.site.login_form = SignInForm
 admin.site.site_url = None  # there is no other site to view
 admin.site.enable_nav_sidebar = False  # its links are in the header, and its width is the tables'
 

@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from pymongo import MongoClient
 
 from enrichment.providers import ProviderConfig
+from enrichment.providers.egress import Egress
 from executions_app import transitions
 from executions_app.heartbeat import Heartbeat
 from executions_app.limits import Limiter
@@ -73,6 +74,7 @@ def _make_runtime(settings: Settings) -> Runtime:
             request_timeout=settings.ai.request_timeout,
             pool_size=settings.worker.pool_size,
             direct=settings.ai.direct_client,
+            egress=Egress.allowing(settings.security.egress_allow, loopback=settings.is_development),
             env=dict(os.environ),
         ),
         gate=_gate(settings),

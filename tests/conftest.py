@@ -82,6 +82,8 @@ ACCEPTANCE = Path(__file__).parent / "acceptance"
 # Before Django reads its settings; the workers of xdist inherit this environment.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
 os.environ.setdefault("MONGOCLAW_ENV_FILE", os.devnull)
+# Users of different tests have the same ids, and whoever has a Redis on this machine has only one.
+os.environ.setdefault("MONGOCLAW_API__RATE_LIMIT_REQUESTS", "1000000")
 if os.environ.get("MONGOCLAW_TEST_DATABASE") == "postgres":
     os.environ.setdefault("MONGOCLAW_DATABASE__URL", _servers.url("postgres"))
 django.setup()

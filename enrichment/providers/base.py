@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from enrichment.providers.egress import Egress
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
@@ -73,11 +75,12 @@ class ProviderConfig:
     `sandbox_url` is the sandbox model's address, if there is one. `request_timeout` is in seconds and is the
     most for one call. `pool_size` is how many connections to one provider are kept open: not fewer than calls
     in flight. `env` is where API keys are looked up. `direct` lets vendors that speak OpenAI's own format be called
-    without litellm.
+    without litellm. `egress` bounds the addresses that agents name themselves.
     """
 
     sandbox_url: str | None = None
     request_timeout: float = 60.0
     pool_size: int = 64
     direct: bool = True
+    egress: Egress = field(default_factory=Egress)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)

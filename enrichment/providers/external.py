@@ -13,6 +13,7 @@ from typing import Any
 from enrichment.errors import ProviderBadResponse, ProviderRejected
 from enrichment.providers import chat
 from enrichment.providers.base import ModelReply, ModelRequest
+from enrichment.providers.egress import Egress
 from enrichment.providers.failures import read_refusal, refused
 from enrichment.providers.http import Endpoint, checked_headers
 from enrichment.providers.keys import referenced_key
@@ -92,8 +93,8 @@ def _authorization(token: str | None, header: object) -> dict[str, str]:
 class External:
     """Speaks the external agent protocol of MongoClaw 1.0.4.
 
-    `request_timeout` is the most seconds for one call. `clock` gives seconds, `now` the date for
-    `Retry-After`.
+    `request_timeout` is the most seconds for one call, `egress` what may be called. `clock` gives seconds, `now` the
+    date for `Retry-After`.
     """
 
     name = NAME
@@ -104,11 +105,12 @@ class External:
         *,
         pool_size: int = 64,
         request_timeout: float = math.inf,
+        egress: Egress | None = None,
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._target = target
-        self._endpoint = Endpoint(target.url, name=_LABEL, pool_size=pool_size)
+        self._endpoint = Endpoint(target.url, name=_LABEL, pool_size=pool_size, egress=egress)
         self._timeout = min(target.timeout, request_timeout)
         self._clock = clock
         self._now = now

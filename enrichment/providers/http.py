@@ -16,6 +16,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -27,6 +28,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from enrichment.errors import ProviderBadResponse, ProviderRejected, ProviderTimeout
+from enrichment.providers.egress import Egress
+from enrichment.providers.guarded import Guarded
 from enrichment.providers.http_errors import translated
 
 MAX_BODY: Final = 8 * 1024 * 1024  # bytes
@@ -76,7 +79,7 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_UntilDeadline(self.fp.detach(), sock), 16384)
 
 
-class _Plain(HTTPConnection):
+class _Plain(Guarded):
     response_class = _Response
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -84,7 +87,7 @@ class _Plain(HTTPConnection):
         super().request(*args, **kwargs)
 
 
-class _Secure(HTTPSConnection):
+class _Secure(Guarded, HTTPSConnection):
     response_class = _Response
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -119,7 +122,9 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()  # reading the certificates takes 20 ms: once, not for each connection
 
 
-_Target = tuple[str, str, int | None, int]  # scheme, host, port, connections kept
+_Target = tuple[
+    str, str, int | None, int, Egress | None
+]  # scheme, host, port, connections kept, what is allowed
 
 
 class _Pools:
@@ -144,15 +149,17 @@ class _Pools:
             return self._pools[target]
 
 
-def _open_pool(scheme: str, host: str, port: int | None, size: int) -> HTTPConnectionPool:
+def _open_pool(
+    scheme: str, host: str, port: int | None, size: int, egress: Egress | None
+) -> HTTPConnectionPool:
     proxy = proxy_for(scheme, host)
     if proxy is not None:
         manager = urllib3.ProxyManager(proxy, maxsize=size, ssl_context=_tls())
         manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
         return manager.connection_from_host(host, port, scheme)
     if scheme == "https":
-        return _SecurePool(host, port, maxsize=size, ssl_context=_tls())
-    return _PlainPool(host, port, maxsize=size)
+        return _SecurePool(host, port, maxsize=size, ssl_context=_tls(), egress=egress)
+    return _PlainPool(host, port, maxsize=size, egress=egress)
 
 
 _pools = _Pools()
@@ -198,11 +205,12 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 class Endpoint:
     """One address of a provider.
 
-    `name` is the provider's name in messages; `pool_size` is how many connections are kept open.
+    `name` is the provider's name in messages; `pool_size` is how many connections are kept open. An address that
+    an agent's author gave comes with the `egress` that bounds it; None is for the operator's own.
     Raises ProviderRejected if `url` is not an http or https address.
     """
 
-    def __init__(self, url: str, *, name: str, pool_size: int) -> None:
+    def __init__(self, url: str, *, name: str, pool_size: int, egress: Egress | None = None) -> None:
         try:
             parsed = urllib3.util.parse_url(url)
         except urllib3.exceptions.LocationParseError:
@@ -216,7 +224,7 @@ class Endpoint:
         self._name = name
         self._url = parsed.url
         self._path = parsed.request_uri
-        self._target = (parsed.scheme, parsed.host, parsed.port, pool_size)
+        self._target = (parsed.scheme, parsed.host, parsed.port, pool_size, egress)
 
     def post(self, payload: Mapping[str, Any], headers: Mapping[str, str], *, timeout: float) -> HttpReply:
         """Send `payload`; return what came back, whatever its status.
@@ -233,6 +241,7 @@ class Endpoint:
         limits = urllib3.Timeout(connect=min(CONNECT_SECONDS, timeout), total=timeout)
         with translated(self._name):
             pool = _pools.at(self._target)
+            self._vet_for(pool)
             response = pool.urlopen(
                 "POST",
                 self._url if pool.proxy is not None and self._target[0] == "http" else self._path,
@@ -245,6 +254,13 @@ class Endpoint:
                 preload_content=False,
             )
             return self._read(response)
+
+    def _vet_for(self, pool: HTTPConnectionPool) -> None:
+        """Look at the address oneself where a proxy will connect; what only the proxy can look up is its to judge."""
+        scheme, host, port, _, egress = self._target
+        if pool.proxy is not None and egress is not None:
+            with suppress(socket.gaierror, UnicodeError):
+                egress.vetted(host, port or urllib3.connectionpool.port_by_scheme[scheme])
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> HttpReply:
         complete = False

@@ -12,6 +12,7 @@ from typing import Any
 from enrichment.errors import ProviderBadResponse, ProviderError
 from enrichment.providers import chat, params
 from enrichment.providers.base import ModelReply, ModelRequest
+from enrichment.providers.egress import Egress
 from enrichment.providers.failures import read_refusal, refused
 from enrichment.providers.http import Endpoint, HttpReply, checked_headers
 from enrichment.providers.prices import cost_of
@@ -26,7 +27,8 @@ class OpenAICompatible:
 
     `name` is the name on record. `model` is what the server calls the model, if not what the request does, and
     `priced_as` litellm's name of it, by which its price is found. `api_key` is sent as a bearer token.
-    `request_timeout` is the most seconds for one call. `clock` gives seconds, `now` the date for `Retry-After`.
+    `request_timeout` is the most seconds for one call. `egress` bounds an address that is not the operator's own.
+    `clock` gives seconds, `now` the date for `Retry-After`.
     """
 
     def __init__(
@@ -39,13 +41,14 @@ class OpenAICompatible:
         api_key: str | None = None,
         pool_size: int = 64,
         request_timeout: float = math.inf,
+        egress: Egress | None = None,
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._name = name
         self._model = model
         self._priced_as = priced_as
-        self._endpoint = Endpoint(_chat_url(base_url), name=name, pool_size=pool_size)
+        self._endpoint = Endpoint(_chat_url(base_url), name=name, pool_size=pool_size, egress=egress)
         self._headers = {} if api_key is None else checked_headers({"Authorization": f"Bearer {api_key}"})
         self._secrets = () if api_key is None else (api_key,)
         self._request_timeout = request_timeout

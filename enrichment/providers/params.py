@@ -5,6 +5,7 @@ An unknown keyword would travel into the request body, or, worse, change where t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,10 @@ ALLOWED = frozenset(
         "vertex_project",
     }
 )
+_PLACES = frozenset({"aws_region_name", "vertex_location"})
+_PLACE = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+"""What litellm puts into the address of a request that carries credentials: anything else would choose the host."""
+
 ADDRESS = "base_url"  # where a `custom` provider listens; it is not sent
 _ELSEWHERE: Mapping[str, str] = {
     "api_base": "the address is part of the deployment; for a server of your own set ai.provider to 'custom'",
@@ -60,7 +65,11 @@ def problems(extra: Mapping[str, Any], *, provider: str) -> tuple[str, ...]:
     """Say what in `extra` cannot be sent to `provider`. An external agent takes anything."""
     if provider == "external":
         return ()
-    found: list[str] = []
+    found = [
+        f"ai.extra_params.{key} must be letters, digits and hyphens: it is a part of a host's name"
+        for key in sorted(_PLACES.intersection(extra))
+        if not (isinstance(extra[key], str) and _PLACE.fullmatch(extra[key]))
+    ]
     for key in sorted(extra):
         if key in ALLOWED or (provider == "custom" and key == ADDRESS):
             continue

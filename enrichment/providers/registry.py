@@ -19,7 +19,9 @@ Factory = Callable[[AISpec, ProviderConfig], Provider]
 
 def _external(ai: AISpec, config: ProviderConfig) -> Provider:
     target = read_target(ai.extra_params, api_key_ref=ai.api_key_ref, env=config.env)
-    return External(target, pool_size=config.pool_size, request_timeout=config.request_timeout)
+    return External(
+        target, pool_size=config.pool_size, request_timeout=config.request_timeout, egress=config.egress
+    )
 
 
 def _sandbox(_ai: AISpec, config: ProviderConfig) -> Provider:
@@ -41,7 +43,11 @@ def _custom(ai: AISpec, config: ProviderConfig) -> Provider:
         raise ProviderRejected("ai.extra_params.base_url must be an http or https address")
     key = None if ai.api_key_ref is None else keys.referenced_key(ai.api_key_ref, config.env)
     return OpenAICompatible(
-        url, api_key=key, pool_size=config.pool_size, request_timeout=config.request_timeout
+        url,
+        api_key=key,
+        pool_size=config.pool_size,
+        request_timeout=config.request_timeout,
+        egress=config.egress,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from enrichment.providers import ProviderConfig
+from enrichment.providers.egress import Egress
 from mongoclaw_project.config import current
 
 
@@ -16,5 +17,6 @@ def provider_config() -> ProviderConfig:
         request_timeout=settings.ai.request_timeout,
         pool_size=1,
         direct=settings.ai.direct_client,
+        egress=Egress.allowing(settings.security.egress_allow, loopback=settings.is_development),
         env=dict(os.environ),
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from enum import StrEnum
+from typing import Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mongoclaw_project.config.group import ACCEPTED, Group
 
@@ -55,14 +58,14 @@ class APISettings(Group):
     cors_origins: tuple[str, ...] = Field(
         ("*",), description="Origins whose pages may read the answers for programs; `*` is every origin."
     )
-    api_key_header: str = Field(
-        "X-API-Key", json_schema_extra=ACCEPTED, description="The header that carries an API key."
-    )
+    api_key_header: str = Field("X-API-Key", min_length=1, description="The header that carries an API key.")
     rate_limit_requests: int = Field(
-        100, ge=1, json_schema_extra=ACCEPTED, description="Requests of one client in one window."
+        100,
+        ge=1,
+        description="Requests to the HTTP API of one key or user in one window; further ones are answered 429.",
     )
     rate_limit_window_seconds: int = Field(
-        60, ge=1, json_schema_extra=ACCEPTED, description="The length of that window, in seconds."
+        60, ge=1, description="The length of that window, in seconds. It begins with the first request."
     )
 
 
@@ -84,6 +87,17 @@ class FlowerSettings(Group):
     )
 
 
+_HOST: Final = re.compile(r"(?!\d+(\.|$))[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
+
+
+def _is_network(name: str) -> bool:
+    try:
+        ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 class SecuritySettings(Group):
     """Keys and secrets."""
 
@@ -96,6 +110,13 @@ class SecuritySettings(Group):
         ),
     )
     api_keys: tuple[str, ...] = Field((), repr=False, description="Keys that the HTTP API accepts.")
+    egress_allow: tuple[str, ...] = Field(
+        (),
+        description=(
+            "Hosts, addresses and networks (`10.1.0.0/16`) that agents may call although they are not on the open "
+            "internet, by `external_url` or by the `base_url` of `custom`. In development also this machine."
+        ),
+    )
     secrets_backend: SecretsBackend = Field(
         SecretsBackend.ENV,
         json_schema_extra=ACCEPTED,
@@ -113,6 +134,16 @@ class SecuritySettings(Group):
     audit_logging_enabled: bool = Field(
         default=True, json_schema_extra=ACCEPTED, description="Every run is on record in SQL, always."
     )
+
+    @field_validator("egress_allow")
+    @classmethod
+    def _names_places(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not (_HOST.fullmatch(name) or _is_network(name)):
+                raise ValueError(
+                    f"'{name}' is neither a host name nor an address nor a network such as 10.1.0.0/16"
+                )
+        return names
 
 
 class ObservabilitySettings(Group):
