@@ -56,16 +56,18 @@ class Windows:
         which a change is due already: a stream of new ones would keep that waiting for ever. What a backfill has due
         stands in nobody's way.
         """
-        load, slots = present_load(), self.slots(now)
-        waiting = {agent for agent, heads in due.due_heads(now).items() if heads[0].priority >= 0}
+        rules = {agent: rules_of(spec) for agent, spec in agents.items()}
+        asked = [agent for agent, one in rules.items() if not _is_paced(one)]
+        if not asked:
+            self.ahead = frozenset()
+            return {}
+        (load, waiting), slots = due.load_and_changes_due(asked, now), self.slots(now)
         share = guaranteed(slots, len(load.agents | agents.keys()))
         left = round(slots * self.per_slot) - load.total
         found = {}
-        for agent, spec in agents.items():
-            rules = rules_of(spec)
-            paced = rules.per_minute or rules.tokens_per_hour or rules.nanousd_per_hour
-            room = min(self._most(rules, load), max(share - load.busy(agent), left))
-            found[agent] = 0 if paced or agent in waiting else max(0, room)
+        for agent in asked:
+            room = min(self._most(rules[agent], load), max(share - load.busy(agent), left))
+            found[agent] = 0 if agent in waiting else max(0, room)
             left -= found[agent]
         self.ahead = _ahead(found, load, slots=slots, share=share)
         return found
@@ -128,6 +130,10 @@ class Windows:
     def _most(self, rules: Rules, load: Load) -> int:
         cap = min(self.per_agent, rules.at_once or self.per_agent)
         return max(0, cap - load.busy(rules.agent_id))
+
+
+def _is_paced(rules: Rules) -> bool:
+    return bool(rules.per_minute or rules.tokens_per_hour or rules.nanousd_per_hour)
 
 
 def _ahead(given: Mapping[str, int], load: Load, *, slots: int, share: int) -> frozenset[str]:
