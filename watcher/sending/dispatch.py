@@ -88,7 +88,13 @@ class Dispatch:
             return
         dead = sorted(self.vitality.observe(beats, monotonic=self.monotonic()))
         if dead:
-            moved = transitions.reclaim(dead, now=self.now(), poison_after=self.poison_after, term=term)
+            moved = transitions.reclaim(
+                dead,
+                now=self.now(),
+                company=self.vitality.company(dead),
+                poison_after=self.poison_after,
+                term=term,
+            )
             log.warning("workers.lost", workers=dead, reclaimed=moved)
         silent = WorkerProcess.objects.filter(beat_at__lt=self.now() - FORGOTTEN_AFTER)
         silent.exclude(id__in=beats).delete()
