@@ -47,8 +47,8 @@ class Outbox:
         self.sent += [row.id for row in rows]
         self.ahead |= {row.id for row in rows if row.agent_id in ahead}
 
-    def depth(self) -> int:
-        return self.waiting
+    def is_drained(self) -> bool:
+        return not self.waiting
 
 
 class Clock:
