@@ -13,8 +13,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from executions_app.database import aware
 from executions_app.load import LOAD_SQL, Load, load_of
-from executions_app.models import Execution
-from executions_app.states import UNSTARTED, Slot, Status
+from executions_app.models import Attempt, Execution
+from executions_app.states import UNSTARTED, VALID, Slot, Status
 
 LOW_SHARE: Final = 4
 """Rows of negative priority (backfills) may take one in so many places of an agent's window, and at least one."""
@@ -155,6 +155,20 @@ def first_rows(agent: str, heads: Sequence[Head], room: Room, now: datetime) -> 
     if heads[-1].priority < 0:
         ids += _ids(waiting.filter(priority__lt=0), Q(), min(room.low, room.total - len(ids)))
     return ids
+
+
+def paid_rows(agent: str, now: datetime, *, most: int, reach: int) -> list[str]:
+    """Return those of an agent's first due rows, `reach` of them at most, that have an answer: they need no call.
+
+    What is behind a longer backlog is not looked for: it is found when it comes to the front.
+    """
+    waiting = Execution.objects.filter(
+        status=Status.PENDING, agent_id=agent, priority__gte=LOWEST_PRIORITY, due_at__lte=now
+    )
+    first = waiting.order_by("-priority", "due_at", "sequence").values("id")[:reach]
+    begun = Execution.objects.filter(~Q(predecessor="") | Q(claim__gt=0), id__in=first)
+    own = Q(execution_id=OuterRef("id")) | Q(execution_id=OuterRef("predecessor"))
+    return _ids(begun.filter(Exists(Attempt.objects.filter(own, outcome=VALID))), Q(), most)
 
 
 def _ids(rows: QuerySet[Execution], in_the_way: Q, most: int) -> list[str]:

@@ -12,8 +12,8 @@ from executions_app.cost import cost_text
 from executions_app.listing import REACH, Wanted, is_longer_than_reach
 from executions_app.models import Attempt, Execution
 from executions_app.queries import Trace
-from executions_app.states import Status
-from executions_app.timeline import Step, reason_meaning
+from executions_app.states import Status, reason_meaning
+from executions_app.timeline import Step
 from executions_app.wire import execution_json, trace_json
 from mongoclaw_project.cli.output import note, show, table
 from mongoclaw_project.cli.sql import SqlGroup
