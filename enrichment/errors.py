@@ -80,6 +80,12 @@ class ProviderTimeout(ProviderError):
     code = "provider_timeout"
 
 
+class CallCutShort(ProviderTimeout):
+    """The model did not answer within what was left of execution.timeout_seconds; calls may take longer."""
+
+    code = "call_cut_short"
+
+
 class ProviderAuthFailed(ProviderError):
     """The provider does not accept the API key, or there is none."""
 

@@ -30,9 +30,8 @@ from executions_app.models import (
 )
 from executions_app.paginator import NearPaginator
 from executions_app.read_only_admin import ReadOnlyAdmin
-from executions_app.states import Status
+from executions_app.states import Status, reason_meaning
 from executions_app.tally_admin import HourTallyAdmin
-from executions_app.timeline import reason_meaning
 
 SHOWN_ID = 8
 SHOWN_DOCUMENT = 48

@@ -22,8 +22,7 @@ from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
 from executions_app.models import DeadRun, Discard, StrayMessage
 from executions_app.paginator import NearPaginator
 from executions_app.read_only_admin import ReadOnlyAdmin
-from executions_app.states import Status
-from executions_app.timeline import reason_meaning
+from executions_app.states import Status, reason_meaning
 
 SHOWN_ID: Final = 8
 SHOWN_TEXT: Final = 90

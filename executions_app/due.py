@@ -12,9 +12,9 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from executions_app.database import aware
-from executions_app.load import Load
-from executions_app.models import Execution
-from executions_app.states import UNSTARTED, Slot, Status
+from executions_app.load import LOAD_SQL, Load, load_of
+from executions_app.models import Attempt, Execution
+from executions_app.states import UNSTARTED, VALID, Slot, Status
 
 LOW_SHARE: Final = 4
 """Rows of negative priority (backfills) may take one in so many places of an agent's window, and at least one."""
@@ -75,6 +75,41 @@ def due_heads(now: datetime) -> dict[str, list[Head]]:
     return dict(found)
 
 
+# One statement: beside a backfill in the same process, each costs its thread another wait for the interpreter.
+_LOAD_AND_CHANGES_SQL: Final = f"""
+    WITH RECURSIVE head(agent_id, priority, due_at) AS (
+        SELECT first.agent_id, first.priority, first.due_at
+          FROM agents_app_agent AS agent
+          JOIN executions_app_execution AS first ON first.id =
+               (SELECT id FROM executions_app_execution AS own
+                 WHERE own.status = 'pending' AND own.agent_id = agent.id AND own.priority >= 0
+                 ORDER BY own.priority DESC, own.due_at, own.sequence LIMIT 1)
+         WHERE agent.id IN ({{agents}})
+        UNION ALL
+        SELECT following.agent_id, following.priority, following.due_at
+          FROM head
+          JOIN executions_app_execution AS following ON following.id =
+               (SELECT id FROM executions_app_execution AS lower
+                 WHERE lower.status = 'pending' AND lower.agent_id = head.agent_id
+                   AND lower.priority < head.priority AND lower.priority >= 0
+                 ORDER BY lower.priority DESC, lower.due_at, lower.sequence LIMIT 1))
+    {LOAD_SQL}
+    UNION ALL
+    SELECT 'due', agent_id, COUNT(*) FROM head WHERE due_at <= %s GROUP BY agent_id
+"""  # noqa: S608 - constants only
+
+
+def load_and_changes_due(agents: Collection[str], now: datetime) -> tuple[Load, frozenset[str]]:
+    """Return what is in flight, and which of these agents have a change due; what backfills have due is none."""
+    marks = ", ".join(["%s"] * len(agents))
+    moment = connection.ops.adapt_datetimefield_value(now)
+    with connection.cursor() as cursor:
+        cursor.execute(_LOAD_AND_CHANGES_SQL.format(agents=marks), [*agents, moment])
+        found = cursor.fetchall()
+    waiting = frozenset(agent for kind, agent, _ in found if kind == "due")
+    return load_of(row for row in found if row[0] != "due"), waiting
+
+
 _LOW_IN_FLIGHT_SQL: Final = """
     SELECT agent_id, COUNT(*) FROM executions_app_execution
      WHERE status = 'queued' AND queued_at IS NOT NULL AND priority < 0 AND agent_id IN ({agents}) GROUP BY agent_id
@@ -120,6 +155,20 @@ def first_rows(agent: str, heads: Sequence[Head], room: Room, now: datetime) -> 
     if heads[-1].priority < 0:
         ids += _ids(waiting.filter(priority__lt=0), Q(), min(room.low, room.total - len(ids)))
     return ids
+
+
+def paid_rows(agent: str, now: datetime, *, most: int, reach: int) -> list[str]:
+    """Return those of an agent's first due rows, `reach` of them at most, that have an answer: they need no call.
+
+    What is behind a longer backlog is not looked for: it is found when it comes to the front.
+    """
+    waiting = Execution.objects.filter(
+        status=Status.PENDING, agent_id=agent, priority__gte=LOWEST_PRIORITY, due_at__lte=now
+    )
+    first = waiting.order_by("-priority", "due_at", "sequence").values("id")[:reach]
+    begun = Execution.objects.filter(~Q(predecessor="") | Q(claim__gt=0), id__in=first)
+    own = Q(execution_id=OuterRef("id")) | Q(execution_id=OuterRef("predecessor"))
+    return _ids(begun.filter(Exists(Attempt.objects.filter(own, outcome=VALID))), Q(), most)
 
 
 def _ids(rows: QuerySet[Execution], in_the_way: Q, most: int) -> list[str]:

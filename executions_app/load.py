@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,7 +21,7 @@ UNKNOWN_SLOTS: Final = 64
 
 # `queued_at` and `worker` say what is true of every such row, to the planner of SQLite: without it the planner takes
 # another index for as good as the one of the few rows in this state.
-_LOAD_SQL: Final = """
+LOAD_SQL: Final = """
     SELECT 'queued', agent_id, COUNT(*) FROM executions_app_execution
      WHERE status = 'queued' AND queued_at IS NOT NULL GROUP BY agent_id
     UNION ALL
@@ -53,13 +54,18 @@ class Load:
 
 def present_load() -> Load:
     """Count what is in flight. As many index entries are read as rows are in flight, which the windows bound."""
-    load = Load()
-    counters = {"queued": load.queued, "running": load.running}
     with connection.cursor() as cursor:
         # Written out, because building the query costs the ORM as much as all else that a single event needs.
-        cursor.execute(_LOAD_SQL)
-        for status, agent, rows in cursor.fetchall():
-            counters[status][agent] = rows
+        cursor.execute(LOAD_SQL)
+        return load_of(cursor.fetchall())
+
+
+def load_of(rows: Iterable[tuple[str, str, int]]) -> Load:
+    """Read what `LOAD_SQL` gives."""
+    load = Load()
+    counters = {"queued": load.queued, "running": load.running}
+    for status, agent, count in rows:
+        counters[status][agent] = count
     return load
 
 

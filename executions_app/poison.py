@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from executions_app.models import Execution, WorkerProcess
 from executions_app.states import Reason, Status
+
+Company = Mapping[str, Collection[str]]
+"""Who fell silent with each dead worker."""
 
 SUSPICIOUS: Final = 2
 """Losses from which on a run is let out by itself: whoever was in its company last time has done its work by then."""
@@ -20,13 +24,17 @@ LONGEST_SPREAD: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A run whose worker is dead. `blamed` says that the worker was not asked to stop."""
+    """A run whose worker is dead.
+
+    `blamed` says that the worker was not asked to stop, `alone` that no other one fell silent with it unasked.
+    """
 
     id: str
     claim: int
     subject: str
     losses: int
     blamed: bool
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,29 +49,31 @@ class Fate:
     error: str = ""
 
 
-def fates(workers: Sequence[str], *, most: int, now: datetime) -> Iterator[tuple[Orphan, Fate]]:
-    """Decide about the runs of dead workers.
+def fates(
+    workers: Sequence[str], *, company: Company, most: int, now: datetime
+) -> Iterator[tuple[Orphan, Fate]]:
+    """Decide about the runs of dead workers. Those of one call have died together, and with their `company`.
 
     A worker that was asked to stop, by its word or because it took its row away, is no witness against its runs.
     """
-    unasked = set(WorkerProcess.objects.filter(id__in=workers, leaving=False).values_list("id", flat=True))
+    everybody = {*workers, *chain.from_iterable(company.values())}
+    unasked = set(WorkerProcess.objects.filter(id__in=everybody, leaving=False).values_list("id", flat=True))
+    alone = {worker for worker in workers if not unasked & {*workers, *company.get(worker, ())} - {worker}}
     rows = Execution.objects.filter(status=Status.RUNNING, worker__in=workers)
     orphans = [
-        Orphan(id_, claim, subject, losses, worker in unasked)
+        Orphan(id_, claim, subject, losses, worker in unasked, worker in alone)
         for id_, claim, subject, losses, worker in rows.values_list(
             "id", "claim", "subject", "losses", "worker"
         )
     ]
-    yield from decide(orphans, alone=len(unasked) == 1, most=most, now=now)
+    yield from decide(orphans, most=most, now=now)
 
 
-def decide(
-    orphans: Sequence[Orphan], *, alone: bool, most: int, now: datetime
-) -> Iterator[tuple[Orphan, Fate]]:
+def decide(orphans: Sequence[Orphan], *, most: int, now: datetime) -> Iterator[tuple[Orphan, Fate]]:
     """Say what becomes of each: pure.
 
     1. Each blameless death counts for nothing, each other one for one.
-    2. `most` losses in a row make a dead letter, if the last worker died `alone`: where several die at once the
+    2. `most` losses in a row make a dead letter, if the last worker died alone: where several die at once the
        cause is outside, and the count stops one short.
     3. Suspects come back one after the other, those with the fewest losses first.
     """
@@ -74,7 +84,7 @@ def decide(
     spacing = min(SPACING, LONGEST_SPREAD / max(1, suspects))
     before = len(grown) - suspects
     for place, (losses, _, orphan) in enumerate(grown):
-        if most and losses >= most and alone and orphan.blamed:
+        if most and losses >= most and orphan.alone and orphan.blamed:
             yield orphan, _poison(losses, now)
             continue
         capped = min(losses, most - 1) if most else losses

@@ -46,6 +46,10 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
 """Every move a row may make. A dead letter is `failed`; it leaves only when somebody requeues or discards it."""
 
 
+VALID: Final = "valid"
+"""The outcome of a call whose answer may be written. All others are codes of errors."""
+
+
 class Reason(StrEnum):
     """Why a row is where it is. Stored in `Execution.reason`; error codes of the error tree may stand there too."""
 
@@ -123,3 +127,14 @@ REASON_MEANINGS: Final[dict[Reason, str]] = {
     Reason.UNKNOWN_TASK: "A message for a task that the workers do not have; it is a dead letter without a run.",
     Reason.UNKNOWN_EXECUTION: "A message for a run that is not on record; it is a dead letter without a run.",
 }
+
+
+def known_reason(text: str) -> str:
+    """Return the reason of this text; one of a newer release, which this one does not know, as it stands."""
+    return Reason(text) if text in Reason._value2member_map_ else text
+
+
+def reason_meaning(reason: str) -> str:
+    """Explain a reason in a sentence; empty for the codes of errors and for what only a newer release knows."""
+    known = known_reason(reason)
+    return REASON_MEANINGS[known] if isinstance(known, Reason) else ""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from executions_app.models import Attempt, Execution, Requeue
-from executions_app.states import REASON_MEANINGS, TERMINAL, Reason, Status
+from executions_app.states import TERMINAL, Status, reason_meaning
 
 
 class Moment(StrEnum):
@@ -47,12 +47,6 @@ def timeline(
     steps = [_event(execution), *_milestones(execution), *(_call(call) for call in calls), *lives]
     first, *rest = steps
     return (first, *sorted(rest, key=lambda step: step.at), *_now(execution))
-
-
-def reason_meaning(reason: str) -> str:
-    """Explain a reason in a sentence; empty for the codes of errors, which have a message of their own."""
-    known = {str(known) for known in Reason}
-    return REASON_MEANINGS[Reason(reason)] if reason in known else ""
 
 
 def _event(execution: Execution) -> Step:

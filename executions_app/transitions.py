@@ -23,7 +23,7 @@ from executions_app.ending import ended_at
 from executions_app.fence import Term, held
 from executions_app.identity import unpack_time
 from executions_app.models import Attempt, Execution
-from executions_app.poison import fates
+from executions_app.poison import Company, fates
 from executions_app.routing import Outbound
 from executions_app.states import TRANSITIONS, Reason, Slot, Status
 from executions_app.text import storable
@@ -174,9 +174,17 @@ def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
 
     Where a newer row of the same document already waits, this one ends as superseded and the newer one inherits
     its stored answer: two unstarted rows of one document would break coalescing. What was put off without having
-    failed has not run, and is as suspect of killing workers as before.
+    failed has not run: it is as suspect of killing workers as before, and its last error is still to be seen.
     """
     _allowed(Status.RUNNING, Status.PENDING)
+    failure: dict[str, Any] = {}
+    if wait.error_type:
+        failure = {
+            "losses": 0,
+            "error_type": wait.error_type,
+            "error": storable(wait.error),
+            "traceback": storable(wait.traceback),
+        }
     try:
         with write_turn(), transaction.atomic():
             moved = _held(run).update(
@@ -185,24 +193,28 @@ def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
                 due_at=wait.due_at,
                 attempts=F("attempts") + int(wait.burns_attempt),
                 deferrals=F("deferrals") + int(not wait.burns_attempt),
-                losses=0 if wait.error_type else F("losses"),
-                error_type=wait.error_type,
                 model_calls=wait.model_calls,
-                error=storable(wait.error),
-                traceback=storable(wait.traceback),
+                **failure,
             )
     except IntegrityError:
         return _supersede(_held(run), run.id, run.subject, now=now)
     return bool(moved)
 
 
-def reclaim(workers: Sequence[str], *, now: datetime, poison_after: int = 0, term: Term | None = None) -> int:
+def reclaim(
+    workers: Sequence[str],
+    *,
+    now: datetime,
+    company: Company | None = None,
+    poison_after: int = 0,
+    term: Term | None = None,
+) -> int:
     """Make the runs of dead workers pending again; returns how many rows moved.
 
     A run that has cost `poison_after` workers in a row their lives becomes a dead letter; 0 is never.
     """
     moved = 0
-    for orphan, fate in fates(workers, most=poison_after, now=now):
+    for orphan, fate in fates(workers, company=company or {}, most=poison_after, now=now):
         _allowed(Status.RUNNING, fate.status)
         row = Execution.objects.filter(id=orphan.id, claim=orphan.claim, status=Status.RUNNING)
         end = {"completed_at": ended_at(now)} if fate.status == Status.FAILED else {}

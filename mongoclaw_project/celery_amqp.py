@@ -7,7 +7,7 @@ from typing import Any
 from celery.app.amqp import AMQP, Queues
 from kombu import Queue
 
-from mongoclaw_project.celery_queues import queue
+from mongoclaw_project.celery_queues import for_a_time, queue
 
 
 class OwnQueues(Queues):
@@ -17,7 +17,7 @@ class OwnQueues(Queues):
 
     def new_missing(self, name: str) -> Queue:
         """Describe a queue that `celery -Q` or a routing strategy names."""
-        return queue(name, self.arguments)
+        return queue(name, for_a_time(self.arguments))
 
 
 class OwnAMQP(AMQP):

@@ -9,6 +9,9 @@ from kombu import Exchange, Queue
 DEAD: Final = "mongoclaw.dead"
 """RabbitMQ's exchange and queue of messages that it gave up."""
 
+UNUSED_MS: Final = 7 * 24 * 3_600_000
+"""A queue of the routing strategy that nobody consumes for so long is that of an agent that is gone."""
+
 _QUORUM: Final = {"x-queue-type": "quorum"}
 
 
@@ -24,6 +27,11 @@ class QuorumQueue(Queue):
 def queue(name: str, arguments: dict[str, Any] | None) -> Queue:
     """Describe a queue: RabbitMQ's with the arguments given, or one of Redis, which knows none."""
     return _described(QuorumQueue if arguments else Queue, name, arguments)
+
+
+def for_a_time(arguments: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What RabbitMQ is told of a queue that comes and goes with its agent. Deleted, it costs a delay and no run."""
+    return arguments and {**arguments, "x-expires": UNUSED_MS}
 
 
 def _described(kind: type[Queue], name: str, arguments: dict[str, Any] | None) -> Queue:

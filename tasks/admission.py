@@ -7,10 +7,10 @@ from typing import Final
 
 from agents_app import registry
 from agents_app.errors import MongoClawError, VersionUnreadable
-from executions_app.limits import Refused, Rules, Spent, rules_of
+from executions_app.limits import Refused, Rules, Spent, most_of_a_call, rules_of
 from executions_app.states import Reason
-from executions_app.transitions import Postponement
-from tasks.asking import Given, Question, Usage, ask
+from executions_app.transitions import Claimed, Postponement
+from tasks.asking import Given, Question, Usage, ask, has_answer
 from tasks.compiled import CompiledAgent
 from tasks.runtime import Runtime
 
@@ -24,20 +24,25 @@ SPREAD_SHARE: Final = 0.1
 LONGEST_SECONDS: Final = 60.0
 """A limit may be raised and a pause lifted; dispatch asks first, so that a row which comes back early costs nothing."""
 
+SETTLING_SECONDS: Final = 2.0
+"""Calls in the air take most of a budget for as long as they last: what they leave of it is free soon."""
+
+_BUDGETS: Final = frozenset({Reason.TOKEN_LIMIT, Reason.COST_LIMIT})
+
 
 def put_off(runtime: Runtime, refused: Refused) -> Postponement:
     """Let the row wait as long as asking again is of no use, a minute at most. No attempt is burnt."""
-    seconds = min(refused.seconds, LONGEST_SECONDS)
+    seconds = min(refused.seconds, SETTLING_SECONDS if refused.reason in _BUDGETS else LONGEST_SECONDS)
     seconds += runtime.uniform(0.0, SPREAD_SECONDS + SPREAD_SHARE * seconds)
     return Postponement(reason=refused.reason, due_at=runtime.now() + timedelta(seconds=seconds))
 
 
-def held_up(runtime: Runtime, rules: Rules) -> Postponement | None:
-    """Say before anything is read whether there is any use in going on."""
+def held_up(runtime: Runtime, run: Claimed, rules: Rules) -> Postponement | None:
+    """Say before anything is read whether there is any use in going on: whoever has an answer needs no call."""
     if runtime.stopping.is_set():
         return _handed_back(runtime)
     refused = runtime.gate.held_up(rules)
-    return None if refused is None else put_off(runtime, refused)
+    return None if refused is None or has_answer(run) else put_off(runtime, refused)
 
 
 def present_rules(agent: CompiledAgent, version: int, current: int) -> Rules:
@@ -59,7 +64,7 @@ def ask_admitted(question: Question, rules: Rules, usage: Usage) -> Given | Post
     if question.runtime.stopping.is_set():
         return _handed_back(question.runtime)
     run = f"{question.run.id}:{question.run.claim}"
-    admitted = gate.enter(rules, run, tokens=len(question.rendered.user) // BYTES_PER_TOKEN)
+    admitted = gate.enter(rules, run, most=_most_of(question, rules))
     if isinstance(admitted, Refused):
         return put_off(question.runtime, admitted)
     before = Usage(usage.calls, usage.tokens, usage.cost_nanousd)
@@ -80,9 +85,16 @@ def _handed_back(runtime: Runtime) -> Postponement:
     return Postponement(reason=Reason.HANDED_BACK, due_at=runtime.now())
 
 
+def _most_of(question: Question, rules: Rules) -> Spent:
+    rendered = question.rendered
+    prompt = (len(rendered.user) + len(rendered.system or "")) // BYTES_PER_TOKEN
+    return most_of_a_call(question.agent.spec, rules, prompt_tokens=prompt)
+
+
 def _spent(before: Usage, after: Usage) -> Spent:
+    known = before.cost_nanousd is not None and after.cost_nanousd is not None
     return Spent(
         calls=after.calls - before.calls,
         tokens=after.tokens - before.tokens,
-        nanousd=(after.cost_nanousd or 0) - (before.cost_nanousd or 0),
+        nanousd=(after.cost_nanousd or 0) - (before.cost_nanousd or 0) if known else 0,
     )

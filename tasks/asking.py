@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from django.db.models import QuerySet
+
 from agents_app.errors import MongoClawError
 from enrichment.answer import Answer, AnswerEmpty, AnswerInvalid
-from enrichment.errors import AnswerTruncated, ProviderError
+from enrichment.errors import AnswerTruncated, CallCutShort, ProviderError, ProviderTimeout
 from enrichment.prompt import RenderedPrompt
 from enrichment.providers import ModelReply, ModelRequest
 from enrichment.request import first_request
 from executions_app import statements
 from executions_app.database import release_connection, write_turn
 from executions_app.models import Attempt
+from executions_app.states import VALID
 from executions_app.text import storable
 from executions_app.transitions import Claimed
 from tasks.compiled import CompiledAgent
@@ -24,7 +27,8 @@ from tasks.runtime import Runtime
 
 MAX_REPAIRS: Final = 2
 LONGEST_ANSWER_TOKENS: Final = 65_536
-VALID: Final = "valid"
+USUAL_SHARE: Final = 0.9
+"""A call that had so much of the usual time for one had enough: reading and rendering take their part of a run."""
 
 
 @dataclass(slots=True)
@@ -75,12 +79,21 @@ class Question:
     """Monotonic seconds; holds for all calls of the run together."""
 
 
+def has_answer(run: Claimed) -> bool:
+    """Tell whether an answer is on record that may serve: then the run may need no call."""
+    return (run.claim > 1 or bool(run.predecessor)) and _answers(run).exists()
+
+
+def _answers(run: Claimed) -> QuerySet[Attempt]:
+    sources = [run.id, run.predecessor] if run.predecessor else [run.id]
+    return Attempt.objects.filter(execution_id__in=sources, outcome=VALID)
+
+
 def stored_answer(run: Claimed, input_hash: str) -> Given | None:
     """Give the valid answer that an earlier try of this run, or the run it superseded, has paid for."""
     if run.claim == 1 and not run.predecessor:
         return None
-    sources = [run.id, run.predecessor] if run.predecessor else [run.id]
-    found = Attempt.objects.filter(execution_id__in=sources, input_hash=input_hash, outcome=VALID).last()
+    found = _answers(run).filter(input_hash=input_hash).last()
     if found is None or found.answer is None:
         return None
     return Given(
@@ -137,14 +150,13 @@ def _call(question: Question, request: ModelRequest, number: int, usage: Usage) 
     reply: ModelReply | None = None
     error: MongoClawError | None = None
     answer: Answer | None = None
+    usual = runtime.providers.request_timeout
     release_connection()
     try:
-        reply = question.agent.provider.complete(
-            replace(request, timeout=min(remaining, runtime.providers.request_timeout))
-        )
+        reply = question.agent.provider.complete(replace(request, timeout=min(remaining, usual)))
         answer = question.agent.contract.parse(reply.text)
     except MongoClawError as failure:
-        error = failure
+        error = _cut_short(failure) if remaining < USUAL_SHARE * usual else failure
         if isinstance(failure, ProviderError):
             reply = failure.reply
     usage.add(reply)
@@ -154,6 +166,15 @@ def _call(question: Question, request: ModelRequest, number: int, usage: Usage) 
     if error is not None:
         raise error
     return _given(answer, reply, usage)
+
+
+def _cut_short(error: MongoClawError) -> MongoClawError:
+    """Say of a time-out whose time was too short that it is not the provider's failure."""
+    if not isinstance(error, ProviderTimeout):
+        return error
+    cut = CallCutShort()
+    cut.__cause__ = error
+    return cut
 
 
 def _given(answer: Answer | None, reply: ModelReply | None, usage: Usage) -> Given:

@@ -27,8 +27,9 @@ from executions_app.limits import (
     Spent,
     lessons_of,
 )
+from executions_app.limits.absence import SHORTEST_SECONDS
 from executions_app.limits.lessons import is_answer
-from executions_app.limits.limiter import AWAY_SECONDS, Budget
+from executions_app.limits.limiter import Budget
 from executions_app.states import Reason
 
 log = structlog.get_logger(__name__)
@@ -48,7 +49,7 @@ class Gate:
         self._renew_seconds = lease_seconds / RENEWALS_PER_LEASE
         self._monotonic = monotonic
         self._pauses = Pauses()
-        self._leases: dict[str, Rules] = {}
+        self._leases: dict[str, tuple[Rules, Admitted]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="gate", daemon=True)
 
@@ -66,20 +67,20 @@ class Gate:
         """Say from memory whether calls of this agent are held up."""
         return self._pauses.holding(rules.names, monotonic=self._monotonic())
 
-    def enter(self, rules: Rules, run: str, *, tokens: int) -> Admitted | Refused:
-        """Let a call begin. Whoever is admitted must `leave`."""
+    def enter(self, rules: Rules, run: str, *, most: Spent) -> Admitted | Refused:
+        """Let a call begin that takes no more than `most`. Whoever is admitted must `leave`."""
         refused = self.held_up(rules)
         if refused is not None:
             return refused
         if not rules.is_bounded and not self._pauses.known(rules.names):
             return Admitted(run)
         try:
-            answer = self._limiter.admit(rules, run, tokens=tokens)
+            answer = self._limiter.admit(rules, run, tokens=most.tokens, nanousd=most.nanousd)
         except LimiterUnavailable:
-            waits = Refused(Reason.LIMITER_UNAVAILABLE, AWAY_SECONDS)
+            waits = Refused(Reason.LIMITER_UNAVAILABLE, SHORTEST_SECONDS)
             return waits if rules.is_bounded else Admitted(run)
-        if isinstance(answer, Admitted) and rules.is_bounded:
-            self._leases[run] = rules
+        if isinstance(answer, Admitted) and (rules.is_bounded or answer.probes):
+            self._leases[run] = (rules, answer)
         return answer
 
     def leave(self, rules: Rules, admitted: Admitted, spent: Spent) -> None:
@@ -104,10 +105,10 @@ class Gate:
         self._tell(rules.agent, lambda: self._limiter.count_failure(rules, self._budget))
 
     def look(self) -> None:
-        """Look at the pauses now; without an answer the last look stands."""
+        """Look at the pauses now, even where Redis is left alone; without an answer the last look stands."""
 
         def refresh() -> None:
-            self._pauses = self._limiter.pauses()
+            self._pauses = self._limiter.pauses(insisting=True)
 
         _quietly(refresh)
 
@@ -123,13 +124,15 @@ class Gate:
     def _keep(self) -> None:
         renew_at = self._monotonic() + self._renew_seconds
         while not self._stop.wait(LOOK_SECONDS):
-            self.look()
+            # Before the look, which waits where Redis is silent: a lease that runs out is lost.
             if self._monotonic() >= renew_at:
                 renew_at = self._monotonic() + self._renew_seconds
                 self._renew()
+            self.look()
 
     def _renew(self) -> None:
-        leases = [(rules, run) for run, rules in list(self._leases.items()) if rules.at_once]
+        held = list(self._leases.items())
+        leases = [(rules, run) for run, (rules, admitted) in held if rules.at_once or admitted.probes]
         if leases:
             _quietly(lambda: self._limiter.renew(leases))
 

@@ -85,7 +85,7 @@ def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postp
         return Postponement(reason=Reason.AGENT_DISABLED, due_at=runtime.now())
     agent = compiled_agent(run.version_id, runtime.providers)
     rules = present_rules(agent, run.version_id, current)
-    waits = held_up(runtime, rules)
+    waits = held_up(runtime, run, rules)
     if waits is not None:
         return replace(waits, model_calls=usage.calls)
     deadline = runtime.monotonic() + agent.spec.execution.timeout_seconds

@@ -37,7 +37,7 @@ from watcher.reading.position_store import PositionStore
 from watcher.reading.reader import Reading
 from watcher.recording.ingest import Ingest
 from watcher.recording.pressure import OUTCOMES, Pressure, PressurePolicy
-from watcher.sending.dispatch import Dispatch
+from watcher.sending.dispatch import ORPHAN_CHECK_SECONDS, Dispatch
 from watcher.sending.publisher import Publisher
 from watcher.sending.vitality import Vitality
 from watcher.sending.windows import Windows
@@ -205,7 +205,10 @@ class Watcher:
             publisher=self._make_publisher(),
             windows=self._make_windows(),
             beat=pulse.beat,
-            vitality=Vitality(worker.heartbeat_timeout_seconds),
+            vitality=Vitality(
+                worker.heartbeat_timeout_seconds,
+                apart=worker.heartbeat_seconds + ORPHAN_CHECK_SECONDS + IDLE_TICK,
+            ),
             poison_after=worker.poison_after,
             now=_now,
             monotonic=time.monotonic,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enrichment.providers.account import account_of
 from enrichment.providers.base import ModelReply, ModelRequest, Provider, ProviderConfig
-from enrichment.providers.registry import FACTORIES, expected_cost, provider_for, route
+from enrichment.providers.registry import FACTORIES, expected_cost, listed_cost, provider_for, route
 
 __all__ = [
     "FACTORIES",
@@ -14,6 +14,7 @@ __all__ = [
     "ProviderConfig",
     "account_of",
     "expected_cost",
+    "listed_cost",
     "provider_for",
     "route",
 ]

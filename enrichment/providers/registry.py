@@ -121,12 +121,14 @@ def expected_cost(
     ai: AISpec, config: ProviderConfig, prompt_tokens: int, completion_tokens: int
 ) -> int | None:
     """Return what a call of so many tokens would cost in nano-USD, or None where no price is known."""
-    where = route(ai, config)
-    if where == "sandbox":
-        return 0
-    if where == "custom":
-        return cost_of(ai.model, prompt_tokens, completion_tokens)
-    if where == "external":
+    return 0 if route(ai, config) == "sandbox" else listed_cost(ai, prompt_tokens, completion_tokens)
+
+
+def listed_cost(ai: AISpec, prompt_tokens: int, completion_tokens: int) -> int | None:
+    """Return the list price of such a call in nano-USD wherever this process would send it, or None."""
+    if ai.provider in ("external", "sandbox"):
         return None
+    if ai.provider == "custom" and params.ADDRESS in ai.extra_params:
+        return cost_of(ai.model, prompt_tokens, completion_tokens)
     vendor = keys.vendor_of(ai.provider, ai.model)
     return cost_of(keys.model_name(ai.provider, ai.model), prompt_tokens, completion_tokens, vendor=vendor)

@@ -9,7 +9,7 @@ from executions_app.limits.allowance import Allowance
 from executions_app.limits.lessons import Lesson, lessons_of
 from executions_app.limits.limiter import Limiter, LimiterUnavailable
 from executions_app.limits.pauses import Pause, Pauses
-from executions_app.limits.rules import Rules, rules_of
+from executions_app.limits.rules import Rules, most_of_a_call, rules_of
 from executions_app.limits.verdict import Admitted, Refused, Spent
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "Rules",
     "Spent",
     "lessons_of",
+    "most_of_a_call",
     "rules_of",
 ]

@@ -7,6 +7,7 @@ from typing import Final
 
 from agents_app.errors import MongoClawError
 from enrichment.errors import (
+    CallCutShort,
     ProviderError,
     ProviderError5xx,
     ProviderTimeout,
@@ -38,13 +39,16 @@ def lessons_of(error: MongoClawError, rules: Rules) -> tuple[Lesson, ...]:
     1. 429: this model's calls pause, as long as was asked, or a second, doubled each time, up to a minute.
     2. No credit left: all of the provider's calls pause, a minute, doubled up to an hour.
     3. Unreachable or overloaded (503, 529): a failure for the circuit; with Retry-After a pause as well.
-    4. It failed while it worked, or took too long: a failure for the circuit.
+    4. It failed while it worked, or took too long: a failure for the circuit. Unless it was given less time than
+       calls usually have: that says something of the agent.
     """
     asked = round(min((getattr(error, "retry_after", None) or 0.0) * 1000, LONGEST_ASKED_MS))
     if isinstance(error, RateLimited):
         return (Lesson("pause", rules.model_cooldown, Reason.PROVIDER_COOLDOWN, asked, 1_000, 60_000),)
     if isinstance(error, QuotaExhausted):
         return (Lesson("pause", rules.cooldown, Reason.PROVIDER_QUOTA, asked, 60_000, 3_600_000),)
+    if isinstance(error, CallCutShort):
+        return ()
     if isinstance(error, (ProviderUnavailable, ProviderError5xx, ProviderTimeout)):
         failed = Lesson("failed", rules.circuit)
         if not asked:

@@ -11,20 +11,21 @@ from typing import Any, ClassVar, Final
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from agents_app.errors import Decision, MongoClawError
+from executions_app.limits.absence import Absence
 from executions_app.limits.lessons import Lesson
 from executions_app.limits.pauses import Pause, Pauses, read_pauses
 from executions_app.limits.rules import Rules
 from executions_app.limits.verdict import Admitted, Refused, Spent
-from executions_app.states import Reason
+from executions_app.states import known_reason
 
 log = structlog.get_logger(__name__)
 
 PREFIX: Final = "mongoclaw:limits:"
 PAUSES: Final = PREFIX + "pauses"
 PATIENCE_SECONDS: Final = 2.0
-AWAY_SECONDS: Final = 2.0
 
 OPENING_FAILURES: Final = 5
 FIRST_OPENING_MS: Final = 2_000
@@ -49,13 +50,13 @@ class Budget:
     quarantine_seconds: float
 
 
-def connect(url: str) -> Redis:
-    """Open a client for the limiter's questions: a server that says nothing for long is away."""
+def connect(url: str, *, patience: float = PATIENCE_SECONDS) -> Redis:
+    """Open a client for the limiter's questions: a server that says nothing for `patience` seconds is away."""
     return Redis.from_url(
         url,
         decode_responses=True,
-        socket_timeout=PATIENCE_SECONDS,
-        socket_connect_timeout=PATIENCE_SECONDS,
+        socket_timeout=patience,
+        socket_connect_timeout=patience,
         health_check_interval=30,
     )
 
@@ -70,21 +71,24 @@ class Limiter:
         self._redis = redis
         self._lease_ms = round(lease_seconds * 1000)
         self._monotonic = monotonic
-        self._away_until = float("-inf")
+        self._absence = Absence(monotonic)
         self._admit, self._release, self._renew, self._report = (
             redis.register_script(files(__package__).joinpath(f"{name}.lua").read_text())
             for name in ("admit", "release", "renew", "report")
         )
 
-    def admit(self, rules: Rules, run: str, *, tokens: int) -> Admitted | Refused:
-        """Let one call of a run begin, if all limits have room for it. `tokens` are reserved for it."""
+    def admit(self, rules: Rules, run: str, *, tokens: int = 0, nanousd: int = 0) -> Admitted | Refused:
+        """Let one call of a run begin, if all limits have room for it; `tokens` and `nanousd` are reserved for it."""
+        reserved = Spent(
+            tokens=tokens if rules.tokens_per_hour else 0, nanousd=nanousd if rules.nanousd_per_hour else 0
+        )
         with self._answering():
-            room, reason, wait_ms = self._admit(
-                keys=_keys(rules), args=self._question(rules, run, tokens, "take")
+            room, reason, wait_ms, minute, probes = self._admit(
+                keys=_keys(rules), args=self._question(rules, run, reserved, "take")
             )
         if not room:
-            return Refused(Reason(reason), wait_ms / 1000)
-        return Admitted(run, tokens if rules.tokens_per_hour else 0)
+            return Refused(known_reason(reason), wait_ms / 1000)
+        return Admitted(run, reserved, minute, bool(probes))
 
     def rooms(self, asked: Sequence[Rules]) -> dict[str, int]:
         """Tell how many calls of each agent may begin now."""
@@ -94,36 +98,40 @@ class Limiter:
         with self._answering():
             pipeline = self._redis.pipeline(transaction=False)
             for rules in asked:
-                self._admit(keys=_keys(rules), args=self._question(rules, "", 0, "look"), client=pipeline)
+                self._admit(
+                    keys=_keys(rules), args=self._question(rules, "", rules.answer, "look"), client=pipeline
+                )
             answers = pipeline.execute()
         return {rules.agent_id: answer for rules, answer in zip(asked, answers, strict=True)}
 
     def refusals(self, asked: Sequence[Rules]) -> dict[str, Refused]:
         """Tell which agents' calls could not begin now, and why."""
         return {
-            agent: Refused(Reason(reason), int(wait_ms) / 1000)
-            for agent, (room, reason, wait_ms) in self._looked(asked).items()
+            agent: Refused(known_reason(reason), int(wait_ms) / 1000)
+            for agent, (room, reason, wait_ms, *_) in self._looked(asked).items()
             if not room
         }
 
     def release(self, rules: Rules, admitted: Admitted, spent: Spent) -> None:
-        """Give a run's place back and count what it has used."""
+        """Give a run's place back and count what it has used instead of what was reserved."""
         arguments: list[Any] = [
             admitted.run,
             max(0, spent.calls - 1),
             rules.per_minute,
-            spent.tokens - admitted.reserved,
-            spent.nanousd,
-            int(bool(rules.tokens_per_hour)),
-            int(bool(rules.nanousd_per_hour)),
+            admitted.minute,
+            spent.tokens - admitted.reserved.tokens if rules.tokens_per_hour else 0,
+            spent.nanousd - admitted.reserved.nanousd if rules.nanousd_per_hour else 0,
         ]
         with self._answering():
-            self._release(keys=_keys(rules)[2:], args=arguments)
+            self._release(keys=_keys(rules)[1:], args=arguments)
 
     def renew(self, leases: Sequence[tuple[Rules, str]]) -> None:
-        """Prolong the leases of runs that go on."""
-        keys = [_keys(rules)[2] for rules, _ in leases]
-        with self._answering():
+        """Prolong the leases of runs that go on, and of those that try whether a provider is back.
+
+        Asks even a server that is left alone: nobody waits for the answer, and a lease that runs out is lost.
+        """
+        keys = [key for rules, _ in leases for key in _keys(rules)[1:3]]
+        with self._answering(insisting=True):
             self._renew(keys=keys, args=[self._lease_ms, *(run for _, run in leases)])
 
     def report(self, lesson: Lesson) -> Pause | None:
@@ -140,9 +148,9 @@ class Limiter:
         limits = (budget.window_seconds * 1000, budget.quarantine_seconds * 1000)
         return self._reported("count", rules.agent, [budget.failures, *map(round, limits)])
 
-    def pauses(self) -> Pauses:
-        """Read what holds calls up."""
-        with self._answering():
+    def pauses(self, *, insisting: bool = False) -> Pauses:
+        """Read what holds calls up. Whoever insists asks even a server that is left alone, and can wait."""
+        with self._answering(insisting=insisting):
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.time()
             pipeline.hgetall(PAUSES)
@@ -164,20 +172,23 @@ class Limiter:
         return Pause(reason, int(milliseconds)) if reason else None
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
+    def _answering(self, *, insisting: bool = False) -> Iterator[None]:
         """Map the client's errors; a server that did not answer is left alone for a while, so that nobody queues."""
-        if self._monotonic() < self._away_until:
+        if self._absence.is_on and not insisting:
             raise LimiterUnavailable
         try:
             yield
         except RedisError as error:
-            self._away_until = self._monotonic() + AWAY_SECONDS
-            log.warning("limiter.unavailable", error=type(error).__name__, seconds=AWAY_SECONDS)
+            seconds = self._absence.note(silent=isinstance(error, RedisTimeout))
+            if seconds is not None:
+                log.warning("limiter.unavailable", error=type(error).__name__, seconds=seconds)
             raise LimiterUnavailable(error=type(error).__name__) from error
+        self._absence.end()
 
-    def _question(self, rules: Rules, run: str, tokens: int, mode: str) -> list[Any]:
-        limits = [rules.at_once, rules.per_minute, rules.burst, rules.tokens_per_hour]
-        return [run, self._lease_ms, *limits, tokens, rules.nanousd_per_hour, mode, *rules.names]
+    def _question(self, rules: Rules, run: str, most: Spent, mode: str) -> list[Any]:
+        at_a_time = [rules.at_once, rules.per_minute, rules.burst]
+        budgets = [rules.tokens_per_hour, most.tokens, rules.nanousd_per_hour, most.nanousd]
+        return [run, self._lease_ms, *at_a_time, *budgets, mode, *rules.names]
 
 
 def _keys(rules: Rules) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from executions_app.limits.verdict import Refused
-from executions_app.states import Reason
+from executions_app.states import known_reason
 
 FAILING: Final = "failing"
 """Holds nobody up: it asks whoever succeeds to say so."""
@@ -45,7 +45,7 @@ class Pauses:
         longest = max(holding, key=lambda pause: pause.until_ms, default=None)
         if longest is None or longest.until_ms <= now_ms:
             return None
-        return Refused(Reason(longest.reason), (longest.until_ms - now_ms) / 1000)
+        return Refused(known_reason(longest.reason), (longest.until_ms - now_ms) / 1000)
 
     def in_force(self, *, monotonic: float) -> list[Held]:
         """List what holds calls up, by name."""

@@ -51,7 +51,7 @@ if what == 'failed' then
     if failed_probe or (open_until == 0 and failures >= tonumber(ARGV[3]) and now - first >= tonumber(ARGV[6])) then
         local wait = math.min(tonumber(ARGV[5]), tonumber(ARGV[4]) * 2 ^ math.min(opens, 20))
         redis.call('HSET', KEYS[2], 'opens', opens + 1, 'open_until', string.format('%.0f', now + wait))
-        redis.call('HDEL', KEYS[2], 'probe_until')
+        redis.call('HDEL', KEYS[2], 'probe', 'probe_until')
         redis.call('PEXPIRE', KEYS[2], MEMORY + wait)
         return pause('circuit_open', wait)
     end

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from agents_app.spec import AgentSpec
-from enrichment.providers import account_of
+from enrichment.providers import account_of, listed_cost
+from executions_app.limits.verdict import Spent
 
 BURST_SHARE: Final = 10
 """One in so many of a minute's calls may come at once; all of them together would be twice the limit in a minute."""
@@ -23,6 +24,8 @@ class Rules:
     per_minute: int = 0
     tokens_per_hour: int = 0
     nanousd_per_hour: int = 0
+    answer: Spent = field(default_factory=Spent)
+    """The most that one answer takes of a budget."""
 
     def within(self, limits: Rules) -> Rules:
         """Return the rules of this version's provider and model within the limits of another version."""
@@ -51,8 +54,8 @@ class Rules:
 
     @property
     def circuit(self) -> str:
-        """The name of the provider's circuit breaker."""
-        return f"circuit:{self.account}"
+        """The name of the circuit breaker of one model: others of the same provider may be well."""
+        return f"circuit:{self.account}/{self.model}"
 
     @property
     def cooldown(self) -> str:
@@ -73,7 +76,7 @@ class Rules:
 def rules_of(spec: AgentSpec) -> Rules:
     """Read the limits of an agent's version."""
     execution = spec.execution
-    return Rules(
+    limits = Rules(
         agent_id=spec.id,
         account=account_of(spec.ai),
         model=spec.ai.model,
@@ -82,3 +85,11 @@ def rules_of(spec: AgentSpec) -> Rules:
         tokens_per_hour=execution.token_limit or 0,
         nanousd_per_hour=round((execution.cost_limit_usd or 0) * 1e9),
     )
+    return replace(limits, answer=most_of_a_call(spec, limits, prompt_tokens=0))
+
+
+def most_of_a_call(spec: AgentSpec, limits: Rules, *, prompt_tokens: int) -> Spent:
+    """Say what a call takes of its agent's budgets if the answer is as long as it may be. An unknown price is 0."""
+    longest = spec.ai.max_tokens
+    priced = limits.nanousd_per_hour and listed_cost(spec.ai, prompt_tokens, longest)
+    return Spent(calls=1, tokens=prompt_tokens + longest, nanousd=priced or 0)

@@ -21,6 +21,10 @@ _SLOT: Final = Case(
 )
 
 
+TIMED_OUT: Final = frozenset({"provider_timeout", "call_cut_short", "run_deadline"})
+"""The errors that the contract calls a timeout."""
+
+
 class Execution(models.Model):
     """One agent's work for one event: the durable truth of which a broker message is only a hint."""
 
@@ -157,7 +161,7 @@ class Execution(models.Model):
         if self.status == Status.SKIPPED:
             return "write_skipped"
         if self.status in {Status.FAILED, Status.DISCARDED}:
-            return "timed_out" if self.error_type in {"provider_timeout", "run_deadline"} else "failed"
+            return "timed_out" if self.error_type in TIMED_OUT else "failed"
         return str(self.status)
 
 

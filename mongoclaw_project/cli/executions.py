@@ -14,8 +14,8 @@ from executions_app.limits import Refused
 from executions_app.listing import REACH, Wanted, is_longer_than_reach
 from executions_app.models import Attempt, Execution
 from executions_app.queries import Trace
-from executions_app.states import REASON_MEANINGS, Status
-from executions_app.timeline import Step, reason_meaning
+from executions_app.states import Status, reason_meaning
+from executions_app.timeline import Step
 from executions_app.wire import execution_json, trace_json
 from mongoclaw_project.cli.held import held_json, holder_of, holding
 from mongoclaw_project.cli.moment import lasting
@@ -101,7 +101,7 @@ def story(trace: Trace, held: Refused | None = None) -> Iterator[str]:
     if meaning:
         yield f"           {meaning}"
     if held:
-        yield f"           {held.reason}: {REASON_MEANINGS[held.reason]} Due in {lasting(held.seconds)}."
+        yield f"           {held.reason}: {reason_meaning(held.reason)} Due in {lasting(held.seconds)}."
     if trace.waits_behind:
         yield f"           It waits for {trace.waits_behind}."
     if execution.model_calls:

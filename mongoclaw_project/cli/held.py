@@ -7,12 +7,12 @@ from typing import Final
 
 from agents_app import registry
 from executions_app.limits import LimiterUnavailable, Refused, rules_of
-from executions_app.limits.limiter import AWAY_SECONDS
+from executions_app.limits.absence import SHORTEST_SECONDS
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
 from mongoclaw_project.cli.limits import limiter
 
-_AWAY: Final = Refused(Reason.LIMITER_UNAVAILABLE, AWAY_SECONDS)
+_AWAY: Final = Refused(Reason.LIMITER_UNAVAILABLE, SHORTEST_SECONDS)
 
 
 def holding(rows: Iterable[Execution]) -> dict[str, Refused]:
@@ -38,7 +38,7 @@ def holder_of(row: Execution, held: Mapping[str, Refused]) -> Refused | None:
 
 def held_json(why: Refused | None) -> dict[str, object] | None:
     """Return it as programs read it."""
-    return None if why is None else {"reason": why.reason.value, "seconds": round(why.seconds, 3)}
+    return None if why is None else {"reason": str(why.reason), "seconds": round(why.seconds, 3)}
 
 
 def _waits(row: Execution) -> bool:

@@ -39,9 +39,7 @@ def list_() -> None:
     with limiter() as asked:
         found = asked.pauses().in_force(monotonic=time.monotonic())
         refused = asked.refusals([one for one in rules if one.is_bounded])
-    reached = [
-        Held(agent, why.reason.value, why.seconds) for agent, why in refused.items() if why.reason in OWN
-    ]
+    reached = [Held(agent, why.reason, why.seconds) for agent, why in refused.items() if why.reason in OWN]
     lines = [table(HEADERS, [_row(held) for held in found]) if found else "Nothing holds calls up."]
     if reached:
         lines += ["", table(("Agent at its limit", *HEADERS[1:]), [_row(held) for held in reached])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -34,6 +35,24 @@ CHUNK: Final = 1000
 
 ROW_AT_FAULT: Final = (DataError, IntegrityError, BSONError, ValueError, OverflowError)
 """What a database or an encoder says of one row's contents. Anything else is the database's own trouble and passes."""
+
+
+@dataclass(slots=True)
+class Shedding:
+    """Ends the rows that are new in a transaction and do not fit into the window of an agent under pressure.
+
+    A change of a document that waits already has joined its row, so it is not among them. `ended` says how many.
+    """
+
+    outcomes: Mapping[str, Status]
+    now: datetime
+    ended: int = 0
+
+    def end(self, _new: int) -> None:
+        """End them in the transaction that goes on."""
+        for agent, outcome in self.outcomes.items():
+            new = Execution.objects.filter(agent_id=agent, created_at=self.now)
+            self.ended += transitions.shed(new, outcome, now=self.now)
 
 
 class Ingest:
@@ -77,16 +96,16 @@ class Ingest:
             return
         now = self._now()
         specs = {match.agent.agent_id: match.agent.spec for match in matches}
-        shed = self._pressure.shed(specs)
+        shedding = Shedding(self._pressure.shed(specs), now)
         room = self._windows.direct(specs, now) if self._sender.ready else {}
         sequence = time.time_ns()
         rows = [_new_execution(match, sequence + index) for index, match in enumerate(matches)]
         try:
-            recorded = ledger.enter(rows, room=room, now=now, term=term, along=_shedding(shed, now))
+            recorded = ledger.enter(rows, room=room, now=now, term=term, along=shedding.end)
         except ROW_AT_FAULT:
             self._record_one_by_one(rows, now, term)
             return
-        _count(recorded, len(rows))
+        _count(recorded, shedding.ended, len(rows))
         if recorded.to_publish and self._sender.send(
             recorded.to_publish, ahead=self._windows.ahead, term=term
         ):
@@ -115,25 +134,10 @@ class Ingest:
             self._unhealthy(agent_id, reason)
 
 
-def _shedding(shed: Mapping[str, Status], now: datetime) -> Callable[[int], None] | None:
-    """End the rows that are new in this transaction and do not fit into the window of an agent under pressure.
-
-    A change of a document that waits already has joined its row, so it is not among them.
-    """
-    if not shed:
-        return None
-
-    def end(_new: int) -> None:
-        for agent, outcome in shed.items():
-            new = Execution.objects.filter(agent_id=agent, created_at=now)
-            ROWS.labels("shed").inc(transitions.shed(new, outcome, now=now))
-
-    return end
-
-
-def _count(recorded: Recorded, events: int) -> None:
+def _count(recorded: Recorded, shed: int, events: int) -> None:
     ROWS.labels("queued").inc(recorded.queued)
-    ROWS.labels("pending").inc(recorded.pending)
+    ROWS.labels("pending").inc(recorded.pending - shed)
+    ROWS.labels("shed").inc(shed)
     ROWS.labels("known").inc(events - recorded.queued - recorded.pending)
 
 

@@ -88,7 +88,13 @@ class Dispatch:
             return
         dead = sorted(self.vitality.observe(beats, monotonic=self.monotonic()))
         if dead:
-            moved = transitions.reclaim(dead, now=self.now(), poison_after=self.poison_after, term=term)
+            moved = transitions.reclaim(
+                dead,
+                now=self.now(),
+                company=self.vitality.company(dead),
+                poison_after=self.poison_after,
+                term=term,
+            )
             log.warning("workers.lost", workers=dead, reclaimed=moved)
         silent = WorkerProcess.objects.filter(beat_at__lt=self.now() - FORGOTTEN_AFTER)
         silent.exclude(id__in=beats).delete()
@@ -108,15 +114,15 @@ class Dispatch:
     def _withdraw_lost(self, term: Term | None) -> None:
         """Give up messages that cannot be in the broker any more.
 
-        Unclaimed rows with an empty queue have lost theirs. With a queue that is not empty nobody can tell, so
-        patience doubles for each time a row was given up.
+        Unclaimed rows with an empty broker have lost theirs. With one that is not, nobody can tell, so patience
+        doubles for each time a row was given up.
         """
         now = self.now()
         queued = Execution.objects.filter(status=Status.QUEUED)
         if not queued.filter(queued_at__lt=now - OVERDUE_WITH_EMPTY_QUEUE).exists():
             return
         try:
-            empty = self.publisher.depth() == 0
+            empty = self.publisher.is_drained()
         except BrokerUnavailable:
             return
         patience = OVERDUE_WITH_EMPTY_QUEUE if empty else OVERDUE_AT_MOST

@@ -83,6 +83,19 @@ class Publisher:
         with self._line() as line:
             return sum(self._depth_of(line, queue) for queue in queues)
 
+    def is_drained(self) -> bool:
+        """Tell whether no message of ours is anywhere but in the hands of a thread that runs it.
+
+        RabbitMQ counts no message that it has delivered, and delivers to each worker as many of each queue as it has
+        threads: with several queues nobody knows. Then queues are declared anew before the next message: they may
+        be gone. Raises BrokerUnavailable.
+        """
+        with self._line() as line:
+            if line.confirms is not None and len(self._routes.queues()) > 1:
+                line.declared.clear()
+                return False
+        return self.depth() == 0
+
     def close(self) -> None:
         """Close this thread's connection."""
         line: _Line | None = self._held.__dict__.pop("line", None)

@@ -13,13 +13,17 @@ from typing import Final
 
 from agents_app.spec import AgentSpec
 from executions_app import due
-from executions_app.due import Head, Room
+from executions_app.due import Head
 from executions_app.fairness import Contender, chosen_rows, guaranteed, level_of
 from executions_app.limits import Rules, rules_of
 from executions_app.load import Load, fleet_slots, present_load
 
 TICK_LIMIT: Final = 2_000
 """Rows that one round sends at most, beside the guaranteed shares: keeps its transaction short."""
+
+PAID_REACH: Final = 200
+LEAST_REACH: Final = 20
+"""Due rows of all agents together, and of each, among which one round looks for those that need no call."""
 
 SLOTS_AGE: Final = timedelta(seconds=1)
 """How old the knowledge of the fleet's size may be."""
@@ -56,16 +60,18 @@ class Windows:
         which a change is due already: a stream of new ones would keep that waiting for ever. What a backfill has due
         stands in nobody's way.
         """
-        load, slots = present_load(), self.slots(now)
-        waiting = {agent for agent, heads in due.due_heads(now).items() if heads[0].priority >= 0}
+        rules = {agent: rules_of(spec) for agent, spec in agents.items()}
+        asked = [agent for agent, one in rules.items() if not _is_paced(one)]
+        if not asked:
+            self.ahead = frozenset()
+            return {}
+        (load, waiting), slots = due.load_and_changes_due(asked, now), self.slots(now)
         share = guaranteed(slots, len(load.agents | agents.keys()))
         left = round(slots * self.per_slot) - load.total
         found = {}
-        for agent, spec in agents.items():
-            rules = rules_of(spec)
-            paced = rules.per_minute or rules.tokens_per_hour or rules.nanousd_per_hour
-            room = min(self._most(rules, load), max(share - load.busy(agent), left))
-            found[agent] = 0 if paced or agent in waiting else max(0, room)
+        for agent in asked:
+            room = min(self._most(rules[agent], load), max(share - load.busy(agent), left))
+            found[agent] = 0 if agent in waiting else max(0, room)
             left -= found[agent]
         self.ahead = _ahead(found, load, slots=slots, share=share)
         return found
@@ -76,6 +82,11 @@ class Windows:
         """Choose the due rows that are to go to the broker now, by agent."""
         load, slots = present_load(), self.slots(now)
         rooms = due.rooms(wanted, load, self.per_agent)
+        allowed = self._allowed(specs, load)
+        most = {
+            agent: min(allowed[agent], room.total if wanted[agent][0].priority >= 0 else room.low)
+            for agent, room in rooms.items()
+        }
         left = min(TICK_LIMIT, round(slots * self.per_slot) - load.total)
         agents = len(load.agents | wanted.keys())
 
@@ -83,32 +94,13 @@ class Windows:
             return due.first_rows(agent, wanted[agent], rooms[agent].at_most(most), now)
 
         chosen = chosen_rows(
-            self._contenders(wanted, specs, rooms, load, now), rows, slots=slots, agents=agents, left=left
+            _contenders(wanted, specs, most, load, now), rows, slots=slots, agents=agents, left=left
         )
         self.is_full = sum(map(len, chosen.values())) >= left
         live = {agent: len(ids) for agent, ids in chosen.items() if wanted[agent][0].priority >= 0}
         self.ahead = _ahead(live, load, slots=slots, share=guaranteed(slots, agents))
-        return list(chosen.values())
-
-    def _contenders(
-        self,
-        wanted: Mapping[str, Sequence[Head]],
-        specs: Mapping[str, AgentSpec],
-        rooms: Mapping[str, Room],
-        load: Load,
-        now: datetime,
-    ) -> list[Contender]:
-        most = self._allowed(specs, load)
-        return [
-            Contender(
-                agent,
-                level=max(level_of(head.priority, head.due_at, now) for head in wanted[agent]),
-                weight=specs[agent].execution.weight,
-                busy=load.busy(agent),
-                most=min(most[agent], room.total if wanted[agent][0].priority >= 0 else room.low),
-            )
-            for agent, room in rooms.items()
-        ]
+        held = {agent: room.total for agent, room in rooms.items() if not allowed[agent] and room.total}
+        return [*chosen.values(), *_paid(held, now)]
 
     def slots(self, now: datetime) -> int:
         """Return how many runs the fleet does at a time, as of a second ago."""
@@ -128,6 +120,35 @@ class Windows:
     def _most(self, rules: Rules, load: Load) -> int:
         cap = min(self.per_agent, rules.at_once or self.per_agent)
         return max(0, cap - load.busy(rules.agent_id))
+
+
+def _contenders(
+    wanted: Mapping[str, Sequence[Head]],
+    specs: Mapping[str, AgentSpec],
+    most: Mapping[str, int],
+    load: Load,
+    now: datetime,
+) -> list[Contender]:
+    return [
+        Contender(
+            agent,
+            level=max(level_of(head.priority, head.due_at, now) for head in wanted[agent]),
+            weight=specs[agent].execution.weight,
+            busy=load.busy(agent),
+            most=rows,
+        )
+        for agent, rows in most.items()
+    ]
+
+
+def _paid(held: Mapping[str, int], now: datetime) -> list[list[str]]:
+    """Choose rows of agents none of whose calls may begin: what has an answer already is only to be written."""
+    reach = max(LEAST_REACH, PAID_REACH // max(1, len(held)))
+    return [due.paid_rows(agent, now, most=room, reach=reach) for agent, room in held.items()]
+
+
+def _is_paced(rules: Rules) -> bool:
+    return bool(rules.per_minute or rules.tokens_per_hour or rules.nanousd_per_hour)
 
 
 def _ahead(given: Mapping[str, int], load: Load, *, slots: int, share: int) -> frozenset[str]:

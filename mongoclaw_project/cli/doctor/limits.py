@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from executions_app.limits import LimiterUnavailable
 from executions_app.limits.pauses import Held
-from executions_app.states import REASON_MEANINGS, Reason
+from executions_app.states import Reason, reason_meaning
 from mongoclaw_project.cli.doctor.finding import Finding, bad, doubtful, good
 from mongoclaw_project.cli.limits import limiter
 
@@ -24,7 +24,7 @@ def examine_limits() -> Iterator[Finding]:
         yield good("nothing holds model calls up")
     for held in found:
         yield doubtful(
-            f"{held.name}: {REASON_MEANINGS[Reason(held.reason)]} {held.seconds:,.0f} s are left",
+            f"{held.name}: {reason_meaning(held.reason) or held.reason} {held.seconds:,.0f} s are left",
             _remedy(held),
         )
 

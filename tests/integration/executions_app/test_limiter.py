@@ -52,7 +52,7 @@ def make(redis: Redis, *, lease_seconds: float = 6.0) -> Limiter:
 def admit(limiter: Limiter, asked: Rules, run: str, *, tokens: int = 0) -> str:
     """Return "" if the call may begin, else why not."""
     answer = limiter.admit(asked, run, tokens=tokens)
-    return "" if isinstance(answer, Admitted) else answer.reason.value
+    return "" if isinstance(answer, Admitted) else answer.reason
 
 
 def held(limiter: Limiter, asked: Rules) -> Refused | None:
@@ -167,6 +167,41 @@ def test_what_was_reserved_is_replaced_by_what_was_used(limiter: Limiter) -> Non
     assert admit(limiter, thousand, "fourth") == "token_limit"
 
 
+def test_what_calls_in_the_air_may_cost_is_counted_until_they_say_what_they_cost(limiter: Limiter) -> None:
+    cent = rules(nanousd_per_hour=10_000_000)
+    going = [limiter.admit(cent, str(number), nanousd=4_000_000) for number in range(4)]
+    assert [isinstance(answer, Admitted) for answer in going] == [True, True, True, False]
+    first = going[0]
+    assert isinstance(first, Admitted)
+
+    limiter.release(cent, first, Spent(calls=1, nanousd=500_000))
+
+    assert admit(limiter, cent, "next") == "", "8.5 of 10 are taken"
+
+
+def test_dispatch_is_told_how_many_calls_a_budget_has_room_for(limiter: Limiter) -> None:
+    each = Spent(tokens=300, nanousd=2_000_000)
+    cent = rules(nanousd_per_hour=10_000_000, answer=each)
+    thousand = rules(tokens_per_hour=1000, answer=each)
+    assert limiter.rooms([cent]) == {"triage": 5}
+    assert limiter.rooms([thousand]) == {"triage": 4}
+
+    assert isinstance(limiter.admit(cent, "run", nanousd=2_000_001), Admitted)
+
+    assert limiter.rooms([cent]) == {"triage": 4}
+
+
+def test_what_a_forgetful_server_had_reserved_is_not_given_back(limiter: Limiter, redis: Redis) -> None:
+    cent = rules(nanousd_per_hour=10_000_000)
+    answer = limiter.admit(cent, "run", nanousd=9_000_000)
+    assert isinstance(answer, Admitted)
+    redis.delete(f"{PREFIX}cost:triage")
+
+    limiter.release(cent, answer, Spent(calls=1, nanousd=1_000_000))
+
+    assert redis.hgetall(f"{PREFIX}cost:triage") == {}
+
+
 def test_an_hours_cost_is_limited(limiter: Limiter) -> None:
     cent = rules(nanousd_per_hour=10_000_000)
     for number in range(2):
@@ -202,15 +237,15 @@ def test_a_provider_that_asks_to_slow_down_holds_that_model_up_and_no_other(limi
 
 
 def test_many_refusals_at_once_are_one_pause_and_later_ones_make_it_longer(limiter: Limiter) -> None:
-    lesson = Lesson(*("pause", "cooldown:openai/gpt-4o"), *("provider_cooldown", 0, 50, 60_000))  # type: ignore[arg-type]
+    lesson = Lesson(*("pause", "cooldown:openai/gpt-4o"), *("provider_cooldown", 0, 500, 60_000))  # type: ignore[arg-type]
     begun = [pause for pause in (limiter.report(lesson) for _ in range(20)) if pause]
-    assert [pause.until_ms for pause in begun] == [50]
+    assert [pause.until_ms for pause in begun] == [500]
     eventually(lambda: held(limiter, rules()) is None)
 
     longer = limiter.report(lesson)
 
     assert longer is not None
-    assert longer.until_ms == 100
+    assert longer.until_ms == 1_000
 
 
 def test_an_answer_after_a_pause_ends_the_streak_and_one_that_began_before_does_not(limiter: Limiter) -> None:
@@ -296,6 +331,43 @@ def test_a_probe_that_never_ends_is_replaced(redis: Redis) -> None:
     assert eventually(lambda: admit(limiter, rules(), "next") == "")
 
 
+def test_a_probe_that_goes_on_is_not_replaced_and_one_that_ends_without_an_answer_is(redis: Redis) -> None:
+    limiter = make(redis, lease_seconds=0.4)
+    eventually(lambda: fail(limiter))
+    eventually(lambda: held(limiter, rules()) is None)
+    probe = limiter.admit(rules(), "probe")
+    assert isinstance(probe, Admitted)
+    assert probe.probes
+    ends = time.monotonic() + 1.2
+    while time.monotonic() < ends:
+        limiter.renew([(rules(), "probe")])
+        assert admit(limiter, rules(), "waits") == "circuit_open"
+
+    limiter.release(rules(), probe, Spent())
+
+    assert admit(limiter, rules(), "next") == ""
+
+
+def test_a_model_that_fails_holds_no_other_one_of_its_provider_up(limiter: Limiter) -> None:
+    eventually(lambda: fail(limiter))
+
+    assert admit(limiter, rules(), "run") == "circuit_open"
+    assert admit(limiter, rules(model="gpt-4o-mini", agent_id="other"), "run") == ""
+
+
+def test_a_pause_for_a_reason_that_only_a_newer_release_knows_holds_calls_up_all_the_same(
+    limiter: Limiter, redis: Redis
+) -> None:
+    seconds, _ = redis.time()
+    redis.hset(f"{PREFIX}pauses", "cooldown:openai", f"solar_flare:{(int(seconds) + 60) * 1000}")
+
+    assert admit(limiter, rules(), "run") == "solar_flare"
+    assert limiter.refusals([rules()])["triage"].reason == "solar_flare"
+    refused = held(limiter, rules())
+    assert refused is not None
+    assert refused.reason == "solar_flare"
+
+
 def test_successes_in_between_keep_the_circuit_closed(limiter: Limiter) -> None:
     deadline = time.monotonic() + 1.0
     while time.monotonic() < deadline:
@@ -330,7 +402,7 @@ def test_a_server_that_is_away_is_said_to_be(redis: Redis) -> None:
         lambda: limiter.admit(rules(at_once=1), "run", tokens=0),
         limiter.pauses,
         lambda: limiter.rooms([rules()]),
-        lambda: limiter.report(Lesson("fine", "circuit:openai")),
+        lambda: limiter.report(Lesson("fine", "circuit:openai/gpt-4o")),
     ):
         with pytest.raises(LimiterUnavailable):
             ask()

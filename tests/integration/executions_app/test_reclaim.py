@@ -90,6 +90,31 @@ def test_workers_that_die_in_one_look_bury_nothing(make_event: MakeEvent) -> Non
     assert set(Execution.objects.values_list("status", "losses")) == {(Status.PENDING, 0)}
 
 
+def test_workers_that_died_together_bury_nothing_although_one_is_found_dead_later(
+    make_event: MakeEvent,
+) -> None:
+    ids = ledger.record([make_event("a"), make_event("b")], room={"triage": 9}, now=NOW)
+    company = {"w1": ["w2"], "w2": ["w1"]}
+    for id_, worker in zip(ids, company, strict=True):
+        start(worker)
+        claimed(id_, worker)
+
+    for worker in company:
+        assert transitions.reclaim([worker], now=NOW, company=company, poison_after=1) == 1
+
+    assert set(Execution.objects.values_list("status", "losses")) == {(Status.PENDING, 0)}
+
+
+def test_the_company_of_a_worker_that_was_asked_to_stop_excuses_nobody(waiting: str) -> None:
+    start("w1")
+    start("w2", leaving=True)
+    claimed(waiting, "w1")
+
+    transitions.reclaim(["w1"], now=NOW, company={"w1": ["w2", "gone"]}, poison_after=1)
+
+    assert Execution.objects.get().status == Status.FAILED
+
+
 def test_a_run_that_came_to_an_end_of_its_own_is_no_suspect_any_more(waiting: str) -> None:
     kill(waiting, "w1", "w2")
     wait = transitions.Postponement(reason="rate_limited", error_type="rate_limited", due_at=NOW)
@@ -103,6 +128,28 @@ def test_a_run_that_a_limit_has_put_off_is_as_suspect_as_before(waiting: str) ->
     transitions.postpone(claimed(waiting, "w3"), wait, now=NOW)
 
     assert kill(waiting, "w4").status == Status.FAILED
+
+
+def test_a_run_that_a_limit_has_put_off_still_shows_its_last_error(waiting: str) -> None:
+    failed = transitions.Postponement(
+        reason="provider_error_5xx",
+        error_type="provider_error_5xx",
+        error="It failed while it worked",
+        traceback="where",
+        due_at=NOW,
+    )
+    transitions.postpone(claimed(waiting, "w1"), failed, now=NOW)
+
+    wait = transitions.Postponement(reason=Reason.CIRCUIT_OPEN, due_at=NOW)
+    transitions.postpone(claimed(waiting, "w2"), wait, now=NOW)
+
+    row = Execution.objects.get()
+    assert (row.reason, row.error_type, row.error, row.traceback) == (
+        Reason.CIRCUIT_OPEN,
+        "provider_error_5xx",
+        "It failed while it worked",
+        "where",
+    )
 
 
 def test_a_requeued_row_has_all_its_lives_again(waiting: str) -> None:

@@ -19,7 +19,7 @@ from executions_app import fence, ledger, transitions
 from executions_app.fence import Term
 from executions_app.heartbeat import Heartbeat
 from executions_app.identity import pack_time
-from executions_app.models import Execution, WorkerProcess
+from executions_app.models import Attempt, Execution, WorkerProcess
 from executions_app.routing import Outbound
 from executions_app.states import Reason, Status
 from tests.events import new_event
@@ -47,8 +47,8 @@ class Outbox:
         self.sent += [row.id for row in rows]
         self.ahead |= {row.id for row in rows if row.agent_id in ahead}
 
-    def depth(self) -> int:
-        return self.waiting
+    def is_drained(self) -> bool:
+        return not self.waiting
 
 
 class Clock:
@@ -482,6 +482,38 @@ def test_a_quiet_agents_rows_go_ahead_of_the_backlog_that_fills_the_broker() -> 
 
     quiet = set(Execution.objects.filter(agent_id="quiet").values_list("id", flat=True))
     assert set(outbox.sent[128:]) == outbox.ahead == quiet
+
+
+def test_of_an_agent_whose_calls_are_held_up_only_what_has_an_answer_is_sent() -> None:
+    make_agent("triage")
+    backlog("triage", 30)
+    ids = list(Execution.objects.order_by("sequence").values_list("id", flat=True))
+    for id_, outcome in ((ids[3], "valid"), (ids[4], "provider_timeout"), (ids[5], "valid")):
+        add_call(id_, outcome)
+    Execution.objects.filter(id__in=ids[3:5]).update(claim=1)
+    Execution.objects.filter(id=ids[7]).update(predecessor=ids[5])
+    outbox = Outbox()
+    dispatch = make_dispatch(outbox, Clock(), window=100)
+    dispatch.windows.limits = lambda asked: {rules.agent_id: 0 for rules in asked}
+
+    dispatch.tick()
+
+    assert outbox.sent == [ids[3], ids[7]]
+
+
+def add_call(id_: str, outcome: str) -> None:
+    Attempt.objects.create(
+        execution_id=id_,
+        claim=1,
+        number=1,
+        input_hash="0" * 32,
+        started_at=NOW,
+        latency_ms=1,
+        provider="sandbox",
+        model="m",
+        prompt="p",
+        outcome=outcome,
+    )
 
 
 def test_a_dispatcher_whose_term_is_over_writes_nothing() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from django.db import InternalError
 from pymongo import MongoClient
+from pytest_django import DjangoAssertNumQueries
 
 from agents_app import registry
 from agents_app.publish import publish
 from agents_app.registry import ActiveAgent
-from agents_app.spec import parse_spec
+from agents_app.spec import AgentSpec, parse_spec
 from executions_app import fence, ledger, transitions
 from executions_app.fence import Term
 from executions_app.models import Execution
@@ -65,14 +66,14 @@ class Intake:
         database: str,
         *,
         policy: PressurePolicy | None = None,
-        priority: int = 0,
+        **execution: object,
     ) -> None:
-        self.outbox, self.clock = Outbox(), Clock()
+        self.outbox, self.clock, self.windows = Outbox(), Clock(), Windows(10, 2.0)
         self.unhealthy: dict[str, str] = {}
-        self.matcher = Matcher(mongo, [_publish(database, priority)], self._note, monotonic=time.monotonic)
+        self.matcher = Matcher(mongo, [_publish(database, execution)], self._note, monotonic=time.monotonic)
         self.ingest = Ingest(
             self.outbox,  # type: ignore[arg-type]
-            windows=Windows(10, 2.0),
+            windows=self.windows,
             pressure=Pressure(policy or PressurePolicy(), lambda: self.clock.seconds),
             unhealthy=self._note,
             now=lambda: self.clock.wall,
@@ -83,14 +84,14 @@ class Intake:
         self.unhealthy[agent_id] = reason
 
 
-def _publish(database: str, priority: int) -> ActiveAgent:
+def _publish(database: str, execution: Document) -> ActiveAgent:
     spec = {
         "id": "triage",
         "name": "Triage",
         "watch": {"database": database, "collection": "tickets"},
         "ai": {"provider": "sandbox", "model": "m", "prompt": "{{ document.text }}"},
         "write": {"target_field": "ai"},
-        "execution": {"priority": priority},
+        "execution": execution,
     }
     publish(parse_spec(spec), by="tests", now=LONG_AGO)
     [agent] = registry.active_agents()
@@ -138,6 +139,41 @@ def test_a_change_does_not_wait_for_what_a_backfill_of_its_agent_has_due(
     intake.ingest.ingest(intake.matcher, [make_change(99, token="8299")])
 
     assert Execution.objects.get(document_id="99").status == Status.QUEUED
+
+
+def test_a_change_of_lower_priority_that_is_due_is_not_overtaken_by_one_that_waits_for_its_time(
+    intake: Intake, make_change: MakeEvent
+) -> None:
+    intake.ingest.ingest(intake.matcher, [make_change(n, token=f"82{n:02X}") for n in range(15)])
+    Execution.objects.filter(status=Status.QUEUED).delete()
+    later = intake.clock.wall + timedelta(minutes=1)
+    urgent = Execution.objects.filter(status=Status.PENDING).order_by("sequence")[0]
+    Execution.objects.filter(id=urgent.id).update(priority=5, due_at=later)
+
+    intake.ingest.ingest(intake.matcher, [make_change(99, token="8299")])
+    assert Execution.objects.get(document_id="99").status == Status.PENDING
+
+    Execution.objects.exclude(id=urgent.id).delete()
+    intake.ingest.ingest(intake.matcher, [make_change(100, token="82100")])
+    assert Execution.objects.get(document_id="100").status == Status.QUEUED
+
+
+def test_a_change_costs_one_look_at_the_queue_and_none_where_dispatch_decides(
+    mongo: MongoClient[Document], mongo_db: Any, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    intake = Intake(mongo, mongo_db.name)
+    specs = {"triage": registry.active_agents()[0].spec}
+    intake.windows.direct(specs, intake.clock.wall)
+    with django_assert_num_queries(1):
+        assert intake.windows.direct(specs, intake.clock.wall) == {"triage": 10}
+
+    paced = replace_execution(specs["triage"], rate_limit_requests=60)
+    with django_assert_num_queries(0):
+        assert intake.windows.direct({"triage": paced}, intake.clock.wall) == {}
+
+
+def replace_execution(spec: AgentSpec, **execution: object) -> AgentSpec:
+    return spec.model_copy(update={"execution": spec.execution.model_copy(update=execution)})
 
 
 def test_an_event_that_cannot_be_recorded_is_reported_and_stops_no_other(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from pymongo import MongoClient
 
 from executions_app import dead_letter_transitions, transitions
@@ -46,15 +47,24 @@ def make_intake(mongo: MongoClient[dict[str, Any]], mongo_db: Any, make_change: 
     return make
 
 
+def counted() -> Counter[str]:
+    """What Prometheus is told of rows that are new."""
+    name = "mongoclaw_stream_rows_total"
+    kinds = ("queued", "pending", "shed")
+    return Counter({kind: int(REGISTRY.get_sample_value(name, {"outcome": kind}) or 0) for kind in kinds})
+
+
 def outcomes() -> Counter[tuple[str, str]]:
     return Counter(Execution.objects.values_list("status", "reason"))
 
 
 def test_what_comes_in_under_pressure_is_dropped_on_record(make_intake: MakeIntake) -> None:
     intake, take = make_intake(policy=DROP)
+    before = counted()
 
     take(*range(50))
 
+    assert counted() - before == Counter(queued=10, pending=20, shed=20)
     found = outcomes()
     assert found["queued", ""] == 10
     assert found["pending", "admission"] == 20

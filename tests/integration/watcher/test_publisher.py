@@ -21,6 +21,7 @@ from redis import Redis
 from executions_app.message_format import FORMAT, FORMAT_HEADER
 from executions_app.routes import Routes
 from executions_app.routing import Outbound
+from mongoclaw_project import celery_queues
 from mongoclaw_project.celery_amqp import OwnAMQP
 from mongoclaw_project.celery_settings import celery_settings
 from mongoclaw_project.config import Settings, load_settings
@@ -239,3 +240,49 @@ def test_a_message_that_rabbitmq_delivers_in_vain_for_too_long_is_kept_apart(rab
         given_up = eventually(lambda: channel.basic_get("mongoclaw.dead"))
         assert json.loads(given_up.body)[0] == ["c9" * 16]
         assert channel.basic_get("mongoclaw") is None
+
+
+@pytest.mark.parametrize(("strategy", "drained"), [("single", True), ("by_priority", False)])
+def test_with_several_queues_of_rabbitmq_nobody_takes_delivered_messages_for_lost(
+    rabbitmq_url: str, strategy: str, *, drained: bool
+) -> None:
+    publisher = publisher_at(rabbitmq_url, routing_strategy=strategy)
+    publisher.publish(rows("d1" * 16))
+    assert not publisher.is_drained()
+    name = "mongoclaw" if strategy == "single" else "mongoclaw.priority.normal"
+
+    with Connection(rabbitmq_url) as connection:
+        channel: Any = connection.default_channel
+        eventually(lambda: channel.basic_get(name))
+        eventually(lambda: publisher.depth() == 0)
+
+        assert publisher.is_drained() is drained
+    publisher.close()
+
+
+def test_a_queue_of_rabbitmq_that_nobody_uses_goes_and_comes_again_with_the_next_message(
+    rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_queues, "UNUSED_MS", 1_000)
+    publisher = publisher_at(rabbitmq_url, routing_strategy="by_priority")
+    name = "mongoclaw.priority.normal"
+    publisher.publish(rows("d2" * 16))
+
+    assert eventually(lambda: not is_there(rabbitmq_url, name))
+
+    assert not publisher.is_drained()
+    publisher.publish(rows("d3" * 16))
+    with Connection(rabbitmq_url) as connection:
+        channel: Any = connection.default_channel
+        assert json.loads(eventually(lambda: channel.basic_get(name)).body)[0] == ["d3" * 16]
+    publisher.close()
+
+
+def is_there(url: str, name: str) -> bool:
+    with Connection(url) as connection:
+        channel: Any = connection.default_channel
+        try:
+            channel.queue_declare(queue=name, passive=True)
+        except connection.channel_errors:
+            return False
+    return True

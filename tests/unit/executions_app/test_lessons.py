@@ -26,14 +26,15 @@ def family(root: type[MongoClawError]) -> list[type[MongoClawError]]:
         (errors.RateLimited(), [("pause", "cooldown:openai/gpt-4o", 0)]),
         (errors.RateLimited(retry_after=7.5), [("pause", "cooldown:openai/gpt-4o", 7500)]),
         (errors.QuotaExhausted(), [("pause", "cooldown:openai", 0)]),
-        (errors.ProviderUnavailable(), [("failed", "circuit:openai", 0)]),
+        (errors.ProviderUnavailable(), [("failed", "circuit:openai/gpt-4o", 0)]),
         (
             errors.ProviderUnavailable(status=529, retry_after=3),
-            [("failed", "circuit:openai", 0), ("pause", "cooldown:openai", 3000)],
+            [("failed", "circuit:openai/gpt-4o", 0), ("pause", "cooldown:openai", 3000)],
         ),
-        (errors.ProviderError5xx(), [("failed", "circuit:openai", 0)]),
-        (errors.ProviderBadResponse(), [("failed", "circuit:openai", 0)]),
-        (errors.ProviderTimeout(), [("failed", "circuit:openai", 0)]),
+        (errors.ProviderError5xx(), [("failed", "circuit:openai/gpt-4o", 0)]),
+        (errors.ProviderBadResponse(), [("failed", "circuit:openai/gpt-4o", 0)]),
+        (errors.ProviderTimeout(), [("failed", "circuit:openai/gpt-4o", 0)]),
+        (errors.CallCutShort(), []),
         (errors.ProviderAuthFailed(), []),
         (errors.ProviderRejected(), []),
         (errors.AnswerRefused(), []),
@@ -80,7 +81,7 @@ def test_a_pause_holds_the_calls_of_its_names_until_its_end_on_the_limiters_cloc
 
 
 def test_a_mark_that_a_provider_fails_holds_nobody_up() -> None:
-    pauses = Pauses(read_pauses({"circuit:openai": "failing:49999"}), server_ms=50_000, monotonic=0.0)
+    pauses = Pauses(read_pauses({"circuit:openai/gpt-4o": "failing:49999"}), server_ms=50_000, monotonic=0.0)
 
     assert pauses.holding(RULES.names, monotonic=0.0) is None
-    assert pauses.known(RULES.names) == ["circuit:openai"]
+    assert pauses.known(RULES.names) == ["circuit:openai/gpt-4o"]

@@ -11,12 +11,12 @@ from executions_app.states import Reason, Status
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def orphan(name: str = "a", *, losses: int = 0, blamed: bool = True) -> Orphan:
-    return Orphan(name, 1, f"subject-{name}", losses, blamed)
+def orphan(name: str = "a", *, losses: int = 0, blamed: bool = True, alone: bool = True) -> Orphan:
+    return Orphan(name, 1, f"subject-{name}", losses, blamed, alone)
 
 
-def decided(*orphans: Orphan, alone: bool = True, most: int = 5) -> dict[str, Fate]:
-    return {found.id: fate for found, fate in decide(orphans, alone=alone, most=most, now=NOW)}
+def decided(*orphans: Orphan, most: int = 5) -> dict[str, Fate]:
+    return {found.id: fate for found, fate in decide(orphans, most=most, now=NOW)}
 
 
 def dues(fates: Sequence[Fate]) -> list[timedelta]:
@@ -41,7 +41,7 @@ def test_a_worker_that_was_asked_to_stop_does_not_count() -> None:
 
 
 def test_workers_that_die_together_make_no_dead_letter_however_often() -> None:
-    fate = decided(orphan(losses=4), alone=False)["a"]
+    fate = decided(orphan(losses=4, alone=False))["a"]
     assert (fate.status, fate.losses) == (Status.PENDING, 4)
     assert decided(orphan(losses=fate.losses))["a"].status == Status.FAILED
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from executions_app.models import Attempt, Execution
-from executions_app.states import Reason, Status
-from executions_app.timeline import Moment, reason_meaning, timeline
+from executions_app.states import Reason, Status, reason_meaning
+from executions_app.timeline import Moment, timeline
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
