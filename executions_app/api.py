@@ -14,11 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents_app.api_request import whole
 from agents_app.errors import SpecInvalid, SpecProblem
 from enrichment.providers import ProviderConfig
 from executions_app import backfill_transitions, backfills
 from executions_app.api_permissions import MayChange, MayView
-from executions_app.api_query import whole
 from executions_app.backfill_estimate import estimate
 from executions_app.backfill_wire import backfill_json, backfills_json, estimate_json
 from executions_app.backfills import Wish

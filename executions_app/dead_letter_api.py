@@ -17,10 +17,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents_app.api_request import whole
 from agents_app.errors import SpecInvalid, SpecProblem
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters
-from executions_app.api_query import whole
 from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
 from executions_app.dead_letter_work import Report, Selection
 from executions_app.dead_letters import Filter, Kind

@@ -110,7 +110,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["mongoclaw_project.api_json.Renderer"],
+    "DEFAULT_PARSER_CLASSES": ["mongoclaw_project.api_json.Parser"],
     "EXCEPTION_HANDLER": "mongoclaw_project.api_errors.answer",
 }

@@ -19,6 +19,7 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("health/detailed", health.detailed),
     path("version", health.version),
+    path("api/v1/", include("agents_app.api")),
     path("api/v1/", include("executions_app.api")),
     path("api/v1/", include("executions_app.dead_letter_api")),
 ]
