@@ -42,7 +42,12 @@ class ValidateBody(APIView):
     permission_classes = (Needs,)
     needs: ClassVar[Mapping[str, str]] = {"POST": "agents_app.view_agent"}
 
-    @operation("validate_agent", tag=TAG, answers={200: Verdict}, body={"application/json": {}})
+    @operation(
+        "validate_agent",
+        tag=TAG,
+        answers={200: Verdict},
+        body={"application/json": {"description": "A configuration, whole or not."}},
+    )
     def post(self, request: Request) -> Response:
         """Tell whether a configuration could be published; nothing is stored. The answer is 200 either way."""
         id_ = request.data.get("id") if isinstance(request.data, Mapping) else None

@@ -22,7 +22,11 @@ from agents_app.errors import (
 )
 from executions_app.backfill_transitions import BackfillStateWrong
 from executions_app.backfills import BackfillNotFound, BackfillRefused
+from executions_app.catalog import CollectionNotFound
 from executions_app.dead_letters import DeadLetterAmbiguous, DeadLetterNotFound
+from executions_app.gaps import GapNotBackfillable, GapNotFound, GapNotOpen
+from executions_app.queries import ExecutionNotFound
+from executions_app.retrying import RetryRefused
 from mongoclaw_project.access.authentication import REQUIRED
 
 STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
@@ -31,8 +35,14 @@ STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
     BackfillNotFound: HTTPStatus.NOT_FOUND,
     BackfillRefused: HTTPStatus.CONFLICT,
     BackfillStateWrong: HTTPStatus.CONFLICT,
+    CollectionNotFound: HTTPStatus.NOT_FOUND,
     DeadLetterAmbiguous: HTTPStatus.CONFLICT,
     DeadLetterNotFound: HTTPStatus.NOT_FOUND,
+    ExecutionNotFound: HTTPStatus.NOT_FOUND,
+    GapNotBackfillable: HTTPStatus.CONFLICT,
+    GapNotFound: HTTPStatus.NOT_FOUND,
+    GapNotOpen: HTTPStatus.CONFLICT,
+    RetryRefused: HTTPStatus.CONFLICT,
     VersionNotFound: HTTPStatus.NOT_FOUND,
     VersionUnreadable: HTTPStatus.CONFLICT,
 }
