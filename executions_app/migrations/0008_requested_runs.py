@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('executions_app', '0006_dead_letters'),
+        ('executions_app', '0007_who_cancels'),
     ]
 
     operations = [
