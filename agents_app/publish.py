@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Max, Q
+from django.db.models import F, Max, Q, QuerySet
 
 from agents_app.errors import AgentChanged, AgentExists, AgentNotFound, SpecInvalid, SpecProblem
 from agents_app.models import Agent, AgentVersion, Health
@@ -85,25 +85,36 @@ def get(agent_id: str) -> Agent:
     return agent
 
 
-def set_enabled(agent_id: str, enabled: bool, *, now: datetime) -> Agent:
-    """Switch an agent on or off; nothing changes if it is so already. Raises AgentNotFound."""
+def set_enabled(agent_id: str, enabled: bool, *, now: datetime, if_revision: int | None = None) -> Agent:
+    """Switch an agent on or off; nothing changes if it is so already.
+
+    Raises AgentNotFound, and AgentChanged if `if_revision` is given and is not the agent's revision.
+    """
     changes = {"enabled_at": now} if enabled else {}
-    changed = Agent.objects.filter(pk=agent_id, archived_at=None, enabled=not enabled).update(
-        enabled=enabled, updated_at=now, revision=F("revision") + 1, **changes
+    changed = (
+        _standing(agent_id, if_revision)
+        .filter(enabled=not enabled)
+        .update(enabled=enabled, updated_at=now, revision=F("revision") + 1, **changes)
     )
     agent = get(agent_id)
     if changed:
         log.info("agent.enabled" if enabled else "agent.disabled", agent_id=agent_id)
+    elif if_revision is not None and agent.revision != if_revision:
+        raise AgentChanged(agent_id=agent_id)
     return agent
 
 
-def archive(agent_id: str, *, now: datetime) -> None:
-    """Take an agent out of service for good; its versions and executions stay. Raises AgentNotFound."""
-    changed = Agent.objects.filter(pk=agent_id, archived_at=None).update(
+def archive(agent_id: str, *, now: datetime, if_revision: int | None = None) -> None:
+    """Take an agent out of service for good; its versions and executions stay.
+
+    Raises AgentNotFound, and AgentChanged if `if_revision` is given and is not the agent's revision.
+    """
+    changed = _standing(agent_id, if_revision).update(
         enabled=False, archived_at=now, updated_at=now, revision=F("revision") + 1
     )
     if not changed:
-        raise AgentNotFound(agent_id=agent_id)
+        get(agent_id)
+        raise AgentChanged(agent_id=agent_id)
     log.info("agent.archived", agent_id=agent_id)
 
 
@@ -124,6 +135,11 @@ def mark_watched(agent_ids: Iterable[str]) -> None:
     """
     well = Q(health=Health.UNKNOWN) | Q(health=Health.UNHEALTHY, health_reason__startswith=STREAM_REASON)
     Agent.objects.filter(well, pk__in=list(agent_ids)).update(health=Health.HEALTHY, health_reason="")
+
+
+def _standing(agent_id: str, revision: int | None) -> QuerySet[Agent]:
+    agents = Agent.objects.filter(pk=agent_id, archived_at=None)
+    return agents if revision is None else agents.filter(revision=revision)
 
 
 def _lock(spec: AgentSpec, now: datetime) -> tuple[Agent, bool]:

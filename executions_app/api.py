@@ -14,11 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents_app.api_request import somebody, whole
 from agents_app.errors import SpecInvalid, SpecProblem
 from enrichment.providers import ProviderConfig
 from executions_app import backfill_transitions, backfills
 from executions_app.api_permissions import MayChange, MayView
-from executions_app.api_query import whole
 from executions_app.backfill_estimate import estimate
 from executions_app.backfill_wire import backfill_json, backfills_json, estimate_json
 from executions_app.backfills import Wish
@@ -54,7 +54,7 @@ class BackfillList(APIView):
             with _mongodb() as client:
                 found = estimate(client, asked, _providers(), now=_now)
             return Response({"dry_run": True, "estimate": estimate_json(found)})
-        planned = backfills.ask(asked, by=_somebody(request), now=_now())
+        planned = backfills.ask(asked, by=somebody(request), now=_now())
         return Response(backfill_json(planned), status=HTTPStatus.CREATED)
 
 
@@ -78,7 +78,7 @@ class BackfillMove(APIView):
 
     def post(self, request: Request, backfill_id: str) -> Response:
         """Change its status."""
-        id_, by = backfills.find(backfill_id).id, _somebody(request)
+        id_, by = backfills.find(backfill_id).id, somebody(request)
         moves: dict[str, Callable[[], Backfill]] = {
             "pause": lambda: backfill_transitions.pause(id_, by=by),
             "resume": lambda: backfill_transitions.resume(id_, by=by),
@@ -117,10 +117,6 @@ def _wish(data: object) -> tuple[Wish, bool]:
     if problems:
         raise SpecInvalid(errors=problems)
     return asked, bool(dry_run)
-
-
-def _somebody(request: Request) -> str:
-    return f"api:{request.user.get_username()}"
 
 
 def _mongodb() -> MongoClient[dict[str, Any]]:

@@ -17,11 +17,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents_app.api_request import somebody, whole
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.sight import visible_agents
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters
-from executions_app.api_query import whole
 from executions_app.dead_letter_names import unknown_names
 from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
 from executions_app.dead_letter_work import Report, Selection
@@ -119,7 +119,7 @@ class Requeue(APIView):
     def post(self, request: Request) -> Response:
         """Let dead letters run again, at most `rate` a second."""
         selection, body = _selection(request, "rate")
-        report = work.requeue(selection, by=_somebody(request), rate=_rate(body.get("rate")), now=_now())
+        report = work.requeue(selection, by=somebody(request), rate=_rate(body.get("rate")), now=_now())
         return Response(report_json(report))
 
 
@@ -133,7 +133,7 @@ class Aside(APIView):
     def post(self, request: Request) -> Response:
         """Discard with a reason, or restore."""
         selection, body = _selection(request, *(["why"] if self.move == "discard" else []))
-        by, why = _somebody(request), str(body.get("why") or "")
+        by, why = somebody(request), str(body.get("why") or "")
         moves: dict[str, Callable[[], Report]] = {
             "discard": lambda: work.discard(selection, by=by, why=why, now=_now()),
             "restore": lambda: work.restore(selection, by=by, now=_now()),
@@ -250,10 +250,6 @@ def _skipped(query: Mapping[str, str]) -> int:
         told = f"must be at most {MOST_SKIPPED:,}; narrow the list by `until`, or take the export"
         raise SpecInvalid(errors=[SpecProblem("skip", told)], place="query")
     return skip
-
-
-def _somebody(request: Request) -> str:
-    return f"api:{request.user.get_username()}"
 
 
 def _plain(value: object) -> str:

@@ -36,7 +36,7 @@ DEAD: Final = (Status.FAILED, Status.DISCARDED)
 
 TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     Status.PENDING: frozenset({Status.QUEUED, Status.SKIPPED, Status.FAILED}),
-    Status.QUEUED: frozenset({Status.RUNNING, Status.PENDING}),
+    Status.QUEUED: frozenset({Status.RUNNING, Status.PENDING, Status.SKIPPED}),
     Status.RUNNING: frozenset({Status.PENDING, *ENDS}),
     Status.COMPLETED: frozenset(),
     Status.SKIPPED: frozenset(),
@@ -71,6 +71,7 @@ class Reason(StrEnum):
     ALREADY_WRITTEN = "already_written"
     PROVIDER_OUTAGE = "provider_outage"
     BACKFILL_CANCELLED = "backfill_cancelled"
+    CANCELLED = "cancelled"
     CONCURRENCY_LIMIT = "concurrency_limit"
     AGENT_RATE_LIMIT = "agent_rate_limit"
     TOKEN_LIMIT = "token_limit"  # noqa: S105 - a reason code
@@ -109,6 +110,7 @@ REASON_MEANINGS: Final[dict[Reason, str]] = {
     Reason.ALREADY_WRITTEN: "An earlier try of this run had written its answer already.",
     Reason.PROVIDER_OUTAGE: "The model provider fails for every run at present; no attempt is burnt until it recovers.",
     Reason.BACKFILL_CANCELLED: "The backfill that had asked for it was cancelled before it started.",
+    Reason.CANCELLED: "Somebody cancelled it before it started.",
     Reason.CONCURRENCY_LIMIT: "As many of its agent's calls as `execution.max_concurrency` allows are going on.",
     Reason.AGENT_RATE_LIMIT: "Its agent has made as many calls a minute as `execution.rate_limit_requests` allows.",
     Reason.TOKEN_LIMIT: "Its agent has used as many tokens in the last hour as `execution.token_limit` allows.",

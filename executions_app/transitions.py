@@ -25,7 +25,7 @@ from executions_app.identity import unpack_time
 from executions_app.models import Attempt, Execution
 from executions_app.poison import Company, fates
 from executions_app.routing import Outbound
-from executions_app.states import TRANSITIONS, Reason, Slot, Status
+from executions_app.states import TRANSITIONS, UNSTARTED, Reason, Slot, Status
 from executions_app.text import storable
 
 log = structlog.get_logger(__name__)
@@ -262,6 +262,15 @@ def abandon(rows: QuerySet[Execution], reason: Reason, *, now: datetime, term: T
     pending = rows.filter(status=Status.PENDING)
     with held(term):
         return pending.update(status=Status.SKIPPED, reason=reason, completed_at=ended_at(now))
+
+
+def cancel(execution_id: str, *, now: datetime) -> bool:
+    """End a run that no worker has taken up; its message finds nothing to do. False: it had begun, or had ended."""
+    for status in UNSTARTED:
+        _allowed(status, Status.SKIPPED)
+    row = Execution.objects.filter(id=execution_id, status__in=UNSTARTED)
+    with held(None):
+        return bool(row.update(status=Status.SKIPPED, reason=Reason.CANCELLED, completed_at=ended_at(now)))
 
 
 def shed(rows: QuerySet[Execution], outcome: Status, *, now: datetime) -> int:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from executions_app.cost import usd
 from executions_app.models import Attempt, Execution
 from executions_app.queries import Trace
+from executions_app.states import Status
 from executions_app.timeline import Step
+
+_AS_AWAITED: Final[Mapping[str, str]] = {
+    Status.SKIPPED: Status.COMPLETED.value,
+    Status.DISCARDED: Status.FAILED.value,
+}
 
 
 def execution_json(execution: Execution, *, last_call: Attempt | None = None) -> dict[str, Any]:
@@ -42,6 +49,17 @@ def execution_json(execution: Execution, *, last_call: Attempt | None = None) ->
         "error_type": execution.error_type or None,
         "ai_response": answer_json(last_call) if last_call is not None else None,
     }
+
+
+def awaited_json(execution: Execution) -> dict[str, Any]:
+    """Return one execution for somebody who may wait for its end, with the model's last answer (ADR 0027).
+
+    The official clients wait for `completed` or `failed`, so a run that somebody asked for ends as one of these.
+    """
+    status = _AS_AWAITED.get(execution.status, execution.status)
+    last_call = execution.attempt_set.last()
+    told = execution_json(execution, last_call=last_call)
+    return {**told, "status": status} if execution.requested else told
 
 
 def answer_json(call: Attempt) -> dict[str, Any]:

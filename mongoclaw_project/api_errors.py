@@ -11,19 +11,40 @@ from rest_framework.exceptions import ErrorDetail, NotAuthenticated, ParseError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from agents_app.errors import AgentNotFound, MongoClawError, SpecInvalid
+from agents_app.errors import (
+    AgentChanged,
+    AgentExists,
+    AgentNotFound,
+    MongoClawError,
+    SpecInvalid,
+    VersionNotFound,
+    VersionUnreadable,
+)
 from executions_app.backfill_transitions import BackfillStateWrong
 from executions_app.backfills import BackfillNotFound, BackfillRefused
+from executions_app.catalog import CollectionNotFound
 from executions_app.dead_letters import DeadLetterAmbiguous, DeadLetterNotFound
+from executions_app.gaps import GapNotBackfillable, GapNotFound, GapNotOpen
+from executions_app.queries import ExecutionNotFound
+from executions_app.retrying import RetryRefused
 from mongoclaw_project.access.authentication import REQUIRED
 
 STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
+    AgentChanged: HTTPStatus.PRECONDITION_FAILED,
     AgentNotFound: HTTPStatus.NOT_FOUND,
     BackfillNotFound: HTTPStatus.NOT_FOUND,
     BackfillRefused: HTTPStatus.CONFLICT,
     BackfillStateWrong: HTTPStatus.CONFLICT,
+    CollectionNotFound: HTTPStatus.NOT_FOUND,
     DeadLetterAmbiguous: HTTPStatus.CONFLICT,
     DeadLetterNotFound: HTTPStatus.NOT_FOUND,
+    ExecutionNotFound: HTTPStatus.NOT_FOUND,
+    GapNotBackfillable: HTTPStatus.CONFLICT,
+    GapNotFound: HTTPStatus.NOT_FOUND,
+    GapNotOpen: HTTPStatus.CONFLICT,
+    RetryRefused: HTTPStatus.CONFLICT,
+    VersionNotFound: HTTPStatus.NOT_FOUND,
+    VersionUnreadable: HTTPStatus.CONFLICT,
 }
 
 
@@ -41,6 +62,10 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         error.detail = ErrorDetail(REQUIRED, error.default_code)
     if isinstance(error, PyMongoError):
         return Response({"detail": "MongoDB cannot be asked now"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    if isinstance(error, AgentExists):
+        # The contract's words, to the letter: programs may look for them.
+        taken = f"Agent with ID '{error.details.get('agent_id')}' already exists - {error.details}"
+        return Response({"detail": taken}, status=HTTPStatus.BAD_REQUEST)
     for kind, status in STATUSES.items():
         if isinstance(error, kind):
             return Response({"detail": str(error)}, status=status)

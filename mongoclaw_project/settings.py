@@ -6,6 +6,7 @@ from pathlib import Path
 
 import django_stubs_ext
 
+from mongoclaw_project import openapi_settings
 from mongoclaw_project.config import current
 from mongoclaw_project.databases import databases
 from mongoclaw_project.secret_key import secret_key
@@ -32,6 +33,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "mongoclaw_project",
     "agents_app",
     "executions_app",
@@ -115,7 +118,10 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
     "DEFAULT_THROTTLE_CLASSES": ["mongoclaw_project.access.throttle.CallerThrottle"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["mongoclaw_project.api_json.Renderer"],
+    "DEFAULT_PARSER_CLASSES": ["mongoclaw_project.api_json.Parser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "mongoclaw_project.api_errors.answer",
 }
+
+SPECTACULAR_SETTINGS = dict(openapi_settings.SETTINGS)

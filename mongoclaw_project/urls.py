@@ -21,8 +21,15 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("health/detailed", health.detailed),
     path("version", health.version),
+    path("", include("mongoclaw_project.openapi")),
+    path("api/v1/", include("agents_app.api")),
     path("api/v1/", include("executions_app.api")),
+    path("api/v1/", include("executions_app.figures_api")),
+    path("api/v1/", include("executions_app.executions_api")),
     path("api/v1/", include("executions_app.dead_letter_api")),
+    path("api/v1/", include("executions_app.gap_api")),
+    path("api/v1/", include("executions_app.catalog_api")),
+    path("api/v1/", include("mongoclaw_project.streams_api")),
 ]
 
 handler400 = "mongoclaw_project.problems.bad_request"

@@ -75,6 +75,12 @@ class Execution(models.Model):
         max_length=32, blank=True, help_text="A superseded run whose answer may serve."
     )
 
+    requested = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Somebody asked for this very run and may wait for its end.",
+    )
+
     created_at = models.DateTimeField()
     queued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)

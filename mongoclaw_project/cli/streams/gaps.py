@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 
 from executions_app import gaps as ledger
+from executions_app.gap_wire import gap_json
 from executions_app.identity import unpack_time
 from executions_app.models import StreamGap
 from mongoclaw_project.cli import moment
@@ -34,7 +34,7 @@ def list_(database: str | None, agent_id: str | None, *, closed: bool) -> None:
     """List the gaps that are not closed, newest first."""
     found = list(ledger.listed(database=database, agent_id=agent_id, closed=closed))
     text = table(HEADERS, [_row(gap) for gap in found], elastic=ELASTIC) if found else "No gaps."
-    show({"gaps": [_described(gap) for gap in found], "total": len(found)}, text=text)
+    show({"gaps": [gap_json(gap) for gap in found], "total": len(found)}, text=text)
 
 
 @gaps.command("show")
@@ -42,7 +42,7 @@ def list_(database: str | None, agent_id: str | None, *, closed: bool) -> None:
 def show_(gap_id: str) -> None:
     """Show a gap. The first characters of its id are enough; times are UTC."""
     gap = ledger.find(gap_id)
-    show(_described(gap), text="\n".join(_told(gap)))
+    show(gap_json(gap), text="\n".join(_told(gap)))
 
 
 @gaps.command()
@@ -57,12 +57,10 @@ def close(gap_id: str, *, skip: bool, backfill: bool) -> None:
     now = datetime.now(UTC)
     if skip:
         gap = ledger.close(gap.id, by=somebody(), resolution="left out", now=now)
-        done(f"Closed gap {gap.id[:8]} of {gap.agent_id}", **_described(gap))
+        done(f"Closed gap {gap.id[:8]} of {gap.agent_id}", **gap_json(gap))
         return
     gap = ledger.settle_by_backfill(gap.id, by=somebody(), now=now)
-    done(
-        f"Gap {gap.id[:8]} of {gap.agent_id} will be closed by backfill {gap.backfill_id}", **_described(gap)
-    )
+    done(f"Gap {gap.id[:8]} of {gap.agent_id} will be closed by backfill {gap.backfill_id}", **gap_json(gap))
 
 
 def _row(gap: StreamGap) -> tuple[object, ...]:
@@ -76,27 +74,6 @@ def _row(gap: StreamGap) -> tuple[object, ...]:
         moment.shown(unpack_time(gap.since)),
         moment.shown(unpack_time(gap.until)),
     )
-
-
-def _described(gap: StreamGap) -> dict[str, Any]:
-    return {
-        "id": gap.id,
-        "agent_id": gap.agent_id,
-        "database": gap.database,
-        "collection": gap.collection,
-        "kind": gap.kind,
-        "status": gap.status,
-        "policy": gap.policy,
-        "since": moment.as_json(unpack_time(gap.since)),
-        "until": moment.as_json(unpack_time(gap.until)),
-        "code": gap.code,
-        "detail": gap.detail,
-        "backfill_id": gap.backfill_id,
-        "detected_at": gap.detected_at,
-        "closed_at": gap.closed_at,
-        "closed_by": gap.closed_by or None,
-        "resolution": gap.resolution or None,
-    }
 
 
 def _told(gap: StreamGap) -> Iterator[str]:

@@ -15,7 +15,8 @@ from mongoclaw_project.cli.output import note, show, table
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb, require_known, watched
 from mongoclaw_project.config import current
-from watcher.observing.oplog import Oplog, read_oplog, seconds_to_loss
+from mongoclaw_project.stream_wire import stream_json, time_left
+from watcher.observing.oplog import Oplog, read_oplog
 from watcher.observing.survey import StreamView, Survey, survey
 
 HEADERS = ("Stream", "State", "Watcher", "Term", "Lag", "Position (UTC)", "Age", "Lost in", "Agents", "Gaps")
@@ -82,34 +83,15 @@ def _row(view: StreamView, oplog: Oplog | None, open_gaps: Counter[str]) -> tupl
         moment.lasting(view.lag_seconds),
         moment.shown(view.position),
         moment.lasting(view.position_age),
-        moment.lasting(_left(view, oplog)),
+        moment.lasting(time_left(view, oplog)),
         len(agents_of(view.unit.database)),
         open_gaps[view.unit.database],
     )
 
 
 def _described(view: StreamView, oplog: Oplog | None, open_gaps: Counter[str]) -> dict[str, Any]:
-    return {
-        "stream": view.unit.name,
-        "database": view.unit.database,
-        "state": view.state,
-        "detail": view.detail or None,
-        "trouble": view.trouble(current().watcher.unpolled_seconds),
-        "watcher": view.watcher or None,
-        "term": view.term,
-        "polled_ago_seconds": view.polled_ago,
-        "lag_seconds": view.lag_seconds,
-        "position": moment.as_json(view.position),
-        "position_age_seconds": view.position_age,
-        "position_readable": view.position_readable,
-        "seconds_until_lost": _left(view, oplog),
-        "agents": [agent.agent_id for agent in agents_of(view.unit.database)],
-        "open_gaps": open_gaps[view.unit.database],
-    }
-
-
-def _left(view: StreamView, oplog: Oplog | None) -> float | None:
-    return None if oplog is None or view.position is None else seconds_to_loss(oplog, view.position)
+    agents = [agent.agent_id for agent in agents_of(view.unit.database)]
+    return stream_json(view, oplog, open_gaps, agents)
 
 
 def _told(view: StreamView, oplog: Oplog | None) -> Iterator[str]:
@@ -127,7 +109,7 @@ def _told(view: StreamView, oplog: Oplog | None) -> Iterator[str]:
         return
     age = moment.lasting(view.position_age)
     yield f"Position   {moment.shown(view.position)} UTC ({moment.as_json(view.position)}), {age} ago"
-    left = _left(view, oplog)
+    left = time_left(view, oplog)
     if left is None:
         yield "Oplog      not known: the user may not read database local, or this is a sharded cluster"
     else:

@@ -1,0 +1,90 @@
+"""Letting one run happen again because somebody asks for it, whatever its end was (ADR 0027)."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import datetime
+from typing import ClassVar
+
+from agents_app import registry
+from agents_app.errors import Decision, MongoClawError
+from agents_app.models import Agent
+from executions_app import dead_letter_work, ledger
+from executions_app.dead_letter_work import LEFT_MEANINGS, Selection
+from executions_app.identity import execution_id, unpack_key, unpack_time
+from executions_app.ledger import NewExecution
+from executions_app.models import Execution
+from executions_app.states import Slot, Status
+
+
+class RetryRefused(MongoClawError):
+    """The run cannot happen again."""
+
+    decision: ClassVar[Decision] = Decision.PERMANENT
+    code: ClassVar[str] = "retry_refused"
+
+
+def retry(execution: Execution, *, by: str, now: datetime) -> Execution:
+    """Let a run happen again; returns the run to wait for.
+
+    A failed run gets all its tries again. One that has written, or was skipped, stays as it is and gets a successor;
+    where one of its document waits already, that is it. One that has not ended is returned as it is. All run by the
+    agent's current version. Raises RetryRefused.
+    """
+    if execution.status == Status.FAILED:
+        id_ = _renewed(execution, by, now)
+    elif execution.status == Status.DISCARDED:
+        raise RetryRefused("It was put aside: bring it back first")
+    else:
+        id_ = execution.pk if execution.completed_at is None else _succeeded(execution, now)
+    Execution.objects.filter(id=id_).update(requested=True)
+    return Execution.objects.select_related("agent", "version").get(id=id_)
+
+
+def _renewed(execution: Execution, by: str, now: datetime) -> str:
+    report = dead_letter_work.requeue(Selection(ids=(execution.pk,)), by=by, now=now)
+    for cause in report.left:
+        raise RetryRefused(f"It was left as it is: {LEFT_MEANINGS[cause]}")
+    return execution.pk
+
+
+def _succeeded(execution: Execution, now: datetime) -> str:
+    agent = Agent.objects.get(pk=execution.agent_id)
+    if agent.archived_at is not None or agent.current_version_id is None:
+        raise RetryRefused("Its agent was deleted")
+    event = _again(execution, agent.current_version_id, now)
+    found: list[str] = []
+    # No room: a web process sends nothing to the broker; dispatch does, a moment later.
+    ledger.enter(
+        [event], room={}, now=now, along=lambda _new: found.append(_run_of(event, execution.subject))
+    )
+    return found[-1]
+
+
+def _again(execution: Execution, version_id: int, now: datetime) -> NewExecution:
+    """Give the run's own event once more: an agent that works on images of changes finds those of that change."""
+    spec = registry.spec_of(version_id)
+    return NewExecution(
+        agent_id=execution.agent_id,
+        version_id=version_id,
+        token=f"{int(now.timestamp()):08x}:retry:{uuid.uuid4().hex}",
+        database=execution.database,
+        collection=execution.collection,
+        key=unpack_key(execution.document_key),
+        operation=execution.operation,
+        cascade=False,
+        event_time=unpack_time(execution.event_time),
+        sequence=time.time_ns(),
+        priority=spec.execution.priority,
+        coalesce=spec.coalesces,
+    )
+
+
+def _run_of(event: NewExecution, subject: str) -> str:
+    """Name the new row, or the one that it has joined, in the transaction that has put it on record."""
+    own = execution_id(event.agent_id, event.token)
+    if Execution.objects.filter(id=own).exists():
+        return own
+    rows = Execution.objects.filter(subject=subject).values_list("id", flat=True)
+    return rows.filter(slot=Slot.WAITING).first() or rows.order_by("-created_at")[0]

@@ -1,0 +1,24 @@
+"""What of the ledger a caller may see: what belongs to the agents that it may see."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from agents_app.errors import AgentNotFound
+from executions_app.models import Execution
+from executions_app.queries import ExecutionNotFound
+
+
+def require_visible(agent_id: str | None, only: Collection[str] | None) -> None:
+    """Raise AgentNotFound for an agent that is named and is not among `only`."""
+    if agent_id is not None and only is not None and agent_id not in only:
+        raise AgentNotFound(agent_id=agent_id)
+
+
+def seen(execution_id: str, only: Collection[str] | None) -> Execution:
+    """Return an execution by its whole id, of an agent among `only`. Raises ExecutionNotFound."""
+    rows = Execution.objects.select_related("agent", "version")
+    found = rows.filter(id=execution_id).first() if execution_id.isalnum() else None
+    if found is None or (only is not None and found.agent_id not in only):
+        raise ExecutionNotFound(f"Execution '{execution_id}' not found")
+    return found

@@ -1,0 +1,83 @@
+"""The OpenAPI document: what holds for every operation, and how pydantic's models become its shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from drf_spectacular.contrib.pydantic import PydanticExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.plumbing import ResolvedComponent
+from pydantic.json_schema import model_json_schema
+
+from agents_app.api_docs import REASONS, Sentence
+from mongoclaw_project.config import current
+
+_ANYWHERE: Final = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+_METHODS: Final = frozenset({"get", "put", "post", "delete", "patch"})
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Tells how a key is sent."""
+
+    target_class = "mongoclaw_project.access.authentication.ApiKeyAuthentication"
+    name = "ApiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:  # noqa: ARG002  # its signature
+        """Return the scheme."""
+        return {"type": "apiKey", "in": "header", "name": current().api.api_key_header}
+
+
+class Shapes(PydanticExtension):  # type: ignore[no-untyped-call]
+    """Takes a model of a body as what may be sent, and one of an answer as what is there."""
+
+    priority = 1
+
+    def get_name(self, auto_schema: Any, direction: str) -> str:
+        """Name the component; a model that is sent and answered is two of them."""
+        name: str = super().get_name(auto_schema, direction)  # type: ignore[no-untyped-call]
+        return f"{name}Request" if direction == "request" else name
+
+    def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        """Return the JSON schema, its parts registered as components."""
+        is_sent = direction == "request"
+        template = "#/components/schemas/{model}" + ("Request" if is_sent else "")
+        mode: Any = "validation" if is_sent else "serialization"
+        schema = model_json_schema(self.target, ref_template=template, mode=mode)
+        for name, part in schema.pop("$defs", {}).items():
+            component = ResolvedComponent(  # type: ignore[no-untyped-call]
+                name=f"{name}Request" if is_sent else name,
+                type=ResolvedComponent.SCHEMA,
+                object=name,
+                schema=part,
+            )
+            auto_schema.registry.register_on_missing(component)
+        return schema
+
+
+def answers_of_all(result: dict[str, Any], generator: Any, **_given: Any) -> dict[str, Any]:  # noqa: ARG001  # its signature
+    """Add the answers that any operation may give to those that do not name them."""
+    schemas = result["components"].setdefault("schemas", {})
+    schemas.setdefault("Sentence", model_json_schema(Sentence))
+    for method, operation in _operations(result):
+        may_have_body = method in {"post", "put"}
+        for status in (*_ANYWHERE, *((HTTPStatus.UNSUPPORTED_MEDIA_TYPE,) if may_have_body else ())):
+            operation["responses"].setdefault(str(int(status)), _sentence(status))
+    return result
+
+
+def _operations(result: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in result["paths"].items():
+        if path.startswith("/api/v1/"):
+            yield from ((method, operation) for method, operation in methods.items() if method in _METHODS)
+
+
+def _sentence(status: HTTPStatus) -> dict[str, Any]:
+    shape = {"$ref": "#/components/schemas/Sentence"}
+    return {"description": REASONS[status], "content": {"application/json": {"schema": shape}}}

@@ -1,0 +1,39 @@
+"""The JSON form of change streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from executions_app.gap_wire import time_json
+from mongoclaw_project.config import current
+from watcher.observing.oplog import Oplog, seconds_to_loss
+from watcher.observing.survey import StreamView
+
+
+def stream_json(
+    view: StreamView, oplog: Oplog | None, open_gaps: Mapping[str, int], agents: Sequence[str]
+) -> dict[str, Any]:
+    """Return a stream as its watcher said last; `open_gaps` is by database, `agents` watch it."""
+    return {
+        "stream": view.unit.name,
+        "database": view.unit.database,
+        "state": view.state,
+        "detail": view.detail or None,
+        "trouble": view.trouble(current().watcher.unpolled_seconds),
+        "watcher": view.watcher or None,
+        "term": view.term,
+        "polled_ago_seconds": view.polled_ago,
+        "lag_seconds": view.lag_seconds,
+        "position": None if view.position is None else time_json(view.position),
+        "position_age_seconds": view.position_age,
+        "position_readable": view.position_readable,
+        "seconds_until_lost": time_left(view, oplog),
+        "agents": list(agents),
+        "open_gaps": open_gaps.get(view.unit.database, 0),
+    }
+
+
+def time_left(view: StreamView, oplog: Oplog | None) -> float | None:
+    """Tell in how many seconds the stream's position is lost at the earliest; None if that is not known."""
+    return None if oplog is None or view.position is None else seconds_to_loss(oplog, view.position)
