@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from agents_app.errors import Decision
 from agents_app.spec import AISpec
-from enrichment.errors import Decision, EgressRefused
+from enrichment.errors import EgressRefused
 from enrichment.providers import ProviderConfig, provider_for
 from enrichment.providers.base import ModelRequest
 from enrichment.providers.egress import Egress

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from typing import Any
 
 import pytest
 
 from enrichment.errors import EgressRefused
-from enrichment.providers import egress as looking
 from enrichment.providers.egress import Egress
 
 STRICT = Egress()
@@ -78,7 +78,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     def found(host: str, port: int, **_: Any) -> list[Any]:
         return [(0, 0, 0, "", (address, port)) for address in addresses]
 
-    monkeypatch.setattr(looking.socket, "getaddrinfo", found)
+    monkeypatch.setattr(socket, "getaddrinfo", found)
 
 
 def test_of_several_addresses_only_the_open_ones_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
