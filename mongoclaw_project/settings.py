@@ -111,6 +111,7 @@ LOGGING = {"version": 1}  # Django calls the above only when there is something 
 AGENT_PUBLISH_CHECKS = [
     "enrichment.publish_checks.check",
     "mongoclaw_project.egress_check.check",
+    "mongoclaw_project.secret_check.check",
     "mongoclaw_project.watch_check.check",
 ]
 
