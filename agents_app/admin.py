@@ -91,12 +91,16 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         obj.pk = result.agent.pk
         obj.refresh_from_db()
 
-    @admin.action(description="Enable selected agents", permissions=["change"])
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may switch agents on and off."""
+        return bool(request.user.has_perm("agents_app.operate_agent"))
+
+    @admin.action(description="Enable selected agents", permissions=["operate"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Switch agents on; they answer to changes from now on."""
         self._switch(request, queryset, enabled=True)
 
-    @admin.action(description="Disable selected agents", permissions=["change"])
+    @admin.action(description="Disable selected agents", permissions=["operate"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Switch agents off."""
         self._switch(request, queryset, enabled=False)

@@ -15,13 +15,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents_app.api_request import somebody, whole
-from agents_app.errors import SpecInvalid, SpecProblem
+from agents_app.errors import AgentNotFound, SpecInvalid, SpecProblem
+from agents_app.sight import visible_agents
 from enrichment.providers import ProviderConfig
 from executions_app import backfill_transitions, backfills
 from executions_app.api_permissions import MayChange, MayView
 from executions_app.backfill_estimate import estimate
 from executions_app.backfill_wire import backfill_json, backfills_json, estimate_json
-from executions_app.backfills import Wish
+from executions_app.backfills import BackfillNotFound, Wish
 from executions_app.models import Backfill
 from executions_app.stats_api import StatsView
 from mongoclaw_project.config import current
@@ -44,12 +45,18 @@ class BackfillList(APIView):
         limit = min(MOST, max(1, whole(request.query_params, "limit", USUAL)))
         query = request.query_params
         found = backfills.newest(agent_id=query.get("agent_id"), status=query.get("status"))
+        only = visible_agents(request.user)
+        if only is not None:
+            found = found.filter(agent_id__in=only)
         page = backfills_json(list(found[skip : skip + limit]))
         return Response({"backfills": page, "total": found.count(), "skip": skip, "limit": limit})
 
     def post(self, request: Request) -> Response:
         """Ask for a backfill, or, with `dry_run`, what it would do and cost."""
         asked, dry_run = _wish(request.data)
+        only = visible_agents(request.user)
+        if only is not None and asked.agent_id not in only:
+            raise AgentNotFound(agent_id=asked.agent_id)
         if dry_run:
             with _mongodb() as client:
                 found = estimate(client, asked, _providers(), now=_now)
@@ -64,9 +71,9 @@ class BackfillDetail(APIView):
     permission_classes = (MayView,)
     queryset = Backfill.objects.all()
 
-    def get(self, request: Request, backfill_id: str) -> Response:  # noqa: ARG002  # the framework's signature
+    def get(self, request: Request, backfill_id: str) -> Response:
         """Show how far it is."""
-        return Response(backfill_json(backfills.find(backfill_id)))
+        return Response(backfill_json(_seen(request, backfill_id)))
 
 
 class BackfillMove(APIView):
@@ -78,7 +85,7 @@ class BackfillMove(APIView):
 
     def post(self, request: Request, backfill_id: str) -> Response:
         """Change its status."""
-        id_, by = backfills.find(backfill_id).id, somebody(request)
+        id_, by = _seen(request, backfill_id).id, somebody(request)
         moves: dict[str, Callable[[], Backfill]] = {
             "pause": lambda: backfill_transitions.pause(id_, by=by),
             "resume": lambda: backfill_transitions.resume(id_, by=by),
@@ -117,6 +124,14 @@ def _wish(data: object) -> tuple[Wish, bool]:
     if problems:
         raise SpecInvalid(errors=problems)
     return asked, bool(dry_run)
+
+
+def _seen(request: Request, backfill_id: str) -> Backfill:
+    """Find a backfill of an agent that the caller may see. Raises BackfillNotFound."""
+    found, only = backfills.find(backfill_id), visible_agents(request.user)
+    if only is not None and found.agent_id not in only:
+        raise BackfillNotFound(f"Backfill '{backfill_id}' not found")
+    return found
 
 
 def _mongodb() -> MongoClient[dict[str, Any]]:

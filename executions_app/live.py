@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -63,19 +63,25 @@ class Live:
     queue_age_p95_ms: float | None
 
 
-def look(now: datetime, *, agent_id: str | None = None) -> Live:
-    """Look at the queue of an agent, or at that of all."""
+def look(now: datetime, *, agent_id: str | None = None, only: Collection[str] | None = None) -> Live:
+    """Look at the queue of an agent, or at that of all, or at that of all among `only`."""
     heads = due.due_heads(now)
-    wanted = {agent: found for agent, found in heads.items() if agent_id in {None, agent}}
+    wanted = {
+        agent: found
+        for agent, found in heads.items()
+        if agent_id in {None, agent} and (only is None or agent in only)
+    }
     agents = {agent: _waiting(agent, found, now) for agent, found in sorted(wanted.items())}
-    return Live(agents, _queue_age(agent_id))
+    return Live(agents, _queue_age(agent_id, only))
 
 
-def put_off(now: datetime, *, agent_id: str | None = None) -> dict[str, PutOff]:
+def put_off(
+    now: datetime, *, agent_id: str | None = None, only: Collection[str] | None = None
+) -> dict[str, PutOff]:
     """Count what waits for its time, by agent: it is in no queue, and no worker could take it yet."""
     found = {}
     for agent, heads in sorted(due.due_heads(_EVER).items()):
-        if agent_id in {None, agent}:
+        if agent_id in {None, agent} and (only is None or agent in only):
             counts = [_later(agent, head, now) for head in heads]
             moments = [moment for _, moment in counts if moment is not None]
             if moments:
@@ -103,11 +109,13 @@ def _waiting(agent: str, heads: Sequence[Head], now: datetime) -> Waiting:
     return Waiting(sum(counts), max(counts) == MOST, oldest, (now - oldest).total_seconds() * 1000)
 
 
-def _queue_age(agent_id: str | None) -> float | None:
+def _queue_age(agent_id: str | None, only: Collection[str] | None) -> float | None:
     # `worker` says what is true of each such row, so that SQLite takes the index of the few that are at work.
     running = Execution.objects.filter(status=Status.RUNNING, worker__gt="")
     if agent_id is not None:
         running = running.filter(agent_id=agent_id)
+    if only is not None:
+        running = running.filter(agent_id__in=only)
     moments = running.values_list("due_at", "started_at")
     ages = sorted(
         max(0.0, (started - due_at).total_seconds() * 1000) for due_at, started in moments if started

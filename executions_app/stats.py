@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -67,13 +68,25 @@ def hour_of(moment: datetime, *, now: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def gather(*, since: datetime, agent_id: str | None = None, by: By = By.AGENT) -> Stats:
-    """Add up the tallies since an hour. Raises AgentNotFound for an agent that there has never been."""
+def gather(
+    *,
+    since: datetime,
+    agent_id: str | None = None,
+    by: By = By.AGENT,
+    only: Collection[str] | None = None,
+) -> Stats:
+    """Add up the tallies since an hour, of all agents or of those among `only`.
+
+    Raises AgentNotFound for an agent that there has never been, or that is not among them.
+    """
     rows = HourTally.objects.filter(hour__gte=since).order_by("hour", "agent_id")
     if agent_id is not None:
-        if not Agent.objects.filter(id=agent_id).exists():
+        is_seen = only is None or agent_id in only
+        if not is_seen or not Agent.objects.filter(id=agent_id).exists():
             raise AgentNotFound(agent_id=agent_id)
         rows = rows.filter(agent_id=agent_id)
+    if only is not None:
+        rows = rows.filter(agent_id__in=only)
     total, parts = Tally(), defaultdict[str, Tally](Tally)
     for row in rows.iterator():
         tally = tally_of(row)

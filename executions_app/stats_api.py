@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents_app.errors import SpecInvalid, SpecProblem
+from agents_app.sight import visible_agents
 from executions_app import live, stats
 from executions_app.api_permissions import MayView
 from executions_app.models import HourTally
@@ -32,8 +33,12 @@ class StatsView(APIView):
         except (MomentInvalid, SpanInvalid) as error:
             raise SpecInvalid(errors=[SpecProblem("since", str(error))], place="query") from None
         agent_id = query.get("agent_id") or None
-        found = stats.gather(since=since, agent_id=agent_id, by=by)
-        waiting = live.look(now, agent_id=agent_id), live.put_off(now, agent_id=agent_id)
+        only = visible_agents(request.user)
+        found = stats.gather(since=since, agent_id=agent_id, by=by, only=only)
+        waiting = (
+            live.look(now, agent_id=agent_id, only=only),
+            live.put_off(now, agent_id=agent_id, only=only),
+        )
         return Response({**stats_json(found, by=by), "live": live_json(*waiting)})
 
 

@@ -1,7 +1,8 @@
 """Dangerous combinations of settings, as plain rules.
 
 Each rule has an id that never changes its meaning. `E` stops every process; `W` is told once. The rules are
-pure, so that Django's checks, the web server, the worker and `mongoclaw doctor` all say the same.
+pure, so that Django's checks, the web server, the worker and `mongoclaw doctor` all say the same. W002 was about
+missing API keys, which users make for themselves now; no other rule takes its id.
 """
 
 from __future__ import annotations
@@ -81,12 +82,6 @@ def _debug(settings: Settings) -> Iterator[Danger]:
 
 
 def _api_keys(settings: Settings) -> Iterator[Danger]:
-    if not settings.security.api_keys and not settings.is_development:
-        yield Danger(
-            "W002",
-            "there are no API keys: the HTTP API will refuse everybody who is not signed in",
-            "set MONGOCLAW_SECURITY__API_KEYS or MONGOCLAW_SECURITY__API_KEYS_FILE",
-        )
     if (
         any(len(key) < LEAST_SECRET // 2 for key in settings.security.api_keys)
         and not settings.is_development
@@ -94,7 +89,7 @@ def _api_keys(settings: Settings) -> Iterator[Danger]:
         yield Danger(
             "W003",
             f"an API key has fewer than {LEAST_SECRET // 2} characters and can be guessed",
-            "use long random keys",
+            "use long random keys, or keys of users: `mongoclaw keys create`",
         )
 
 

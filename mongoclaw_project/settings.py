@@ -43,6 +43,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "mongoclaw_project.middleware.RequestLog",
     "mongoclaw_project.cross_origin.CrossOrigin",
+    "mongoclaw_project.secure_headers.SecureHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -99,6 +100,13 @@ if _settings.api.behind_tls_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = _settings.api.hsts_seconds
+
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # whether other hosts of the domain have TLS is not ours to say
+    "security.W008",  # the proxy redirects; from inside the API and health are asked without TLS
+    "security.W021",  # nor is it ours to put the domain on the browsers' lists
+]
 
 LOGGING_CONFIG = "mongoclaw_project.logs.configure_django"  # for every kind of process alike
 LOGGING = {"version": 1}  # Django calls the above only when there is something here
@@ -106,6 +114,7 @@ LOGGING = {"version": 1}  # Django calls the above only when there is something 
 AGENT_PUBLISH_CHECKS = [
     "enrichment.publish_checks.check",
     "mongoclaw_project.egress_check.check",
+    "mongoclaw_project.secret_check.check",
     "mongoclaw_project.watch_check.check",
 ]
 

@@ -55,6 +55,11 @@ class APISettings(Group):
     behind_tls_proxy: bool = Field(
         default=False, description="Trust `X-Forwarded-Proto` of the proxy in front, and secure all cookies."
     )
+    hsts_seconds: int = Field(
+        30 * 86_400,
+        ge=0,
+        description="How long browsers shall ask this host by TLS only, in seconds; told behind a TLS proxy.",
+    )
     cors_origins: tuple[str, ...] = Field(
         ("*",), description="Origins whose pages may read the answers for programs; `*` is every origin."
     )
