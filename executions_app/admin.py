@@ -116,8 +116,8 @@ class ExecutionAdmin(ReadOnlyAdmin):
         if request.POST.get("confirmed") != "yes":
             return self._ask(request, dead, len(failed))
         chosen = work.Selection(ids=tuple(failed))
-        asked_by = {"by": request.user.get_username(), "request_id": request_id_of(request)}
-        report = work.requeue(chosen, **asked_by, now=datetime.now(UTC))
+        by, request_id = request.user.get_username(), request_id_of(request)
+        report = work.requeue(chosen, by=by, request_id=request_id, now=datetime.now(UTC))
         tell(self, request, "Run again", report)
         return None
 

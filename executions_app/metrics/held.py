@@ -36,7 +36,7 @@ def of_limits(
     )
     shown = ((_shown(pause.name, names), pause.reason, pause.seconds) for pause in force)
     yield family(limits.PAUSED, largest(((name, reason), seconds) for name, reason, seconds in shown))
-    reached = (((names(agent), why.reason.value), 1.0) for agent, why in refused.items())
+    reached = (((names(agent), str(why.reason)), 1.0) for agent, why in refused.items())
     yield family(limits.REACHED, largest(reached))
 
 
