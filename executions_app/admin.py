@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from executions_app import dead_letter_work as work
 from executions_app import listing, queries
 from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFilter, StatusFilter, chosen
+from executions_app.asking import request_id_of
 from executions_app.asking_first import SHOWN, asking
 from executions_app.backfill_admin import BackfillAdmin
 from executions_app.cost import cost_text
@@ -114,8 +115,9 @@ class ExecutionAdmin(ReadOnlyAdmin):
             return None
         if request.POST.get("confirmed") != "yes":
             return self._ask(request, dead, len(failed))
-        by = request.user.get_username()
-        report = work.requeue(work.Selection(ids=tuple(failed)), by=by, now=datetime.now(UTC))
+        chosen = work.Selection(ids=tuple(failed))
+        by, request_id = request.user.get_username(), request_id_of(request)
+        report = work.requeue(chosen, by=by, request_id=request_id, now=datetime.now(UTC))
         tell(self, request, "Run again", report)
         return None
 

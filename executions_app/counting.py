@@ -11,13 +11,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from django.db import connection
 from django.db.models import BooleanField, Max, QuerySet
 from django.db.models.expressions import RawSQL
 
+from executions_app import totals
 from executions_app.fence import Fenced, Term, held
+from executions_app.model_tally import ModelCall, ModelTally
 from executions_app.models import Attempt, Execution, HourTally, TallyCursor
 from executions_app.tally import Call, End, Tally
 from executions_app.tally_rows import COLUMNS, added
@@ -132,14 +135,20 @@ def _count_calls(cursor: TallyCursor, term: Term | None) -> Counted | None:
             "prompt_tokens",
             "completion_tokens",
             "cost_nanousd",
+            "provider",
+            "model",
+            "outcome",
+            "latency_ms",
         )[:CHUNK]
     )
     if not rows:
         return None
     tallies: defaultdict[Key, Tally] = defaultdict(Tally)
-    for _, started_at, agent_id, asked, answered, cost in rows:
+    models: defaultdict[tuple[str, str], ModelTally] = defaultdict(ModelTally)
+    for _, started_at, agent_id, asked, answered, cost, provider, model, outcome, took in rows:
         tallies[_hour(started_at), agent_id].count_call(Call(tokens=asked + answered, cost_nanousd=cost))
-    _keep(cursor, tallies, {"counted_call": rows[-1][0]}, term)
+        models[provider, model].count(ModelCall(outcome, took, asked, answered, cost))
+    _keep(cursor, tallies, {"counted_call": rows[-1][0]}, term, models)
     return Counted(tallies, more=True)
 
 
@@ -191,7 +200,11 @@ def ended_after(time: datetime, id_: str) -> QuerySet[Execution]:
 
 
 def _keep(
-    cursor: TallyCursor, tallies: Mapping[Key, Tally], place: Mapping[str, Any], term: Term | None
+    cursor: TallyCursor,
+    tallies: Mapping[Key, Tally],
+    place: Mapping[str, Any],
+    term: Term | None,
+    models: Mapping[tuple[str, str], ModelTally] = MappingProxyType({}),
 ) -> None:
     """Add sums to what is kept, and move the cursor, or do neither."""
     with held(term):
@@ -203,6 +216,7 @@ def _keep(
         HourTally.objects.bulk_create(
             rows, update_conflicts=True, unique_fields=["hour", "agent"], update_fields=COLUMNS
         )
+        totals.add(tallies, models)
         for name, value in place.items():
             setattr(held_cursor, name, value)
         held_cursor.save()

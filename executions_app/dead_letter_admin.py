@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters, queries
 from executions_app.admin_filters import OfAgent, ReasonFilter
+from executions_app.asking import request_id_of
 from executions_app.asking_first import SHOWN, asking
 from executions_app.cost import cost_text
 from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
@@ -217,8 +218,8 @@ class DeadRunAdmin(DeadLetterAdmin):
 
         def move(selection: Selection) -> Report:
             paced = float(rate) if rate.isdecimal() and int(rate) else None
-            by = request.user.get_username()
-            return work.requeue(selection, by=by, rate=paced, now=datetime.now(UTC))
+            by, request_id = request.user.get_username(), request_id_of(request)
+            return work.requeue(selection, by=by, rate=paced, request_id=request_id, now=datetime.now(UTC))
 
         return self._confirmed(request, queryset.filter(status=Status.FAILED), "requeue", move)
 

@@ -22,6 +22,7 @@ from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.sight import visible_agents
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters
+from executions_app.asking import request_id_of
 from executions_app.dead_letter_names import unknown_names
 from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
 from executions_app.dead_letter_work import Report, Selection
@@ -119,7 +120,8 @@ class Requeue(APIView):
     def post(self, request: Request) -> Response:
         """Let dead letters run again, at most `rate` a second."""
         selection, body = _selection(request, "rate")
-        report = work.requeue(selection, by=somebody(request), rate=_rate(body.get("rate")), now=_now())
+        by, request_id, rate = somebody(request), request_id_of(request), _rate(body.get("rate"))
+        report = work.requeue(selection, by=by, rate=rate, request_id=request_id, now=_now())
         return Response(report_json(report))
 
 

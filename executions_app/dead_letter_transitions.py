@@ -23,25 +23,28 @@ from executions_app.text import storable
 _ANEW: Final = ("attempts", "deferrals", "publications", "losses")
 
 
-def requeue(due: Mapping[str, datetime], *, by: str, now: datetime) -> list[str]:
+def requeue(
+    due: Mapping[str, datetime], *, by: str, request_id: str | None = None, now: datetime
+) -> list[str]:
     """Give dead letters all their tries again, by their agent's current version; returns those that moved.
 
-    `due` says for each id when it may start. How each had ended stays on record beside it. A row stays
-    where a newer one of its document waits, which does the work, and where the agent was deleted.
+    `due` says for each id when it may start, `request_id` which HTTP request asks for it. How each had ended stays on
+    record beside it. A row stays where a newer one of its document waits, which does the work, and where the agent was
+    deleted.
     """
     try:
-        return _requeue(due, by=by, now=now)
+        return _requeue(due, by=by, request_id=request_id, now=now)
     except (IntegrityError, OperationalError):
         # One of them stands beside a newer row, or met an event's transaction that took the places of the same
         # documents in another order (PostgreSQL ends one of the two): one by one, none waits for another.
         moved = []
         for id_, at in due.items():
             with suppress(IntegrityError):
-                moved += _requeue({id_: at}, by=by, now=now)
+                moved += _requeue({id_: at}, by=by, request_id=request_id, now=now)
         return moved
 
 
-def _requeue(due: Mapping[str, datetime], *, by: str, now: datetime) -> list[str]:
+def _requeue(due: Mapping[str, datetime], *, by: str, request_id: str | None, now: datetime) -> list[str]:
     version = Agent.objects.filter(id=OuterRef("agent_id")).values("current_version")
     alive = Agent.objects.filter(archived_at=None).values("id")
     together: defaultdict[datetime, list[str]] = defaultdict(list)
@@ -57,6 +60,7 @@ def _requeue(due: Mapping[str, datetime], *, by: str, now: datetime) -> list[str
                 due_at=due_at,
                 completed_at=None,
                 version=Subquery(version),
+                request_id=request_id,
                 **dict.fromkeys(_ANEW, 0),
             )
     return moved

@@ -110,7 +110,14 @@ class Pacing:
         return self.start + timedelta(seconds=slot * size / self.rate)
 
 
-def requeue(selection: Selection, *, by: str, rate: float | None = None, now: datetime) -> Report:
+def requeue(
+    selection: Selection,
+    *,
+    by: str,
+    rate: float | None = None,
+    request_id: str | None = None,
+    now: datetime,
+) -> Report:
     """Let dead letters run again, at once or at most `rate` a second, those that died first before the others.
 
     With a rate they queue up behind those that an earlier call has let wait, so that a second call, after an
@@ -123,7 +130,7 @@ def requeue(selection: Selection, *, by: str, rate: float | None = None, now: da
             report.leave(Left.MESSAGE, ids)
             continue
         due = pacing.moments(_free(ids, report))
-        moved = set(moves.requeue(due, by=by, now=now))
+        moved = set(moves.requeue(due, by=by, request_id=request_id, now=now))
         report.moved += len(moved)
         report.last_due_at = max((due[id_] for id_ in moved), default=report.last_due_at)
         _leave_behind([id_ for id_ in due if id_ not in moved], report)

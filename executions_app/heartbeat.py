@@ -36,6 +36,8 @@ class Heartbeat:
         self._interval = interval
         self._now = now
         self._leaving = False
+        self.beaten_at: datetime | None = None
+        """When the ledger took the last beat."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -63,12 +65,14 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Let the number grow by one; bring the row back if somebody took it away."""
+        now = self._now()
         with write_turn():
             found = WorkerProcess.objects.filter(id=self._id).update(
-                beat=F("beat") + 1, beat_at=self._now(), leaving=self._leaving
+                beat=F("beat") + 1, beat_at=now, leaving=self._leaving
             )
             if not found:
                 self._register()
+        self.beaten_at = now
 
     def _register(self) -> None:
         now = self._now()
@@ -82,6 +86,7 @@ class Heartbeat:
             beat_at=now,
             leaving=self._leaving,
         )
+        self.beaten_at = now
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):

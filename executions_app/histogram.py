@@ -27,6 +27,24 @@ def bound_of(bucket: int) -> float:
     return float(2 ** (bucket / 2))
 
 
+def within(histogram: Mapping[int, int], milliseconds: float) -> int:
+    """Estimate how many durations are no longer than this, those of a bucket lying evenly in it; never too many."""
+    found = 0.0
+    for bucket, number in histogram.items():
+        lower, upper = (bound_of(bucket - 1) if bucket else 0.0), bound_of(bucket)
+        share = (milliseconds - lower) / (upper - lower)
+        found += number * min(1.0, max(0.0, share))
+    return math.floor(round(found, 9))
+
+
+def estimated_sum(histogram: Mapping[int, int]) -> float:
+    """Estimate the sum of all durations, in milliseconds: each counts as the middle of its bucket."""
+    return sum(
+        number * ((bound_of(bucket - 1) if bucket else 0.0) + bound_of(bucket)) / 2
+        for bucket, number in histogram.items()
+    )
+
+
 def quantile(histogram: Mapping[int, int], share: float) -> float | None:
     """Estimate the duration that `share` of all do not exceed, in milliseconds; None where there are none.
 

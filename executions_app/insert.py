@@ -38,6 +38,7 @@ class NewRow(NamedTuple):
     due_at: Any
     created_at: Any
     queued_at: Any
+    request_id: str | None = None
 
 
 _META: Final = Execution._meta  # noqa: SLF001 - Django documents it for this

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,7 +30,8 @@ class NewExecution:
 
     `token` is the event's resume token text; `key` the document's `_id`; `sequence` grows with the order of reading;
     `backfill` the id of the backfill that asks instead of an event, or empty. `since_first` says that an event which
-    takes in earlier ones of its document is recorded with the time of the first of them.
+    takes in earlier ones of its document is recorded with the time of the first of them. `request_id` names the HTTP
+    request that asks, if one does.
     """
 
     agent_id: str
@@ -47,6 +48,7 @@ class NewExecution:
     coalesce: bool
     backfill: str = ""
     since_first: bool = False
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Recorded:
     to_publish: Sequence[Outbound]
     queued: int
     pending: int
+    deferred: Mapping[str, int] = field(default_factory=dict)
+    """By agent, for how many there was no room, those included that were on record."""
 
 
 def record(
@@ -92,7 +96,8 @@ def enter(
             along(new.total())
     queued = [_outbound(row) for row in rows if row.status == _QUEUED]
     to_publish = queued if new[_QUEUED] == len(queued) else _still_queued(queued)
-    return Recorded(to_publish, new[_QUEUED], new[_PENDING])
+    deferred = Counter(row.agent_id for row in rows if row.status == _PENDING)
+    return Recorded(to_publish, new[_QUEUED], new[_PENDING], deferred)
 
 
 def _without(waiting: Collection[str], rows: Iterable[NewRow]) -> list[NewRow]:
@@ -200,4 +205,5 @@ def _row(event: NewExecution, subject: str, room: dict[str, int], moment: Any) -
         due_at=moment,
         created_at=moment,
         queued_at=moment if admitted else None,
+        request_id=event.request_id,
     )

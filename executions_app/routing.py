@@ -15,6 +15,9 @@ from mongoclaw_project.config import RoutingStrategy
 QUEUE: Final = "mongoclaw"
 """The queue of the strategy `single`, and the beginning of every other queue's name."""
 
+PARTITIONS: Final = f"{QUEUE}.partition"
+"""What the names of all partitions begin with."""
+
 NAMED_QUEUES_AT_MOST: Final = 64
 """A queue each for more agents or collections than this would slow every worker; they share partitions instead."""
 
@@ -73,6 +76,13 @@ def queue_of(row: Outbound, plan: Plan) -> str:
             return _named(plan, Home(row.agent_id, row.database, row.collection))
 
 
+def queue_of_agent(home: Home, priority: int, plan: Plan) -> str:
+    """Name the queue of an agent's changes; of partitions, which take its documents apart, what they have in common."""
+    if plan.strategy is RoutingStrategy.PARTITIONED:
+        return PARTITIONS
+    return queue_of(Outbound("", *home, subject="", priority=priority), plan)
+
+
 def queues_of(plan: Plan, homes: Iterable[Home]) -> frozenset[str]:
     """Name all queues that the rows of these agents may go into."""
     match plan.strategy:
@@ -111,7 +121,7 @@ def _partition(key: str, partitions: int) -> str:
 
 
 def _partition_queue(number: int) -> str:
-    return f"{QUEUE}.partition.{number}"
+    return f"{PARTITIONS}.{number}"
 
 
 @lru_cache(maxsize=1024)

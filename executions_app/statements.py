@@ -33,6 +33,8 @@ _CLAIMED: Final = (
     "deferrals",
     "predecessor",
     "subject",
+    "request_id",
+    "due_at",
     "created_at",
 )
 _CLAIM: Final = f"""

@@ -38,6 +38,7 @@ class Tally:
     within_slo: int = 0
     latency: Histogram = field(default_factory=Histogram)
     running: Histogram = field(default_factory=Histogram)
+    running_ms: int = 0
     waiting: Histogram = field(default_factory=Histogram)
     failures: Counter[str] = field(default_factory=Counter)
     skips: Counter[str] = field(default_factory=Counter)
@@ -56,7 +57,9 @@ class Tally:
             self.latency[bucket_of(took)] += 1
             self.within_slo += took <= slo_ms
             if end.started_at is not None:
-                self.running[bucket_of(_milliseconds(end.started_at, end.completed_at))] += 1
+                ran = _milliseconds(end.started_at, end.completed_at)
+                self.running[bucket_of(ran)] += 1
+                self.running_ms += max(0, round(ran))
         elif status == Status.FAILED:
             self.failures[end.reason] += 1
         else:
@@ -81,6 +84,7 @@ class Tally:
         self.failures.update(other.failures)
         self.skips.update(other.skips)
         self.within_slo += other.within_slo
+        self.running_ms += other.running_ms
         self.model_calls += other.model_calls
         self.tokens += other.tokens
         self.cost_nanousd += other.cost_nanousd

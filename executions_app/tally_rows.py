@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from executions_app.models import HourTally
+from executions_app.models import AgentTotal, HourTally
 from executions_app.states import Status
 from executions_app.tally import Tally
 
@@ -18,6 +18,7 @@ COLUMNS: Final = (
     "within_slo",
     "latency",
     "running",
+    "running_ms",
     "waiting",
     "failures",
     "skips",
@@ -28,7 +29,7 @@ COLUMNS: Final = (
 )
 
 
-def tally_of(row: HourTally) -> Tally:
+def tally_of(row: HourTally | AgentTotal) -> Tally:
     """Read a row."""
     ends = {status: getattr(row, status) for status in _ENDS}
     return Tally(
@@ -36,6 +37,7 @@ def tally_of(row: HourTally) -> Tally:
         within_slo=row.within_slo,
         latency=_histogram(row.latency),
         running=_histogram(row.running),
+        running_ms=row.running_ms,
         waiting=_histogram(row.waiting),
         failures=Counter(row.failures),
         skips=Counter(row.skips),
@@ -48,10 +50,19 @@ def tally_of(row: HourTally) -> Tally:
 
 def added(row: HourTally | None, key: tuple[datetime, str], more: Tally) -> HourTally:
     """Return the row of an hour and an agent with more added: the one that there is, or a new one."""
+    hour, agent_id = key
+    return HourTally(hour=hour, agent_id=agent_id, **columns_of(_sum(row, more)))
+
+
+def added_to_total(row: AgentTotal | None, agent_id: str, more: Tally) -> AgentTotal:
+    """Return the row of all that was counted of an agent with more added."""
+    return AgentTotal(agent_id=agent_id, **columns_of(_sum(row, more)))
+
+
+def _sum(row: HourTally | AgentTotal | None, more: Tally) -> Tally:
     total = Tally() if row is None else tally_of(row)
     total.add(more)
-    hour, agent_id = key
-    return HourTally(hour=hour, agent_id=agent_id, **columns_of(total))
+    return total
 
 
 def columns_of(tally: Tally) -> dict[str, object]:
@@ -61,6 +72,7 @@ def columns_of(tally: Tally) -> dict[str, object]:
         "within_slo": tally.within_slo,
         "latency": _plain(tally.latency),
         "running": _plain(tally.running),
+        "running_ms": tally.running_ms,
         "waiting": _plain(tally.waiting),
         "failures": dict(tally.failures),
         "skips": dict(tally.skips),

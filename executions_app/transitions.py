@@ -56,6 +56,8 @@ class Claimed:
     deferrals: int
     predecessor: str
     subject: str
+    request_id: str | None
+    due_at: datetime
     created_at: datetime
     started_at: datetime
 
@@ -110,6 +112,7 @@ def _claimed(row: Mapping[str, Any], now: datetime) -> Claimed:
             **row,
             "cascade": bool(row["cascade"]),
             "event_time": unpack_time(row["event_time"]),
+            "due_at": aware(row["due_at"]),
             "created_at": aware(row["created_at"]),
         },
         started_at=now,

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "mongoclaw_project.middleware.RequestLog",
+    "mongoclaw_project.metrics.requests.RequestMetrics",
     "mongoclaw_project.cross_origin.CrossOrigin",
     "mongoclaw_project.secure_headers.SecureHeaders",
     "django.middleware.security.SecurityMiddleware",

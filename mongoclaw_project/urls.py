@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from mongoclaw_project.access.sign_in_form import SignInForm
 from mongoclaw_project.health import views as health
+from mongoclaw_project.metrics.views import Metrics
 
 admin.site.login_form = SignInForm
 admin.site.site_url = None  # there is no other site to view
@@ -21,6 +22,7 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("health/detailed", health.detailed),
     path("version", health.version),
+    path("metrics", Metrics.as_view()),
     path("", include("mongoclaw_project.openapi")),
     path("api/v1/", include("agents_app.api")),
     path("api/v1/", include("executions_app.api")),

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import structlog
 from celery import Task, shared_task
 from django.db import DatabaseError, InterfaceError, OperationalError
+from structlog.contextvars import bound_contextvars
 
 from executions_app import transitions
+from executions_app.cost import usd
 from executions_app.identity import ID_LENGTH
 from executions_app.message_format import FORMAT_HEADER, is_newer
+from executions_app.metrics.names import agent_label
 from executions_app.models import Execution
 from executions_app.states import Reason, Status
 from executions_app.strays import Stray
 from executions_app.transitions import Claimed, Postponement, Settlement
+from tasks.metrics import REPLAYED, count, processed
 from tasks.persistence import persist
 from tasks.process import runtime as process_runtime
 from tasks.run import perform
@@ -39,10 +45,17 @@ def enrich(self: Task[..., None], /, *given: object, **named: object) -> None:
         return
     match given:
         case [str(execution_id)] if not named and len(execution_id) == ID_LENGTH:
-            if run_execution(process_runtime(), execution_id) is None:
+            end = run_execution(process_runtime(), execution_id)
+            if end is None:
                 _expect_on_record(execution_id)
+            else:
+                processed(_queue(self.request.delivery_info), end)
         case _:
             keep(_stray(given, named))
+
+
+def _queue(delivery: Mapping[str, Any] | None) -> str:
+    return str((delivery or {}).get("routing_key") or "")
 
 
 def run_execution(runtime: Runtime, execution_id: str) -> Settlement | Postponement | None:
@@ -54,6 +67,11 @@ def run_execution(runtime: Runtime, execution_id: str) -> Settlement | Postponem
     run = transitions.claim(execution_id, worker=runtime.worker_id, now=runtime.now())
     if run is None:
         return None
+    with bound_contextvars(**_context(run)):
+        return _run(runtime, run)
+
+
+def _run(runtime: Runtime, run: Claimed) -> Settlement | Postponement:
     end = perform(runtime, run)
     try:
         kept = persist(lambda: _record(runtime, run, end), stopping=runtime.stopping)
@@ -63,13 +81,25 @@ def run_execution(runtime: Runtime, execution_id: str) -> Settlement | Postponem
         # A row left running by a living worker is nobody's, and its document is blocked.
         end = _unrecordable(error)
         kept = persist(lambda: _record(runtime, run, end), stopping=runtime.stopping)
-    _report(run, end, kept=kept)
+    now = runtime.now()
+    _report(run, end, kept=kept, now=now)
+    if kept:
+        count(run, end, seconds=(now - run.started_at).total_seconds())
     return end
 
 
+def _context(run: Claimed) -> dict[str, str]:
+    """Say on every line of a run whose it is, and which request asked for it if one did."""
+    named = {"execution_id": run.id, "agent_id": run.agent_id}
+    return named | ({"request_id": run.request_id} if run.request_id else {})
+
+
 def _expect_on_record(execution_id: str) -> None:
-    if not Execution.objects.filter(id=execution_id).exists():
+    agent_id = Execution.objects.filter(id=execution_id).values_list("agent_id", flat=True).first()
+    if agent_id is None:
         keep(_stray((execution_id,), {}))
+    else:
+        REPLAYED.labels(agent_label(agent_id)).inc()
 
 
 def _stray(given: Sequence[object], named: Mapping[str, object]) -> Stray:
@@ -92,16 +122,36 @@ def _record(runtime: Runtime, run: Claimed, end: Settlement | Postponement) -> b
     return transitions.postpone(run, end, now=runtime.now())
 
 
-def _report(run: Claimed, end: Settlement | Postponement, *, kept: bool) -> None:
-    """Write the execution's one canonical log line."""
+def _report(run: Claimed, end: Settlement | Postponement, *, kept: bool, now: datetime) -> None:
+    """Write the execution's one canonical log line; `_context` is on it as on every other.
+
+    Of an error only the code: what a server says of it may quote the document, and is in the ledger.
+    """
     status = end.status if isinstance(end, Settlement) else "pending"
     emit = log.error if status == "failed" else log.info
     emit(
         "execution.ended" if kept else "execution.fenced",
-        execution_id=run.id,
-        agent_id=run.agent_id,
-        claim=run.claim,
         status=str(status),
         reason=str(end.reason),
-        error=end.error or None,
+        database=run.database,
+        collection=run.collection,
+        operation=run.operation,
+        claim=run.claim,
+        attempts=run.attempts,
+        deferrals=run.deferrals,
+        waited_ms=_milliseconds(run.due_at, run.started_at),
+        duration_ms=_milliseconds(run.started_at, now),
+        age_ms=_milliseconds(run.created_at, now),
+        model_calls=end.model_calls,
+        **_spent(end),
     )
+
+
+def _spent(end: Settlement | Postponement) -> dict[str, object]:
+    if isinstance(end, Settlement):
+        return {"tokens": end.tokens_used, "cost_usd": usd(end.cost_nanousd)}
+    return {"due_at": end.due_at.isoformat()}
+
+
+def _milliseconds(since: datetime, until: datetime) -> float:
+    return round(max(0.0, (until - since).total_seconds() * 1000), 1)

@@ -30,7 +30,9 @@ from executions_app.limits import (
 from executions_app.limits.absence import SHORTEST_SECONDS
 from executions_app.limits.lessons import is_answer
 from executions_app.limits.limiter import Budget
+from executions_app.metrics.names import agent_label
 from executions_app.states import Reason
+from tasks.metrics import CIRCUIT_FAILURES, QUARANTINES
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +95,8 @@ class Gate:
         """Tell others what a call has taught about its provider."""
         lessons = () if error is None else lessons_of(error, rules)
         for lesson in lessons:
+            if lesson.what == "failed":
+                CIRCUIT_FAILURES.labels(lesson.name.removeprefix("circuit:")).inc()
             self._tell(lesson.name, lambda told=lesson: self._limiter.report(told))  # type: ignore[misc]
         if error is None or (not lessons and is_answer(error)):
             for name in self._pauses.known(rules.names):
@@ -115,6 +119,8 @@ class Gate:
     def _tell(self, name: str, report: Callable[[], Pause | None]) -> None:
         def told() -> None:
             pause = report()
+            if pause is not None and pause.reason == Reason.QUARANTINED:
+                QUARANTINES.labels(agent_label(name.removeprefix("agent:"))).inc()
             if pause is not None:
                 log.warning("calls.paused", name=name, reason=pause.reason, seconds=pause.until_ms / 1000)
             self._pauses = self._limiter.pauses()

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -19,8 +20,10 @@ from executions_app import transitions
 from executions_app.heartbeat import Heartbeat
 from executions_app.limits import Limiter
 from executions_app.limits.limiter import Budget, connect
+from executions_app.metrics.endpoint import Endpoint
 from executions_app.routes import Routes
 from mongoclaw_project.config import Settings, current
+from tasks.exporter import Pulse, open_exporter
 from tasks.gate import Gate
 from tasks.memory import bound_malloc_arenas
 from tasks.queues import QueueKeeper, WantedQueues
@@ -29,6 +32,10 @@ from tasks.runtime import Runtime
 _LOCK: Final = threading.Lock()
 _STATE: dict[str, Any] = {}
 _GONE: Final = threading.Event()
+_ASKED_TO_STOP: Final = threading.Event()
+_EXPORTERS: Final[list[Endpoint | None]] = []
+"""Kept so that they are not collected; they end with the process."""
+
 _SHAPE: Final = {"slots": 1}
 """How many runs the process does at a time; a forked child does one."""
 
@@ -111,13 +118,25 @@ def _keep_queues(instance: Any, options: dict[str, Any], **_: object) -> None:
 @worker_ready.connect
 def _ready(sender: Any, **_: object) -> None:
     """Build at once where no child is forked; forked children build on their first message."""
+    heartbeat = None
     if "prefork" not in str(sender.controller.pool_cls):
         _SHAPE["slots"] = sender.controller.concurrency
         runtime()
+        heartbeat = _STATE["heartbeat"]
+    settings = current()
+    pulse = Pulse(
+        heartbeat,
+        sender,
+        is_stopping=_ASKED_TO_STOP.is_set,
+        patience=timedelta(seconds=settings.worker.heartbeat_timeout_seconds),
+        now=lambda: datetime.now(UTC),
+    )
+    _EXPORTERS.append(open_exporter(settings, pulse))
 
 
 @worker_shutting_down.connect
 def _stopping(**_: object) -> None:
+    _ASKED_TO_STOP.set()
     if "runtime" in _STATE:
         _STATE["runtime"].stopping.set()
         _STATE["heartbeat"].leave()

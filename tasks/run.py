@@ -24,6 +24,7 @@ from executions_app import transitions
 from executions_app.database import drop_broken_connection, release_connection
 from executions_app.identity import unpack_key
 from executions_app.limits import Rules, rules_of
+from executions_app.metrics.names import agent_label
 from executions_app.states import Reason, Status
 from executions_app.transitions import Claimed, Postponement, Settlement
 from tasks.admission import ask_admitted, held_up, present_rules
@@ -32,6 +33,7 @@ from tasks.compiled import CompiledAgent, compiled_agent
 from tasks.errors import InputChanged, LedgerUnreachable, UnexpectedFailure
 from tasks.guards import hops_exhausted
 from tasks.loading import Loaded, load_document
+from tasks.metrics import POLICY_DECISIONS
 from tasks.outage import provider_is_down
 from tasks.persistence import persist
 from tasks.retry import Failure, decide
@@ -146,6 +148,9 @@ def _write(
 ) -> Settlement:
     document = loaded.document or {}
     decision = work.agent.policy.decide(document, given.value)
+    if work.agent.spec.policy is not None:
+        matched = str(decision.matched).lower()
+        POLICY_DECISIONS.labels(agent_label(work.run.agent_id), decision.action, matched).inc()
     if not decision.write:
         return _skipped(decision.reason or Reason.SHADOW_MODE)
     spec, run = work.agent.spec, work.run

@@ -18,6 +18,7 @@ from executions_app.fence import Term
 from executions_app.heartbeat import Heartbeat
 from executions_app.limits import Allowance, Limiter
 from executions_app.limits.limiter import connect as connect_limiter
+from executions_app.metrics.endpoint import Endpoint, open_endpoint
 from executions_app.retention import Keeping
 from executions_app.routes import Routes
 from watcher.backfill.keeper import Backfilling
@@ -27,8 +28,6 @@ from watcher.leading.members import Members
 from watcher.leading.streaming import ROLE as STREAM
 from watcher.leading.streaming import StreamKeeper
 from watcher.leading.tenure import Tenures
-from watcher.observing.dead_letters import DeadLetterCounter
-from watcher.observing.endpoint import Endpoint, open_endpoint
 from watcher.observing.gauges import Gauges
 from watcher.observing.observer import Observer
 from watcher.observing.readiness import Vital, judge
@@ -94,16 +93,14 @@ class Watcher:
         # A watcher that waits for another one's leases says nothing else.
         log.info("watcher.started", roles=[task.name for task in self._tasks], holder=self._holder)
         observer = Observer(self._client, self._positions.times, monotonic=time.monotonic)
-        counter = DeadLetterCounter(lambda: DISPATCH in self._tenures.terms())
-        endpoint = self._open_endpoint(observer, counter)
-        for thread in (self._tenures, observer, counter, *self._tasks):
+        endpoint = self._open_endpoint(observer)
+        for thread in (self._tenures, observer, *self._tasks):
             thread.start()
         while not self._stopping.wait(0.2):
             if any(not thread.is_alive() for thread in (self._tenures, *self._tasks)):
                 self._stopping.set()
         self._leave()
         observer.stop()
-        counter.stop()
         if endpoint is not None:
             endpoint.close()
         self._client.close()
@@ -223,7 +220,7 @@ class Watcher:
         )
         return Windows(worker.window_per_agent, worker.window_per_slot, Allowance(limiter).most)
 
-    def _open_endpoint(self, observer: Observer, counter: DeadLetterCounter) -> Endpoint | None:
+    def _open_endpoint(self, observer: Observer) -> Endpoint | None:
         watcher = self._settings.watcher
         patience = watcher.unpolled_seconds
         gauges = Gauges(
@@ -231,11 +228,11 @@ class Watcher:
             lambda: observer.seen,
             patience=patience,
             monotonic=time.monotonic,
-            dead_letters=lambda: counter.counted,
         )
         return open_endpoint(
             watcher.metrics_host,
-            watcher.metrics_port,
+            watcher.metrics_port if self._settings.observability.metrics_enabled else 0,
+            setting="MONGOCLAW_WATCHER__METRICS_PORT",
             metrics=gauges.written,
             readiness=lambda: judge(self.vital(), patience=patience, monotonic=time.monotonic()),
         )

@@ -10,15 +10,14 @@ from typing import Final
 import structlog
 
 from agents_app import registry
-from executions_app import counting, due, live, retention
+from executions_app import counting, due, retention
 from executions_app.fence import Term
 from executions_app.retention import START, Keeping, Place
-from watcher.observing import fleet
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 15.0
-"""Between two looks at the queue, and at whether anything is to be counted."""
+"""Between two looks at whether anything is to be counted."""
 
 BUSY_SECONDS: Final = 1.0
 """Between an announcement, or a step of counting, and the next."""
@@ -59,7 +58,7 @@ class Upkeep:
     _look_at: float = field(default=float("-inf"))
 
     def step(self, term: Term) -> float:
-        """Count a little, look at the queue, delete a little; returns the seconds until the next step.
+        """Count a little, delete a little; returns the seconds until the next step.
 
         Raises Django's database errors, and Fenced when the term is over.
         """
@@ -69,16 +68,13 @@ class Upkeep:
         return self._sweep(term, now, started) if self._may_sweep(now, started) else IDLE_SECONDS
 
     def stop(self) -> None:
-        """Sweep from the beginning when this process leads again; show no queue that another one sees better."""
+        """Sweep from the beginning when this process leads again."""
         self._place, self._swept_at, self._began_at = START, float("-inf"), float("-inf")
-        fleet.forget()
 
     def _count(self, term: Term, now: datetime, started: float) -> bool:
-        """Look at the queue and count a little; tell whether there is more to count."""
+        """Count a little; tell whether there is more to count."""
         counted = counting.step(slo_ms=self.slo_ms, now=now, term=term)
-        fleet.count(counted.tallies, now=now)
         if not counted.more:
-            fleet.see(live.look(now))
             self._look_at = started + LOOK_SECONDS
         return counted.more
 

@@ -7,10 +7,11 @@ from executions_app.models.dead_letter import DeadRun, Discard, Requeue, StrayMe
 from executions_app.models.execution import Attempt, Execution
 from executions_app.models.gap import GapKind, GapStatus, StreamGap
 from executions_app.models.leadership import Leadership
-from executions_app.models.tally import HourTally, TallyCursor
+from executions_app.models.tally import AgentTotal, HourTally, ModelTotal, TallyCursor
 from executions_app.models.worker import WorkerProcess
 
 __all__ = [
+    "AgentTotal",
     "Attempt",
     "Backfill",
     "BackfillRange",
@@ -22,6 +23,7 @@ __all__ = [
     "GapStatus",
     "HourTally",
     "Leadership",
+    "ModelTotal",
     "Requeue",
     "StrayMessage",
     "StreamGap",

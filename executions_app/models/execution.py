@@ -80,6 +80,9 @@ class Execution(models.Model):
         db_default=False,
         help_text="Somebody asked for this very run and may wait for its end.",
     )
+    request_id = models.CharField(
+        max_length=64, null=True, editable=False, help_text="The HTTP request that asked for it, if one did."
+    )
 
     created_at = models.DateTimeField()
     queued_at = models.DateTimeField(null=True)

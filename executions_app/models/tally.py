@@ -9,16 +9,12 @@ from django.db import models
 from agents_app.models import Agent
 
 
-class HourTally(models.Model):
-    """Sums of one agent and one hour (UTC). Only `executions_app.counting` writes it, and only adds.
+class Sums(models.Model):
+    """What is added up of runs and their calls. Only `executions_app.counting` writes any, and only adds.
 
-    Ends count in the hour in which the run ended, calls in the hour in which they began. Histograms are as
-    `executions_app.histogram` has them, by text of the bucket's number; codes are those of `executions_app.states`
-    and of the error tree.
+    Histograms are as `executions_app.histogram` has them, by text of the bucket's number; codes are those of
+    `executions_app.states` and of the error tree.
     """
-
-    hour = models.DateTimeField()
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
 
     completed = models.BigIntegerField(default=0)
     skipped = models.BigIntegerField(default=0)
@@ -26,6 +22,7 @@ class HourTally(models.Model):
     within_slo = models.BigIntegerField(default=0, help_text="Completed runs that were quick enough.")
     latency = models.JSONField(default=dict, help_text="Completed runs, from on record to their end.")
     running = models.JSONField(default=dict, help_text="Completed runs, from their last claim to their end.")
+    running_ms = models.BigIntegerField(default=0, help_text="The sum of these.")
     waiting = models.JSONField(
         default=dict, help_text="Runs that were claimed, from due to their last claim."
     )
@@ -36,6 +33,21 @@ class HourTally(models.Model):
     tokens = models.BigIntegerField(default=0)
     cost_nanousd = models.BigIntegerField(default=0, help_text="Of the calls whose price is known.")
     unpriced_calls = models.BigIntegerField(default=0, help_text="Calls whose price is not known.")
+
+    class Meta:
+        """Columns of others' tables."""
+
+        abstract = True
+
+
+class HourTally(Sums):
+    """Sums of one agent and one hour (UTC).
+
+    Ends count in the hour in which the run ended, calls in the hour in which they began.
+    """
+
+    hour = models.DateTimeField()
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
 
     class Meta:
         """Read by hours; the permission to view it is the one for all statistics."""
@@ -49,6 +61,44 @@ class HourTally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent_id} in the hour of {self.hour:%Y-%m-%d %H:%M}"
+
+
+class AgentTotal(Sums):
+    """All that was ever counted of an agent: what counters show, whichever process is asked and however often."""
+
+    agent = models.OneToOneField(Agent, on_delete=models.PROTECT, primary_key=True, related_name="+")
+
+    class Meta:
+        """Nobody edits it by hand."""
+
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} ever since"
+
+
+class ModelTotal(models.Model):
+    """All calls that were ever counted of one model of a provider."""
+
+    provider = models.CharField(max_length=64)
+    model = models.CharField(max_length=256)
+    outcomes = models.JSONField(default=dict, help_text="Calls by `valid`, or the code of their error.")
+    latency = models.JSONField(default=dict, help_text="Calls, as a histogram.")
+    latency_ms = models.BigIntegerField(default=0, help_text="The sum of these.")
+    prompt_tokens = models.BigIntegerField(default=0)
+    completion_tokens = models.BigIntegerField(default=0)
+    cost_nanousd = models.BigIntegerField(default=0, help_text="Of the calls whose price is known.")
+
+    class Meta:
+        """Nobody edits it by hand."""
+
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "model"], name="one_total_per_model")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model} ever since"
 
 
 class TallyCursor(models.Model):

@@ -25,7 +25,7 @@ COMMANDS: Final = (
     ),
     Later("dlq", "Look at dead letters, run them again, put them aside."),
     Later("executions", "List and show the runs of agents."),
-    Later("health", "Ask MongoDB, Redis and the SQL database whether they answer."),
+    Later("health", "Ask whether servers answer, a watcher and a worker live, and streams are read."),
     Later("images", "Keep documents as they were before and after each change, or stop that."),
     Later("info", "Show what is installed and where it works.", needs_django=False),
     Later("keys", "Make and end the API keys of users."),

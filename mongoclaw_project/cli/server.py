@@ -94,6 +94,11 @@ def api(host: str | None, port: int | None, workers: int | None, *, reload: bool
     refuse_danger(settings)
     words = gunicorn_words(settings, host=host, port=port, workers=workers, reload=reload)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
+    if (workers or settings.api.workers) > 1:
+        from mongoclaw_project.gunicorn_hooks import count_together
+
+        count_together(os.environ)
+        words.append("--config=python:mongoclaw_project.gunicorn_hooks")
     # The process becomes gunicorn, so that whoever started it sends signals to the right one.
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *words])  # noqa: S606  # no shell is wanted
 

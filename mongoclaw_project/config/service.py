@@ -11,6 +11,8 @@ from pydantic import Field, field_validator
 
 from mongoclaw_project.config.group import ACCEPTED, Group
 
+EVERYWHERE: Final = "*"
+
 
 class SecretsBackend(StrEnum):
     """Where references to secrets are looked up."""
@@ -157,8 +159,42 @@ class ObservabilitySettings(Group):
     log_level: LogLevel = Field(LogLevel.INFO, description="The least level that is logged.")
     log_format: LogFormat = Field(LogFormat.JSON, description="JSON lines, or text for a terminal.")
     service_name: str = Field("mongoclaw", min_length=1, description="The `service` of every log line.")
-    metrics_enabled: bool = Field(default=True, json_schema_extra=ACCEPTED, description="Metrics come later.")
-    metrics_port: int = Field(9090, ge=1, le=65535, json_schema_extra=ACCEPTED, description="Likewise.")
+    metrics_enabled: bool = Field(
+        default=True, description="Whether web server, watchers and workers answer for `/metrics`."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Where METRICS_PORT is open.")
+    metrics_port: int = Field(
+        9090,
+        ge=0,
+        le=65535,
+        description=(
+            "Where a worker answers for `/metrics`, `/health/live` and `/health/ready`. 0 turns that off. A port that "
+            "is taken is a warning, and the worker works without. Watchers have MONGOCLAW_WATCHER__METRICS_PORT, the "
+            "web server its own."
+        ),
+    )
+    metrics_access: tuple[str, ...] = Field(
+        (),
+        description=(
+            "Networks (`10.0.0.0/8`) from which the web server's `/metrics` is read without logging in; `*` is "
+            "everywhere. When empty: everywhere in development, else nowhere. Whoever may view *figures by hour* may "
+            "read it anyway. What comes through a proxy is of no network."
+        ),
+    )
+    metrics_agents: int = Field(
+        200,
+        ge=1,
+        description="So many agents have series of their own, the oldest first; all others together are `_other`.",
+    )
+
+    @field_validator("metrics_access")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            if network != EVERYWHERE:
+                ipaddress.ip_network(network)
+        return value
+
     tracing_enabled: bool = Field(default=False, json_schema_extra=ACCEPTED, description="Traces come later.")
     tracing_endpoint: str | None = Field(None, json_schema_extra=ACCEPTED, description="Likewise.")
     tracing_sample_rate: float = Field(0.1, ge=0, le=1, json_schema_extra=ACCEPTED, description="Likewise.")

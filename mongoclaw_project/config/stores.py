@@ -76,7 +76,7 @@ class RedisSettings(Group):
         100_000, ge=1, description="How many waiting rows of one agent count as full; see the backpressure."
     )
     consumer_group: str = Field(
-        "mongoclaw-workers", json_schema_extra=ACCEPTED, description="The consumer group of 1.0.4."
+        "mongoclaw-workers", description="The label `consumer_group` of the metric `mongoclaw_queue_pending`."
     )
     block_ms: int = Field(
         5000, ge=1, json_schema_extra=ACCEPTED, description="The polling interval of 1.0.4."

@@ -1,3 +1,3 @@
-"""Whether the servers behind this process answer."""
+"""Whether servers answer, processes live and streams are read."""
 
 from __future__ import annotations

@@ -33,6 +33,8 @@ def ask_streams() -> dict[str, Any]:
     except PyMongoError as error:
         raise Unhealthy("not known: MongoDB cannot be reached") from error
     troubles = [] if found.watchers or not databases else ["no watcher is alive"]
+    if found.watchers and found.dispatched_by is None:
+        troubles.append("no watcher dispatches")
     for view in found.streams:
         trouble = replace(view, detail="").trouble(settings.watcher.unpolled_seconds)
         if trouble:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -12,10 +11,8 @@ from django.views.decorators.http import require_safe
 
 from mongoclaw_project import __version__
 from mongoclaw_project.config import current
-from mongoclaw_project.health.component import Component, Probe, check
-from mongoclaw_project.health.fleet import fleet_probes
-from mongoclaw_project.health.servers import probes
-from mongoclaw_project.health.streams import stream_probe
+from mongoclaw_project.health.component import Component, check
+from mongoclaw_project.health.probes import all_probes
 
 _INDISPENSABLE: Final = frozenset({"mongodb", "database"})
 
@@ -23,11 +20,10 @@ _INDISPENSABLE: Final = frozenset({"mongodb", "database"})
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's signature, here and below
-    """Say at once that the web server runs, and whether the streams were read a moment ago; always 200."""
-    streams = _streams().last()
-    if streams is None or streams.is_healthy:
-        return JsonResponse({"status": "healthy"})
-    return JsonResponse({"status": "degraded", "reasons": [f"streams: {streams.error}"]})
+    """Say at once that the web server runs, and what was wrong with the others a moment ago; always 200."""
+    seen = [component for probe in all_probes() if (component := probe.last()) is not None]
+    reasons = [f"{component.name}: {component.error}" for component in seen if not component.is_healthy]
+    return JsonResponse({"status": "degraded", "reasons": reasons} if reasons else {"status": "healthy"})
 
 
 @never_cache
@@ -40,8 +36,11 @@ def live(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
-    """Say whether all servers answer: 200, or 503 when one does not."""
-    components = check(probes())
+    """Say whether work gets done: 200, or 503 with the reason: a server, all processes of a kind, a stream.
+
+    It tells of the whole fleet. Whoever balances load between web servers, or restarts them, asks `/health/live`.
+    """
+    components = check(all_probes())
     is_ready = all(component.is_healthy for component in components)
     body = {"status": "ready" if is_ready else "not_ready", "checks": _by_name(components)}
     return JsonResponse(body, status=HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
@@ -51,7 +50,7 @@ def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
 @require_safe
 def detailed(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
     """Describe every component; always 200, the answer is in `status`."""
-    components = check((*probes(), *_fleet(), _streams()))
+    components = check(all_probes())
     return JsonResponse(
         {
             "status": overall(components),
@@ -66,16 +65,6 @@ def detailed(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
 def version(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
     """Say what runs here."""
     return JsonResponse({"version": __version__, "name": "mongoclaw"})
-
-
-@functools.cache
-def _fleet() -> tuple[Probe, ...]:
-    return fleet_probes()
-
-
-@functools.cache
-def _streams() -> Probe:
-    return stream_probe()
 
 
 def overall(components: tuple[Component, ...]) -> str:

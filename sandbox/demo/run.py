@@ -41,6 +41,7 @@ _QUIET_SECONDS = 2.0
 _TICK_SECONDS = 0.1
 _OWN_SETTINGS = "MONGOCLAW_"
 _MARK = "mongoclaw-demo"
+_NO_PORTS = {"MONGOCLAW_WATCHER__METRICS_PORT": "0", "MONGOCLAW_OBSERVABILITY__METRICS_PORT": "0"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def _plan(options: DemoOptions, progress: report.Progress) -> SystemPlan:
         data_dir=options.data_dir,
         web_port=web_port,
         # Nobody asks for metrics here, and the port may be that of a system that runs beside.
-        environ=environ | {"MONGOCLAW_ENV_FILE": "/dev/null", "MONGOCLAW_WATCHER__METRICS_PORT": "0"},
+        environ=environ | {"MONGOCLAW_ENV_FILE": "/dev/null", **_NO_PORTS},
         use_sandbox_model=options.model is None,
         model_latency=_MODEL_LATENCY,
         say=lambda text: progress.say(f"  {text}"),

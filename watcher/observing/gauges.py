@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from bson import Timestamp
-from prometheus_client import REGISTRY, generate_latest
 
+from executions_app.metrics.info import process_metrics
 from watcher.observing import metrics
 from watcher.observing.observer import Observation
 from watcher.observing.oplog import seconds_to_loss
@@ -36,25 +36,22 @@ class Gauges:
         *,
         patience: float,
         monotonic: Callable[[], float],
-        dead_letters: Callable[[], Mapping[tuple[str, str], int]] = dict,
     ) -> None:
         self._vital = vital
         self._seen = seen
         self._patience = patience
         self._monotonic = monotonic
-        self._dead_letters = dead_letters
         self._lock = threading.Lock()
 
     def written(self) -> bytes:
         """All metrics of the process as Prometheus reads them."""
         with self._lock:
             self._set(self._vital(), self._seen(), self._monotonic())
-            return generate_latest(REGISTRY)
+            return process_metrics()
 
     def _set(self, vital: Vital, seen: Observation | None, monotonic: float) -> None:
-        for gauge in (*OF_STREAMS, metrics.OPLOG_WINDOW, metrics.DEAD_LETTERS):
+        for gauge in (*OF_STREAMS, metrics.OPLOG_WINDOW):
             gauge.clear()
-        _set_dead_letters(self._dead_letters())
         for name, term in vital.terms.items():
             metrics.LEASE_TERM.labels(name).set(term)
         if seen is not None and seen.oplog is not None:
@@ -68,11 +65,6 @@ class Gauges:
             position = seen.positions.get(name) if seen is not None else None
             if seen is not None and position is not None:
                 _set_position(name, position, seen, monotonic)
-
-
-def _set_dead_letters(counted: Mapping[tuple[str, str], int]) -> None:
-    for (agent, reason), letters in counted.items():
-        metrics.DEAD_LETTERS.labels(agent, reason).set(letters)
 
 
 def _set_position(name: str, position: Timestamp, seen: Observation, monotonic: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,15 +13,17 @@ import structlog
 from bson.errors import BSONError
 from django.db import DataError, IntegrityError
 
+from agents_app.spec import AgentSpec
 from executions_app import ledger, transitions
 from executions_app.fence import Term
 from executions_app.ledger import NewExecution, Recorded
+from executions_app.metrics.names import agent_label
 from executions_app.models import Execution
 from executions_app.states import Status
 from watcher.matching.matcher import Match, Matcher, Unhealthy
-from watcher.observing.metrics import COMMIT_TO_BROKER_SECONDS, EVENTS, ROWS
+from watcher.observing.metrics import ADMISSION, CHANGES, COMMIT_TO_BROKER_SECONDS, EVENTS, ROWS
 from watcher.reading.event import ChangeEvent
-from watcher.recording.pressure import Pressure
+from watcher.recording.pressure import DECISIONS, DEFER, Pressure
 from watcher.sending.publisher import Publisher
 from watcher.sending.sender import Sender
 from watcher.sending.windows import Windows
@@ -41,18 +43,18 @@ ROW_AT_FAULT: Final = (DataError, IntegrityError, BSONError, ValueError, Overflo
 class Shedding:
     """Ends the rows that are new in a transaction and do not fit into the window of an agent under pressure.
 
-    A change of a document that waits already has joined its row, so it is not among them. `ended` says how many.
+    A change of a document that waits already has joined its row, so it is not among them. `ended` counts by agent.
     """
 
     outcomes: Mapping[str, Status]
     now: datetime
-    ended: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
 
     def end(self, _new: int) -> None:
         """End them in the transaction that goes on."""
         for agent, outcome in self.outcomes.items():
             new = Execution.objects.filter(agent_id=agent, created_at=self.now)
-            self.ended += transitions.shed(new, outcome, now=self.now)
+            self.ended[agent] += transitions.shed(new, outcome, now=self.now)
 
 
 class Ingest:
@@ -68,6 +70,7 @@ class Ingest:
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
+        self._publisher = publisher
         self._sender = Sender(publisher, now=now, monotonic=monotonic)
         self._windows = windows
         self._pressure = pressure
@@ -84,11 +87,14 @@ class Ingest:
         stream = term.name.removeprefix(STREAM_LEASE) if term else ""
         for start in range(0, len(events), CHUNK):
             outcomes: Counter[str] = Counter()
-            matches = matcher.match(events[start : start + CHUNK], outcomes)
+            chunk = events[start : start + CHUNK]
+            matches = matcher.match(chunk, outcomes)
             self._record(matches, term)
             matched += len(matches)
             for outcome, count in outcomes.items():
                 EVENTS.labels(stream, outcome).inc(count)
+            for labels, count in Counter(map(_kind, chunk)).items():
+                CHANGES.labels(*labels).inc(count)
         return matched
 
     def _record(self, matches: Sequence[Match], term: Term | None) -> None:
@@ -105,11 +111,25 @@ class Ingest:
         except ROW_AT_FAULT:
             self._record_one_by_one(rows, now, term)
             return
-        _count(recorded, shedding.ended, len(rows))
+        _count(recorded, shedding.ended.total(), len(rows))
+        outcomes = shedding.outcomes
+        waiting = {agent: changes for agent, changes in recorded.deferred.items() if agent not in outcomes}
+        self._count_admission(
+            [(specs[agent], DEFER, changes) for agent, changes in waiting.items()]
+            + [
+                (specs[agent], DECISIONS[outcomes[agent]], changes)
+                for agent, changes in shedding.ended.items()
+            ]
+        )
         if recorded.to_publish and self._sender.send(
             recorded.to_publish, ahead=self._windows.ahead, term=term
         ):
             self._note_delay(matches)
+
+    def _count_admission(self, decided: Sequence[tuple[AgentSpec, str, int]]) -> None:
+        for spec, decision, changes in decided:
+            labels = (agent_label(spec.id), self._publisher.queue_of(spec), decision)
+            ADMISSION.labels(*labels).inc(changes)
 
     def _note_delay(self, matches: Sequence[Match]) -> None:
         """Note the delay of the oldest event: one figure for a publication."""
@@ -132,6 +152,10 @@ class Ingest:
         for agent_id, count in Counter(row.agent_id for row, _ in lost).items():
             reason = f"changes that could not be put on record: {count}; see event.not_recorded in the log"
             self._unhealthy(agent_id, reason)
+
+
+def _kind(event: ChangeEvent) -> tuple[str, str, str]:
+    return event.database, event.collection, event.operation
 
 
 def _count(recorded: Recorded, shed: int, events: int) -> None:

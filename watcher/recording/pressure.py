@@ -20,6 +20,9 @@ LOW_WATER: Final = 0.75
 OUTCOMES: Final[Mapping[str, Status]] = {"drop": Status.SKIPPED, "dlq": Status.FAILED}
 """What the policies make of a row. With `defer` it waits like any other."""
 
+DECISIONS: Final[Mapping[Status, str]] = {outcome: policy for policy, outcome in OUTCOMES.items()}
+DEFER: Final = "defer"
+
 
 @dataclass(frozen=True, slots=True)
 class PressurePolicy:

@@ -15,8 +15,10 @@ from agents_app import registry
 from agents_app.models import Agent
 from executions_app import due, transitions
 from executions_app.fence import Term
+from executions_app.metrics.names import agent_label
 from executions_app.models import Execution, WorkerProcess
 from executions_app.states import Reason, Status
+from watcher.observing.metrics import SATURATION, STARVATION
 from watcher.sending.publisher import BrokerUnavailable, Publisher
 from watcher.sending.sender import Sender
 from watcher.sending.vitality import Vitality
@@ -161,6 +163,9 @@ class Dispatch:
         }
         wanted = {agent: heads for agent, heads in waiting.items() if agent in active}
         turns = self.windows.choose(wanted, active, now)
+        for counter, held in ((STARVATION, self.windows.starved), (SATURATION, self.windows.saturated)):
+            for agent in held:
+                counter.labels(agent_label(agent), self.publisher.queue_of(active[agent])).inc()
         return (id_ for id_ in chain.from_iterable(zip_longest(*turns)) if id_ is not None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -13,9 +14,11 @@ from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 
 from agents_app.errors import Decision, MongoClawError
+from agents_app.spec import AgentSpec
 from executions_app.routes import Routes
-from executions_app.routing import Outbound, queue_of
+from executions_app.routing import Home, Outbound, queue_of, queue_of_agent
 from executions_app.transport import impatient
+from watcher.observing.metrics import ROUTED
 from watcher.sending.confirms import AMQP, Confirms, one_round_trip
 from watcher.sending.message import Messages
 
@@ -73,6 +76,13 @@ class Publisher:
             with line.sending(len(rows)):
                 for row, queue in zip(rows, queues, strict=True):
                     self._messages.publish(line.producer, row.id, queue, ahead=row.agent_id in ahead)
+        for queue, messages in Counter(queues).items():
+            ROUTED.labels(plan.strategy.value, queue).inc(messages)
+
+    def queue_of(self, spec: AgentSpec) -> str:
+        """Name the queue of an agent's changes."""
+        home = Home(spec.id, *spec.watch_namespace)
+        return queue_of_agent(home, spec.execution.priority, self._routes.plan())
 
     def depth(self) -> int:
         """Count the messages that wait in all queues of the strategy.

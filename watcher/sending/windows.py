@@ -50,6 +50,12 @@ class Windows:
     """Agents that have had no more than their guaranteed share, when rows were let through last, while all slots were
     taken: their rows go ahead of those that wait in the broker, or the share would stand in the queue of the others."""
 
+    saturated: frozenset[str] = frozenset()
+    """Agents whose due rows waited for their own window or limits when rows were chosen last."""
+
+    starved: frozenset[str] = frozenset()
+    """Agents whose due rows waited for nothing but room among the others' then."""
+
     _slots: int = 0
     _counted_at: datetime | None = field(default=None)
 
@@ -93,10 +99,12 @@ class Windows:
         def rows(agent: str, most: int) -> list[str]:
             return due.first_rows(agent, wanted[agent], rooms[agent].at_most(most), now)
 
-        chosen = chosen_rows(
-            _contenders(wanted, specs, most, load, now), rows, slots=slots, agents=agents, left=left
-        )
+        contenders = _contenders(wanted, specs, most, load, now)
+        chosen = chosen_rows(contenders, rows, slots=slots, agents=agents, left=left)
         self.is_full = sum(map(len, chosen.values())) >= left
+        without = {one.agent: one.most for one in contenders if not chosen.get(one.agent)}
+        self.saturated = frozenset(agent for agent, most in without.items() if most <= 0)
+        self.starved = frozenset(without) - self.saturated if self.is_full else frozenset()
         live = {agent: len(ids) for agent, ids in chosen.items() if wanted[agent][0].priority >= 0}
         self.ahead = _ahead(live, load, slots=slots, share=guaranteed(slots, agents))
         held = {agent: room.total for agent, room in rooms.items() if not allowed[agent] and room.total}

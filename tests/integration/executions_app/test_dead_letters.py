@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -209,8 +210,8 @@ def test_runs_that_fail_again_meanwhile_are_not_taken_twice(
     dead_runs(make_event, 2)
     original = dead_letter_transitions.requeue
 
-    def fails_at_once(due: dict[str, datetime], *, by: str, now: datetime) -> list[str]:
-        moved = original(due, by=by, now=now)
+    def fails_at_once(due: dict[str, datetime], **given: Any) -> list[str]:
+        moved = original(due, **given)
         Execution.objects.filter(id__in=moved).update(
             status=Status.FAILED, completed_at=LATER + timedelta(seconds=1)
         )

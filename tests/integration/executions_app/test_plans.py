@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from executions_app import (
     counting,
     dead_letter_transitions,
+    dead_letters,
     due,
     ledger,
     listing,
@@ -26,10 +27,14 @@ from executions_app import (
 )
 from executions_app.backfill_transitions import clear
 from executions_app.listing import Wanted
+from executions_app.metrics import present
+from executions_app.metrics.names import Names
 from executions_app.models import Backfill, Execution, TallyCursor
 from executions_app.paginator import NearPaginator
 from executions_app.retention import START, Keeping
+from executions_app.routing import Plan
 from executions_app.states import Status
+from executions_app.vital_signs import VitalSigns
 from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 from watcher.sending import dispatch
@@ -155,6 +160,20 @@ def count_and_sweep() -> None:
     )
 
 
+def scrape() -> None:
+    """What Prometheus asks for."""
+    sights = present.Sights(
+        now=NOW,
+        names=Names(["triage"]),
+        plan=Plan(),
+        vital_signs=VitalSigns(6),
+        consumer_group="",
+        per_slot=2.0,
+    )
+    list(present.of_ledger(sights))
+    dead_letters.counts()
+
+
 QUESTIONS: dict[str, Ask] = {
     **dict(lists()),
     "the newest reasons": queries.recent_reasons,
@@ -163,6 +182,7 @@ QUESTIONS: dict[str, Ask] = {
         queries.search(queries.listed(Execution.objects.order_by("-created_at")), "12")[:5]
     ),
     "dispatch": lead,
+    "a scrape": scrape,
     "what waits for archived agents": end_unwanted,
     "a run's life": life,
     "counting and deleting": count_and_sweep,
@@ -195,6 +215,12 @@ BOUNDED_WALKS = {"the newest reasons": {"execution_newest"}}
 def test_what_waits_is_found_without_the_history_of_its_agent() -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL chooses by its statistics; with few rows its choice says nothing")
-    for name in ("list triage queued", "list triage running", "what waits for archived agents", "dispatch"):
+    for name in (
+        "list triage queued",
+        "list triage running",
+        "what waits for archived agents",
+        "dispatch",
+        "a scrape",
+    ):
         history = [line for line in plans(QUESTIONS[name]) if "execution_agent_newest" in line]
         assert history == [], name

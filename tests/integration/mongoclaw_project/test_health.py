@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from django.utils import timezone
 from executions_app.models import WorkerProcess
 from mongoclaw_project import __version__, broker_connection
 from mongoclaw_project.config import load_settings
-from mongoclaw_project.health import servers, views
+from mongoclaw_project.health import probes, servers, streams, views
 from mongoclaw_project.health.component import Component, Probe, Unhealthy, check
 
 NOWHERE = "127.0.0.1:9"
@@ -26,7 +25,7 @@ def point_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Lets the probes use servers of the test's choice."""
 
     def forget() -> None:
-        for cached in (servers._mongo, servers._redis, servers.probes):
+        for cached in (servers._mongo, servers._redis, servers.probes, probes.all_probes):
             cached.cache_clear()
 
     def point(mongo: str, redis: str, broker: str = "") -> None:
@@ -38,7 +37,7 @@ def point_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
             }
         )
         forget()
-        for module in (servers, broker_connection):
+        for module in (servers, broker_connection, streams):
             monkeypatch.setattr(module, "current", lambda: settings)
 
     yield point
@@ -56,7 +55,7 @@ def test_a_broker_beside_redis_is_asked_too(
     response = client.get("/health/ready")
 
     check = response.json()["checks"]["broker"]
-    assert (response.status_code, check["status"]) == ((503, "unhealthy") if port else (200, "healthy"))
+    assert (response.status_code, check["status"]) == (503, "unhealthy" if port else "healthy")
     assert "hunter2" not in response.content.decode()
 
 
@@ -68,14 +67,17 @@ def up(point_at: Callable[..., None], mongo_uri: str, redis_url: str) -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("up")
 class TestAllServersUp:
-    def test_ready_is_200_and_names_each_server(self, client: Client) -> None:
+    def test_without_watcher_and_worker_ready_is_503_and_names_them(self, client: Client) -> None:
         response = client.get("/health/ready")
         body = response.json()
-        assert (response.status_code, body["status"]) == (200, "ready"), body
+        assert (response.status_code, body["status"]) == (503, "not_ready"), body
         assert {name: check["status"] for name, check in body["checks"].items()} == {
             "mongodb": "healthy",
             "redis": "healthy",
             "database": "healthy",
+            "watcher": "unhealthy",
+            "workers": "unhealthy",
+            "streams": "healthy",
         }
 
     def test_detailed_has_the_shape_that_the_sdks_read(self, client: Client) -> None:
@@ -100,15 +102,18 @@ def test_watchers_and_workers_are_healthy_while_they_beat(client: Client) -> Non
     beat("dispatch", 1)
     beat("worker", 2)
     beat("worker", 3600)
+    ready = client.get("/health/ready")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready"), ready.json()
     body = client.get("/health/detailed").json()
-    assert body["components"]["workers"]["details"]["alive"] == 1
+    workers = body["components"]["workers"]["details"]
+    assert workers == {"connected": True, "alive": 1, "silent": 1}
     assert body["components"]["watcher"]["status"] == "healthy"
     assert body["status"] == "healthy"
     WorkerProcess.objects.filter(role="worker").delete()
     body = client.get("/health/detailed").json()
     assert body["components"]["workers"]["error"] == "no process shows signs of life"
     assert body["status"] == "degraded"
-    assert client.get("/health/ready").status_code == 200
+    assert client.get("/health/ready").status_code == 503
 
 
 @pytest.mark.django_db
@@ -145,7 +150,8 @@ def test_a_server_that_is_down_makes_ready_503_soon(
 def nobody_asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Streams that nobody has heard of yet, and whose servers do not answer."""
     release = threading.Event()
-    monkeypatch.setattr(views, "_streams", partial(Probe, "streams", lambda: {"waited": release.wait(10)}))
+    silent = (Probe("streams", lambda: {"waited": release.wait(10)}),)
+    monkeypatch.setattr(views, "all_probes", lambda: silent)
     yield
     release.set()
 

@@ -141,6 +141,9 @@ class Outbox:
     def publish(self, ids: Sequence[str], *, ahead: Collection[str] = ()) -> None:
         self.sent += ids
 
+    def queue_of(self, spec: object) -> str:
+        return "mongoclaw"
+
 
 class Station:
     """A reader with a ledger behind it, on a server that can be made to fail."""

@@ -50,6 +50,9 @@ class Outbox:
     def is_drained(self) -> bool:
         return not self.waiting
 
+    def queue_of(self, spec: object) -> str:
+        return "mongoclaw"
+
 
 class Clock:
     """Moves when told to."""

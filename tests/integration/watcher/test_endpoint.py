@@ -15,8 +15,8 @@ from bson import Timestamp
 from pymongo import MongoClient
 from structlog.testing import capture_logs
 
+from executions_app.metrics.endpoint import Endpoint, open_endpoint
 from tests.conditions import eventually
-from watcher.observing.endpoint import Endpoint, open_endpoint
 from watcher.observing.gauges import Gauges
 from watcher.observing.observer import Observation, Observer
 from watcher.observing.oplog import ServerClock, read_clock, read_oplog
@@ -24,6 +24,7 @@ from watcher.observing.readiness import Led, Readiness, Standing, Vital
 from watcher.reading.status import StreamState, StreamStatus
 
 LOOPBACK = "127.0.0.1"
+SETTING = "MONGOCLAW_WATCHER__METRICS_PORT"
 
 
 class Watched:
@@ -89,14 +90,15 @@ def test_a_client_that_says_nothing_blocks_nobody(watched: Watched) -> None:
 def test_a_taken_port_is_a_warning_that_names_the_setting_and_no_failure(watched: Watched) -> None:
     with capture_logs() as logs:
         port = watched.endpoint.port
-        opened = open_endpoint(LOOPBACK, port, metrics=bytes, readiness=watched._answer)
+        opened = open_endpoint(LOOPBACK, port, setting=SETTING, metrics=bytes, readiness=watched._answer)
     assert opened is None
     assert [line["log_level"] for line in logs] == ["warning"]
-    assert "MONGOCLAW_WATCHER__METRICS_PORT" in logs[0]["remedy"]
+    assert SETTING in logs[0]["remedy"]
 
 
 def test_port_0_opens_nothing() -> None:
-    assert open_endpoint(LOOPBACK, 0, metrics=bytes, readiness=lambda: Readiness(Standing.STANDBY)) is None
+    standby = Readiness(Standing.STANDBY)
+    assert open_endpoint(LOOPBACK, 0, setting=SETTING, metrics=bytes, readiness=lambda: standby) is None
 
 
 def test_the_window_is_that_of_the_servers_own_oplog(mongo: MongoClient[dict[str, Any]]) -> None:

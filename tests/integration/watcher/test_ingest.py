@@ -39,6 +39,9 @@ class Outbox:
         self.refuses = False
         self.takes: Callable[[], object] = int
 
+    def queue_of(self, spec: object) -> str:
+        return "mongoclaw"
+
     def publish(self, ids: Sequence[str], *, ahead: Collection[str] = ()) -> None:
         self.takes()
         if self.refuses and ids:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from bson import Timestamp
-from prometheus_client import REGISTRY
 
 from agents_app.models import Agent
 from agents_app.publish import publish, set_enabled
 from agents_app.spec import parse_spec
 from executions_app import counting, fence, ledger, strays, transitions
 from executions_app.fence import Fenced, Term
-from executions_app.models import Execution, HourTally, StrayMessage
+from executions_app.models import AgentTotal, Execution, HourTally, StrayMessage
 from executions_app.retention import Keeping
 from executions_app.states import Reason, Status
 from executions_app.strays import Stray
 from tests.conditions import eventually
 from tests.counting import count_all
 from tests.events import new_event
-from watcher.observing import fleet
 from watcher.upkeep import PATIENCE_SECONDS, Upkeep
 
 TERM = Term("upkeep", 1)
@@ -61,16 +59,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def upkeep(agent: Agent, clock: Clock) -> Iterator[Upkeep]:
+def upkeep(agent: Agent, clock: Clock) -> Upkeep:
     fence.begin(TERM)
-    made = Upkeep(
+    return Upkeep(
         keeping=Keeping(executions=timedelta(days=30)),
         slo_ms=3_000,
         now=lambda: clock.now,
         monotonic=lambda: clock.seconds,
     )
-    yield made
-    fleet.forget()
 
 
 numbers = itertools.count(1)
@@ -103,49 +99,20 @@ def steps(upkeep: Upkeep, clock: Clock, number: int = 12, term: Term = TERM) -> 
         clock.go(upkeep.step(term))
 
 
-def sample(name: str, **labels: str) -> float | None:
-    return REGISTRY.get_sample_value(name, labels)
-
-
-def test_what_has_ended_is_counted_and_shown_to_prometheus(
+def test_what_has_ended_is_counted_by_the_hour_and_for_ever(
     agent: Agent, upkeep: Upkeep, clock: Clock
 ) -> None:
-    before = sample("mongoclaw_runs_total", agent="support", end="completed") or 0.0
-    failures = sample("mongoclaw_failed_runs_total", agent="support", reason="provider_auth") or 0.0
     end(agent, "one", clock.now)
     end(agent, "two", clock.now, FAILED)
+    end(agent, "old", clock.now - timedelta(days=3))
     clock.go(60)
-    record(agent, "waits", clock.now - timedelta(seconds=30), room=0)
 
     steps(upkeep, clock)
 
-    assert HourTally.objects.get().completed == 1
-    assert sample("mongoclaw_runs_total", agent="support", end="completed") == before + 1
-    assert sample("mongoclaw_failed_runs_total", agent="support", reason="provider_auth") == failures + 1
-    assert sample("mongoclaw_due_runs", agent="support") == 1
-    assert (sample("mongoclaw_oldest_due_seconds", agent="support") or 0) >= 30
-
-
-def test_history_that_is_counted_for_the_first_time_is_no_burst(
-    agent: Agent, upkeep: Upkeep, clock: Clock
-) -> None:
-    before = sample("mongoclaw_runs_total", agent="support", end="completed")
-    end(agent, "one", clock.now - timedelta(days=3))
-
-    steps(upkeep, clock)
-
-    assert HourTally.objects.get().completed == 1
-    assert sample("mongoclaw_runs_total", agent="support", end="completed") == before
-
-
-def test_who_leads_no_more_shows_no_queue(agent: Agent, upkeep: Upkeep, clock: Clock) -> None:
-    record(agent, "waits", clock.now, room=0)
-    steps(upkeep, clock, 1)
-    assert sample("mongoclaw_due_runs", agent="support") == 1
-
-    upkeep.stop()
-
-    assert sample("mongoclaw_due_runs", agent="support") is None
+    hours = HourTally.objects.order_by("hour").values_list("completed", "failed")
+    assert [sum(column) for column in zip(*hours, strict=True)] == [2, 1]
+    total = AgentTotal.objects.get()
+    assert (total.agent_id, total.completed, total.failures) == ("support", 2, {"provider_auth": 1})
 
 
 def test_old_runs_go_once_they_are_counted(agent: Agent, upkeep: Upkeep, clock: Clock) -> None:

@@ -30,13 +30,11 @@ class Process:
         self.vital = Vital()
         self.seen: Observation | None = SEEN
         self.now = NOW
-        self.dead_letters: dict[tuple[str, str], int] = {}
         self.gauges = Gauges(
             lambda: self.vital,
             lambda: self.seen,
             patience=5.0,
             monotonic=lambda: self.now,
-            dead_letters=lambda: self.dead_letters,
         )
 
     def lead(self, status: StreamStatus, *, stream: str = "shop") -> None:
@@ -59,7 +57,7 @@ class Process:
 def process() -> Iterator[Process]:
     made = Process()
     yield made
-    made.vital, made.seen, made.dead_letters = Vital(), None, {}
+    made.vital, made.seen = Vital(), None
     made.gauges.written()
 
 
@@ -125,11 +123,3 @@ def test_a_saturated_reader_says_so_once_that_is_known(process: Process) -> None
     process.lead(replace(LIVE, busy=0.97))
 
     assert process.value("mongoclaw_stream_busy_ratio", stream="shop") == 0.97
-
-
-def test_dead_letters_are_told_by_agent_and_reason_and_those_that_are_gone_are_not(process: Process) -> None:
-    labels = {"agent": "support", "reason": "auth_failed"}
-    process.dead_letters = {("support", "auth_failed"): 7}
-    assert process.value("mongoclaw_dead_letters", **labels) == 7
-    process.dead_letters = {}
-    assert process.value("mongoclaw_dead_letters", **labels) is None

@@ -1,23 +1,37 @@
-"""The watcher's own address: `/metrics` for Prometheus, `/health/live` and `/health/ready` for orchestrators."""
+"""A process's own address: `/metrics` for Prometheus, `/health/live` and `/health/ready` for orchestrators."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST
-
-from watcher.observing.readiness import Readiness
 
 log = structlog.get_logger(__name__)
 
 SLOWEST_CLIENT_SECONDS: Final = 5.0
 JSON: Final = "application/json"
+
+
+class Readiness(Protocol):
+    """Whether the process does its work, what it is at the moment, and why not where it does not."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it does."""
+
+    @property
+    def standing(self) -> str:
+        """What it is."""
+
+    @property
+    def reasons(self) -> Sequence[str]:
+        """Why not."""
 
 
 class Endpoint:
@@ -43,9 +57,12 @@ class Endpoint:
 
 
 def open_endpoint(
-    host: str, port: int, *, metrics: Callable[[], bytes], readiness: Callable[[], Readiness]
+    host: str, port: int, *, setting: str, metrics: Callable[[], bytes], readiness: Callable[[], Readiness]
 ) -> Endpoint | None:
-    """Open the address; None where it is turned off or cannot be had, which is no reason not to watch."""
+    """Open the address; None where it is turned off or cannot be had, which is no reason not to work.
+
+    `setting` names the port's.
+    """
     if port == 0:
         return None
     try:
@@ -56,7 +73,7 @@ def open_endpoint(
             host=host,
             port=port,
             error=error.strerror or str(error),
-            remedy="give each watcher of a host its own MONGOCLAW_WATCHER__METRICS_PORT, or 0",
+            remedy=f"give each process of a host its own {setting}, or 0",
         )
         return None
     log.info("endpoint.opened", host=host, port=endpoint.port)
