@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.db import connection
+
 from executions_app import dead_letters
 from executions_app.console.panel import Asked, Panel
 from executions_app.console.viewer import DISCARD, REQUEUE, SEE_RUNS, Viewer
@@ -18,6 +20,11 @@ SHOWN: Final = 6
 KINDS: Final = 6
 COUNTED: Final = 10_000
 """Dead letters that are counted; their kinds are told as long as there are no more."""
+
+# Written out: the ORM's would ask for a column, and so look at every row, which takes twenty times as long.
+_COUNT_SQL: Final = """
+    SELECT COUNT(*) FROM (SELECT 1 FROM executions_app_execution WHERE status = 'failed' LIMIT %s) AS dead
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +92,13 @@ def look(asked: Asked) -> Letters:
 
 def count(viewer: Viewer) -> int:
     """Count dead letters in sight, up to the bound."""
-    runs = Execution.objects.filter(status=Status.FAILED, **viewer.narrowed("agent_id"))
-    number = runs.order_by()[:COUNTED].count()
-    if viewer.agents is None:
-        number += StrayMessage.objects.filter(status=Status.FAILED).order_by()[:COUNTED].count()
-    return min(number, COUNTED)
+    if viewer.agents is not None:
+        runs = Execution.objects.filter(status=Status.FAILED, **viewer.narrowed("agent_id"))
+        return runs.order_by()[:COUNTED].count()
+    messages = StrayMessage.objects.filter(status=Status.FAILED).order_by()[:COUNTED].count()
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT_SQL, [COUNTED])
+        return min(int(cursor.fetchone()[0]) + messages, COUNTED)
 
 
 def _kinds(viewer: Viewer) -> tuple[KindLine, ...]:

@@ -20,13 +20,13 @@ from executions_app.states import DEAD, Status
 SHOWN: Final = 60
 """Minutes that are shown, the present one included."""
 
-EXACT: Final = 400
+EXACT: Final = 200
 """So many ends of a minute are read; if there are more, they are counted."""
 
 MOST: Final = 50_000
 """Ends of a minute that are counted."""
 
-AT_ONCE: Final = 20
+AT_ONCE: Final = 6
 """Minutes that one look reads anew; the older ones follow with the next looks."""
 
 SETTLED: Final = timedelta(seconds=30)

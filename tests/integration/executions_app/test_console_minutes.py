@@ -14,7 +14,7 @@ from executions_app.console.minutes import AT_ONCE, SHOWN, Memory, Minute
 from executions_app.states import Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
-LATER = NOW + timedelta(minutes=10, seconds=50)
+LATER = NOW + timedelta(minutes=4, seconds=50)
 
 
 def ended(make_event: MakeEvent, key: object, status: Status, *, at: datetime, took: float = 2) -> None:
@@ -44,7 +44,7 @@ def test_a_minute_holds_what_ended_in_it(make_event: MakeEvent) -> None:
     assert len(found) == SHOWN
     assert minute_of(found, NOW) == Minute(NOW, 4, 2, 1, p50=2_000, p95=5_000)
     assert minute_of(found, NOW + timedelta(minutes=1)).failed == 1
-    assert minute_of(found, NOW + timedelta(minutes=10)).ended == 0
+    assert minute_of(found, NOW + timedelta(minutes=3)).ended == 0
 
 
 def test_a_minute_of_more_runs_than_are_read_is_counted(
@@ -62,7 +62,7 @@ def test_a_minute_of_more_runs_than_are_read_is_counted(
 def test_what_is_over_is_read_once_and_the_present_minute_each_time(make_event: MakeEvent) -> None:
     filled(make_event)
     memory = Memory()
-    for _ in range(SHOWN // AT_ONCE):
+    for _ in range(2 * SHOWN // AT_ONCE):
         memory.look(LATER)
     assert None not in memory.look(LATER)
     with CaptureQueriesContext(connection) as asked:
