@@ -67,9 +67,10 @@ def ask_discard(viewer: Viewer, choice: Choice) -> Question:
     )
 
 
-def requeue(user: Any, choice: Choice, now: datetime) -> tuple[tuple[str, str], ...]:  # noqa: ARG001  # as the others
+def requeue(user: Any, choice: Choice, now: datetime) -> tuple[tuple[str, str], ...]:
     """Let them run again; returns what became of them."""
-    return tuple(_report("Will run again", work.requeue(_selection(choice), rate=_rate(choice), now=now)))
+    by, rate = user.get_username(), _rate(choice)
+    return tuple(_report("Will run again", work.requeue(_selection(choice), by=by, rate=rate, now=now)))
 
 
 def discard(user: Any, choice: Choice, now: datetime) -> tuple[tuple[str, str], ...]:
