@@ -10,8 +10,8 @@ from typing import Final
 from executions_app.console.panel import Asked, Panel
 from executions_app.console.viewer import SEE_FIGURES
 from executions_app.models import HourTally
+from executions_app.states import reason_meaning
 from executions_app.stats_wire import ranked
-from executions_app.timeline import reason_meaning
 
 SHOWN: Final = 8
 HOURS: Final = 24

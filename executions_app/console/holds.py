@@ -14,8 +14,7 @@ from executions_app import gaps
 from executions_app.console.panel import Asked, Panel
 from executions_app.console.viewer import SEE_AGENTS
 from executions_app.limits import Limiter, rules_of
-from executions_app.states import Reason
-from executions_app.timeline import reason_meaning
+from executions_app.states import Reason, reason_meaning
 from mongoclaw_project.config import current
 
 PATIENCE_SECONDS: Final = 0.4

@@ -13,8 +13,7 @@ from executions_app.console.panel import Asked, Panel
 from executions_app.console.viewer import DISCARD, REQUEUE, SEE_RUNS, Viewer
 from executions_app.dead_letters import OTHERS, DeadLetter, Filter, Kind
 from executions_app.models import Execution, StrayMessage
-from executions_app.states import Status
-from executions_app.timeline import reason_meaning
+from executions_app.states import Status, reason_meaning
 
 SHOWN: Final = 6
 KINDS: Final = 6

@@ -11,8 +11,7 @@ from executions_app.console.panel import Asked, Panel
 from executions_app.console.viewer import SEE_RUNS
 from executions_app.listing import Wanted, narrowed
 from executions_app.models import Execution
-from executions_app.states import Status
-from executions_app.timeline import reason_meaning
+from executions_app.states import Status, reason_meaning
 
 SHOWN: Final = 15
 CHOICES: Final = (
