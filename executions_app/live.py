@@ -63,15 +63,20 @@ class Live:
     queue_age_p95_ms: float | None
 
 
-def look(now: datetime, *, agent_id: str | None = None, only: Collection[str] | None = None) -> Live:
-    """Look at the queue of an agent, or at that of all, or at that of all among `only`."""
+def look(
+    now: datetime, *, agent_id: str | None = None, only: Collection[str] | None = None, most: int = MOST
+) -> Live:
+    """Look at the queue of an agent, or at that of all, or at that of all among `only`.
+
+    `most` due rows of an agent and priority are counted.
+    """
     heads = due.due_heads(now)
     wanted = {
         agent: found
         for agent, found in heads.items()
         if agent_id in {None, agent} and (only is None or agent in only)
     }
-    agents = {agent: _waiting(agent, found, now) for agent, found in sorted(wanted.items())}
+    agents = {agent: _waiting(agent, found, now, most) for agent, found in sorted(wanted.items())}
     return Live(agents, _queue_age(agent_id, only))
 
 
@@ -98,15 +103,15 @@ def _later(agent: str, head: Head, now: datetime) -> tuple[int, datetime | None]
     return number, None if first is None else aware(first)
 
 
-def _waiting(agent: str, heads: Sequence[Head], now: datetime) -> Waiting:
+def _waiting(agent: str, heads: Sequence[Head], now: datetime, most: int) -> Waiting:
     moment = connection.ops.adapt_datetimefield_value(now)
     counts = []
     with connection.cursor() as cursor:
         for head in heads:
-            cursor.execute(_WAITING_SQL, [agent, head.priority, moment, MOST])
+            cursor.execute(_WAITING_SQL, [agent, head.priority, moment, most])
             counts.append(cursor.fetchone()[0])
     oldest = min(head.due_at for head in heads)
-    return Waiting(sum(counts), max(counts) == MOST, oldest, (now - oldest).total_seconds() * 1000)
+    return Waiting(sum(counts), max(counts) == most, oldest, (now - oldest).total_seconds() * 1000)
 
 
 def _queue_age(agent_id: str | None, only: Collection[str] | None) -> float | None:

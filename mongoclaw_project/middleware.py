@@ -18,7 +18,7 @@ _SERVER_ERROR: Final = 500
 CALLER: Final = "caller"
 """What authentication binds to the lines of a request, and what the next request of the thread must not have."""
 
-_QUIET_PATHS: Final = ("/health", "/static/", "/metrics")
+_QUIET_PATHS: Final = ("/health", "/static/", "/metrics", "/ui/panels/")
 
 
 class RequestLog:

@@ -46,4 +46,4 @@ def _answer(request: HttpRequest, status: HTTPStatus) -> HttpResponse | None:
 def _is_for_people(request: HttpRequest) -> bool:
     if request.path.startswith(("/health", "/api/", "/version")):
         return False
-    return request.path.startswith("/admin/") or "text/html" in request.headers.get("Accept", "")
+    return request.path.startswith(("/admin/", "/ui")) or "text/html" in request.headers.get("Accept", "")

@@ -118,6 +118,7 @@ AGENT_PUBLISH_CHECKS = [
     "mongoclaw_project.secret_check.check",
     "mongoclaw_project.watch_check.check",
 ]
+CONSOLE_OUTLOOK = "mongoclaw_project.console_outlook.look"
 
 REST_FRAMEWORK = {
     # The first one decides what an unknown caller is answered: 401, and how to say who one is.

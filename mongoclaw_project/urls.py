@@ -15,7 +15,8 @@ admin.site.site_url = None  # there is no other site to view
 admin.site.enable_nav_sidebar = False  # its links are in the header, and its width is the tables'
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", RedirectView.as_view(pattern_name="console:page")),
+    path("ui/", include("executions_app.console.urls")),
     path("admin/", admin.site.urls),
     path("health", health.health),
     path("health/live", health.live),

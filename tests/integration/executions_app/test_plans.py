@@ -26,6 +26,10 @@ from executions_app import (
     transitions,
 )
 from executions_app.backfill_transitions import clear
+from executions_app.console.minutes import MEMORY
+from executions_app.console.panel import Asked
+from executions_app.console.panels import PANELS
+from executions_app.console.viewer import Viewer
 from executions_app.listing import Wanted
 from executions_app.metrics import present
 from executions_app.metrics.names import Names
@@ -174,6 +178,13 @@ def scrape() -> None:
     dead_letters.counts()
 
 
+def console(name: str) -> None:
+    MEMORY.forget()
+    for agents in (None, frozenset({"triage"})):
+        viewer = Viewer(agents=agents)
+        PANELS[name].look(Asked(viewer=viewer, now=NOW, choices={"status": "completed"}))
+
+
 QUESTIONS: dict[str, Ask] = {
     **dict(lists()),
     "the newest reasons": queries.recent_reasons,
@@ -186,6 +197,10 @@ QUESTIONS: dict[str, Ask] = {
     "what waits for archived agents": end_unwanted,
     "a run's life": life,
     "counting and deleting": count_and_sweep,
+    **{
+        f"the console's {name}": partial(console, name)
+        for name in ("summary", "charts", "agents", "letters", "runs")
+    },
     "clearing a backfill": lambda: clear(Backfill(id="b", agent_id="triage"), now=NOW),
 }
 

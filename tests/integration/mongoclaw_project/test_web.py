@@ -20,9 +20,9 @@ def test_an_unknown_address_is_json_for_programs_and_html_for_people(client: Cli
     assert page["Content-Type"].startswith("text/html")
 
 
-def test_the_front_door_leads_to_the_admin(client: Client) -> None:
+def test_the_front_door_leads_to_the_console(client: Client) -> None:
     answer = client.get("/")
-    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+    assert (answer.status_code, answer["Location"]) == (302, "/ui/")
 
 
 def test_an_unexpected_error_tells_nothing_of_the_inside(rf: Callable[..., HttpRequest]) -> None:
