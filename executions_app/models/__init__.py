@@ -8,6 +8,7 @@ from executions_app.models.execution import Attempt, Execution
 from executions_app.models.gap import GapKind, GapStatus, StreamGap
 from executions_app.models.leadership import Leadership
 from executions_app.models.tally import HourTally, TallyCursor
+from executions_app.models.trigger import TriggerKey
 from executions_app.models.worker import WorkerProcess
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "StrayMessage",
     "StreamGap",
     "TallyCursor",
+    "TriggerKey",
     "WorkerProcess",
 ]
