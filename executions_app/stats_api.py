@@ -9,8 +9,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents_app.errors import SpecInvalid, SpecProblem
-from executions_app import live, stats
+from agents_app.sight import visible_agents
+from executions_app import holds, live, stats
 from executions_app.api_permissions import MayView
+from executions_app.hold_wire import holding_json
 from executions_app.models import HourTally
 from executions_app.moment import MomentInvalid
 from executions_app.stats import By, SpanInvalid
@@ -34,7 +36,8 @@ class StatsView(APIView):
         agent_id = query.get("agent_id") or None
         found = stats.gather(since=since, agent_id=agent_id, by=by)
         waiting = live.look(now, agent_id=agent_id), live.put_off(now, agent_id=agent_id)
-        return Response({**stats_json(found, by=by), "live": live_json(*waiting)})
+        holding = holding_json(holds.in_force(), only=visible_agents(request.user))
+        return Response({**stats_json(found, by=by), "live": live_json(*waiting), "dispatch": holding})
 
 
 def _by(text: str) -> By:

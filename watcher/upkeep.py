@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from agents_app import registry
-from executions_app import counting, due, live, retention
+from executions_app import counting, due, holds, live, retention
 from executions_app.fence import Term
 from executions_app.retention import START, Keeping, Place
 from watcher.observing import fleet
@@ -108,6 +108,6 @@ class Upkeep:
 
 def _work_waits(now: datetime) -> bool:
     """Whether anything of an agent at work, backfills aside, has been due for longer than it should."""
-    waiting = due.due_heads(now - WAITING)
-    active = {agent.agent_id for agent in registry.active_agents()}
+    waiting, held = due.due_heads(now - WAITING), holds.recent(now)
+    active = {agent.agent_id for agent in registry.active_agents() if not held.of(agent.agent_id)}
     return any(agent in active and heads[0].priority >= 0 for agent, heads in waiting.items())

@@ -6,6 +6,7 @@ from executions_app.models.backfill import Backfill, BackfillRange, BackfillStat
 from executions_app.models.dead_letter import DeadRun, Discard, Requeue, StrayMessage
 from executions_app.models.execution import Attempt, Execution
 from executions_app.models.gap import GapKind, GapStatus, StreamGap
+from executions_app.models.hold import Hold
 from executions_app.models.leadership import Leadership
 from executions_app.models.tally import HourTally, TallyCursor
 from executions_app.models.trigger import TriggerKey
@@ -21,6 +22,7 @@ __all__ = [
     "Execution",
     "GapKind",
     "GapStatus",
+    "Hold",
     "HourTally",
     "Leadership",
     "Requeue",

@@ -16,6 +16,7 @@ from mongoclaw_project.cli.doctor import (
     clocks,
     collections,
     database,
+    dispatch,
     installation,
     limits,
     mongodb,
@@ -71,6 +72,7 @@ VISITS: Final = (
     Visit("Collections", collections.examine_collections, needs=(MONGODB, SQL)),
     Visit("Queue", queues.examine_queues, needs=(REDIS, BROKER, SQL)),
     Visit("Limits", limits.examine_limits, needs=(REDIS,)),
+    Visit("Dispatch", dispatch.examine_holds, needs=(SQL,)),
     Visit("Work", processes.examine_work, needs=(SQL,)),
 )
 
