@@ -32,6 +32,7 @@ urlpatterns = [
     path("api/v1/", include("mongoclaw_project.streams_api")),
     path("api/v1/", include("executions_app.hold_api")),
     path("api/v1/", include("executions_app.triggers.api")),
+    path("api/v1/", include("executions_app.webhooks.api")),
 ]
 
 handler400 = "mongoclaw_project.problems.bad_request"

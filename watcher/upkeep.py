@@ -13,6 +13,8 @@ from agents_app import registry
 from executions_app import counting, due, holds, live, retention
 from executions_app.fence import Term
 from executions_app.retention import START, Keeping, Place
+from executions_app.triggers import repetition
+from executions_app.webhooks import deliveries
 from watcher.observing import fleet
 
 log = structlog.get_logger(__name__)
@@ -79,6 +81,8 @@ class Upkeep:
         fleet.count(counted.tallies, now=now)
         if not counted.more:
             fleet.see(live.look(now))
+            repetition.forget(now=now)
+            deliveries.forget(now=now)
             self._look_at = started + LOOK_SECONDS
         return counted.more
 

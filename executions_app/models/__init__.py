@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from executions_app.models.backfill import Backfill, BackfillRange, BackfillStatus
 from executions_app.models.dead_letter import DeadRun, Discard, Requeue, StrayMessage
+from executions_app.models.delivery import Delivery
 from executions_app.models.execution import Attempt, Execution
 from executions_app.models.gap import GapKind, GapStatus, StreamGap
 from executions_app.models.hold import Hold
@@ -18,6 +19,7 @@ __all__ = [
     "BackfillRange",
     "BackfillStatus",
     "DeadRun",
+    "Delivery",
     "Discard",
     "Execution",
     "GapKind",
