@@ -1,4 +1,4 @@
-"""What the watcher that dispatches does for the ledger beside its work: counting, and deleting what is old."""
+"""What the watcher that dispatches does for the ledger beside its work: counting, telling others, deleting."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from executions_app.retention import START, Keeping, Place
 from executions_app.triggers import repetition
 from executions_app.webhooks import deliveries
 from watcher.observing import fleet
+from watcher.telling import Courier
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ class Upkeep:
     slo_ms: float
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
+    courier: Courier | None = None
     _place: Place = field(default=START)
     _swept_at: float = field(default=float("-inf"))
     _began_at: float = field(default=float("-inf"))
@@ -66,6 +68,8 @@ class Upkeep:
         Raises Django's database errors, and Fenced when the term is over.
         """
         now, started = self.now(), self.monotonic()
+        if self.courier is not None:
+            self.courier.step(now=now, term=term)
         if started >= self._look_at and self._count(term, now, started):
             return BUSY_SECONDS
         return self._sweep(term, now, started) if self._may_sweep(now, started) else IDLE_SECONDS

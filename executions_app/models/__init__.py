@@ -9,6 +9,7 @@ from executions_app.models.execution import Attempt, Execution
 from executions_app.models.gap import GapKind, GapStatus, StreamGap
 from executions_app.models.hold import Hold
 from executions_app.models.leadership import Leadership
+from executions_app.models.notification import Notification, NotificationCursor
 from executions_app.models.tally import HourTally, TallyCursor
 from executions_app.models.trigger import TriggerKey
 from executions_app.models.worker import WorkerProcess
@@ -27,6 +28,8 @@ __all__ = [
     "Hold",
     "HourTally",
     "Leadership",
+    "Notification",
+    "NotificationCursor",
     "Requeue",
     "StrayMessage",
     "StreamGap",

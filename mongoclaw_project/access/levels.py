@@ -34,6 +34,7 @@ LEVELS: Final[Mapping[Scope, frozenset[str]]] = {
             "executions_app.view_execution",
             "executions_app.view_hold",
             "executions_app.view_hourtally",
+            "executions_app.view_notification",
             "executions_app.view_streamgap",
             "executions_app.view_workerprocess",
         }

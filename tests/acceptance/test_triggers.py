@@ -74,10 +74,10 @@ def test_a_document_is_triggered_and_enriched_and_what_is_held_waits_until_it_is
 
     web.post("dispatch/pause", {"reason": "the bill"})
     heard_by = time.monotonic() + 1.0  # every process has asked again by then
+    fleet.wait_for(lambda: time.monotonic() > heard_by)
     event = {"event_type": "trigger", "data": {"agent_id": "support", "document": {"text": "It crashes"}}}
     signature = sign(SECRET, json.dumps(event).encode(), second=int(time.time()))
     held = web.post("webhooks/custom", event, **{OWN: signature})["execution_id"]
-    fleet.wait_for(lambda: time.monotonic() > heard_by)
     fleet.insert(1)
     fleet.wait_for(lambda: fleet.unfinished() == 2)
     assert fleet.enriched() == 1

@@ -20,6 +20,7 @@ from mongoclaw_project.cli.doctor import (
     installation,
     limits,
     mongodb,
+    notifications,
     processes,
     queues,
     streams,
@@ -73,6 +74,7 @@ VISITS: Final = (
     Visit("Queue", queues.examine_queues, needs=(REDIS, BROKER, SQL)),
     Visit("Limits", limits.examine_limits, needs=(REDIS,)),
     Visit("Dispatch", dispatch.examine_holds, needs=(SQL,)),
+    Visit("Notifications", notifications.examine_notifications, needs=(SQL,)),
     Visit("Work", processes.examine_work, needs=(SQL,)),
 )
 

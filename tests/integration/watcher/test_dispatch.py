@@ -582,13 +582,13 @@ def test_rows_of_a_held_agent_stay_and_go_on_in_turn_when_it_is_let_go() -> None
 
 def test_while_all_agents_are_held_nothing_is_sent_at_all() -> None:
     make_agent("triage")
-    backlog("triage", 1)
     holds.pause(holds.ALL, by="tests", why="", now=NOW)
     outbox, clock = Outbox(), Clock()
     dispatch = make_dispatch(outbox, clock)
 
-    assert dispatch.tick() == 0
     assert dispatch.windows.direct({"triage": registry.active_agents()[0].spec}, NOW) == {"triage": 0}
+    backlog("triage", 1)
+    assert dispatch.tick() == 0
 
     holds.resume(holds.ALL, by="tests", now=NOW)
     assert dispatch.tick() == 1

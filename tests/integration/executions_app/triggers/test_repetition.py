@@ -109,6 +109,22 @@ def test_a_request_that_joined_a_waiting_run_is_answered_with_that_one_for_ever(
     assert ask(mongo, {"document_id": 1}, key="third") != waiting
 
 
+def test_a_request_that_overtakes_its_own_repetition_answers_both(
+    mongo: MongoClient[Document], tickets: Collection[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tickets.insert_one({"_id": 1, "text": "x"})
+    waiting = ask(mongo, {"document_id": 1}, key="first")
+    slow = repetition.reserve("triage", "second", read_wanted({"document_id": 1}).digest, now=NOW)
+    ask(mongo, {"document_id": 1}, key="second")
+    transitions.enqueue([waiting], now=NOW)
+    transitions.claim(waiting, worker="w", now=NOW)
+
+    monkeypatch.setattr(repetition, "reserve", lambda *_, **__: slow)
+
+    assert ask(mongo, {"document_id": 1}, key="second") == waiting
+    assert Execution.objects.count() == 1
+
+
 def test_an_agent_that_does_not_coalesce_runs_once_for_each_request(
     mongo: MongoClient[Document], tickets: Collection[Document]
 ) -> None:
