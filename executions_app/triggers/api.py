@@ -18,7 +18,7 @@ from executions_app.api_permissions import MayOperate
 from executions_app.mongodb import mongodb
 from executions_app.triggers.entering import trigger
 from executions_app.triggers.wanted import LARGEST, read_key, read_wanted
-from executions_app.wire import execution_json
+from executions_app.wire import awaited_json
 
 MOST_BYTES: Final = 2 * LARGEST
 """JSON is wordier than BSON; what is too large in BSON is told apart from it later."""
@@ -43,7 +43,7 @@ class Trigger(APIView):
             by=f"api:{request.user.get_username()}",
             now=datetime.now(UTC),
         )
-        return Response(execution_json(run), status=HTTPStatus.ACCEPTED)
+        return Response(awaited_json(run), status=HTTPStatus.ACCEPTED)
 
 
 urlpatterns = [path("webhooks/trigger/<slug:agent_id>", Trigger.as_view())]

@@ -96,6 +96,8 @@ def _enter(row: NewExecution, request: Request, now: datetime) -> str:
 
     def note(_new: int) -> None:
         found.append(_run_of(row))
+        # Whoever waits for it is told of an end that the official clients know.
+        Execution.objects.filter(id=found[-1]).update(requested=True)
         repetition.answer(request, found[-1])
 
     try:

@@ -57,7 +57,11 @@ def stats(agent_id: str | None, since: datetime, by: str) -> None:
     lines = _reasons(found.total) if kind is By.REASON else _parts(found, kind)
     holding = holds.in_force()
     standing = [*told(holding), *_standing(waiting, later, now), _counted(found, now)]
-    data = {**stats_json(found, by=kind), "live": live_json(waiting, later), "dispatch": holding_json(holding)}
+    data = {
+        **stats_json(found, by=kind),
+        "live": live_json(waiting, later),
+        "dispatch": holding_json(holding),
+    }
     show(data, text="\n".join([*lines, "", *standing]))
 
 

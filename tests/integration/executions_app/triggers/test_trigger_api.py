@@ -33,6 +33,7 @@ def test_a_new_document_is_inserted_and_its_run_is_answered(
     assert (run["operation"], run["status"]) == ("trigger", "pending")
     assert run["started_at"]
     row = Execution.objects.get(id=run["id"])
+    assert row.requested, "an end that the official clients do not know is told as one that they do"
     assert (row.document_key, row.cascade, row.priority) == (
         f'{{"_id": {{"$oid": "{stored["_id"]}"}}}}',
         False,
