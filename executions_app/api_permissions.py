@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from django.db.models import Model
-from rest_framework.permissions import DjangoModelPermissions
+from rest_framework.permissions import BasePermission, DjangoModelPermissions
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 
 class MayView(DjangoModelPermissions):
@@ -24,6 +26,14 @@ class MayChange(DjangoModelPermissions):
     def get_required_permissions(self, method: str, model_cls: type[Model]) -> list[str]:  # noqa: ARG002  # its signature
         """Return the permission to change, whatever the method is."""
         return _named(model_cls, "change")
+
+
+class MayOperate(BasePermission):
+    """Pausing, resuming and triggering agents ask for the permission to operate them."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002  # the framework's signature
+        """Tell whether the user may."""
+        return request.user.has_perm("agents_app.operate_agent")
 
 
 def _named(model: type[Model], action: str) -> list[str]:

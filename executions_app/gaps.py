@@ -18,6 +18,7 @@ from agents_app.spec import HistoryPolicy
 from executions_app import backfills
 from executions_app.database import write_turn
 from executions_app.models import GapKind, GapStatus, StreamGap
+from executions_app.notifications import outbox
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,7 @@ def record(gap: NewGap, *, now: datetime) -> StreamGap:
         if known is not None:
             return known
         row = _create(gap, now)
+        outbox.note_gap(row, now=now)
         if gap.policy is HistoryPolicy.FAIL:
             mark_health(gap.agent_id, "unhealthy", f"held: {gap.detail}; see `mongoclaw streams gaps`")
     log.error(

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     REQUEUED = "requeued"
     BROKER_UNAVAILABLE = "broker_unavailable"
     AGENT_DISABLED = "agent_disabled"
+    HELD = "held"
     AGENT_NOT_FOUND = "agent_not_found"
     DOCUMENT_NOT_FOUND = "document_not_found"
     FILTER_NOT_MATCHED = "filter_not_matched"
@@ -100,6 +101,7 @@ REASON_MEANINGS: Final[dict[Reason, str]] = {
     Reason.REQUEUED: "It had failed, and somebody asked to run it again.",
     Reason.BROKER_UNAVAILABLE: "The broker refused the message; it is published again.",
     Reason.AGENT_DISABLED: "Its agent is disabled; it waits until the agent is enabled.",
+    Reason.HELD: "Somebody has paused its agent, or all of them; `mongoclaw dispatch status` says who and why.",
     Reason.AGENT_NOT_FOUND: "Its agent was deleted before the run started.",
     Reason.DOCUMENT_NOT_FOUND: "The document was gone when the run started or wrote.",
     Reason.FILTER_NOT_MATCHED: "The document no longer matches `watch.filter`.",

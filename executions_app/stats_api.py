@@ -10,8 +10,9 @@ from rest_framework.views import APIView
 
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.sight import visible_agents
-from executions_app import live, stats
+from executions_app import holds, live, stats
 from executions_app.api_permissions import MayView
+from executions_app.hold_wire import holding_json
 from executions_app.models import HourTally
 from executions_app.moment import MomentInvalid
 from executions_app.stats import By, SpanInvalid
@@ -39,7 +40,8 @@ class StatsView(APIView):
             live.look(now, agent_id=agent_id, only=only),
             live.put_off(now, agent_id=agent_id, only=only),
         )
-        return Response({**stats_json(found, by=by), "live": live_json(*waiting)})
+        holding = holding_json(holds.in_force(), only=only)
+        return Response({**stats_json(found, by=by), "live": live_json(*waiting), "dispatch": holding})
 
 
 def _by(text: str) -> By:

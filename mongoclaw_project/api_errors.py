@@ -20,6 +20,7 @@ from agents_app.errors import (
     VersionNotFound,
     VersionUnreadable,
 )
+from executions_app.api_body import BodyTooLarge
 from executions_app.backfill_transitions import BackfillStateWrong
 from executions_app.backfills import BackfillNotFound, BackfillRefused
 from executions_app.catalog import CollectionNotFound
@@ -27,6 +28,7 @@ from executions_app.dead_letters import DeadLetterAmbiguous, DeadLetterNotFound
 from executions_app.gaps import GapNotBackfillable, GapNotFound, GapNotOpen
 from executions_app.queries import ExecutionNotFound
 from executions_app.retrying import RetryRefused
+from executions_app.triggers.errors import DocumentAmbiguous, DocumentNotFound, KeyReused, TriggerRefused
 from mongoclaw_project.access.authentication import REQUIRED
 
 STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
@@ -45,6 +47,11 @@ STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
     RetryRefused: HTTPStatus.CONFLICT,
     VersionNotFound: HTTPStatus.NOT_FOUND,
     VersionUnreadable: HTTPStatus.CONFLICT,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    DocumentAmbiguous: HTTPStatus.CONFLICT,
+    DocumentNotFound: HTTPStatus.NOT_FOUND,
+    KeyReused: HTTPStatus.CONFLICT,
+    TriggerRefused: HTTPStatus.CONFLICT,
 }
 
 

@@ -150,6 +150,18 @@ def _open_broker(settings: Settings) -> Iterator[Danger]:
         )
 
 
+def _webhooks(settings: Settings) -> Iterator[Danger]:
+    secrets = settings.webhooks.model_dump()
+    weak = [name for name, secret in secrets.items() if secret and len(secret) < LEAST_SECRET // 2]
+    if weak and not settings.is_development:
+        named = ", ".join(f"MONGOCLAW_WEBHOOKS__{name.upper()}" for name in weak)
+        yield Danger(
+            "W020",
+            f"a webhook's secret has fewer than {LEAST_SECRET // 2} characters and can be guessed",
+            f"give {named} a long random value, and the sender the same",
+        )
+
+
 RULES: Final[tuple[Rule, ...]] = (
     _secret_key,
     _database,
@@ -160,4 +172,5 @@ RULES: Final[tuple[Rule, ...]] = (
     _heartbeat,
     _open_redis,
     _open_broker,
+    _webhooks,
 )

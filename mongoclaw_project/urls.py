@@ -33,6 +33,9 @@ urlpatterns = [
     path("api/v1/", include("executions_app.gap_api")),
     path("api/v1/", include("executions_app.catalog_api")),
     path("api/v1/", include("mongoclaw_project.streams_api")),
+    path("api/v1/", include("executions_app.hold_api")),
+    path("api/v1/", include("executions_app.triggers.api")),
+    path("api/v1/", include("executions_app.webhooks.api")),
 ]
 
 handler400 = "mongoclaw_project.problems.bad_request"

@@ -20,7 +20,7 @@ from agents_app.spec import AgentSpec, ConsistencyMode, ExecutionSpec, Operation
 from enrichment.fingerprint import fingerprint
 from enrichment.prompt import PromptContext, RenderedPrompt, event_context
 from enrichment.writeback import Provenance, ReadState, apply_write, plan_write
-from executions_app import transitions
+from executions_app import holds, transitions
 from executions_app.database import drop_broken_connection, release_connection
 from executions_app.identity import unpack_key
 from executions_app.limits import Rules, rules_of
@@ -85,6 +85,9 @@ def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postp
     current = registry.current_version(run.agent_id, monotonic=runtime.monotonic())
     if current is None:
         return Postponement(reason=Reason.AGENT_DISABLED, due_at=runtime.now())
+    if holds.recent(runtime.now()).of(run.agent_id):
+        # Not at once: dispatch knows of the end of a hold before this process does.
+        return Postponement(reason=Reason.HELD, due_at=runtime.now() + holds.STALE, model_calls=usage.calls)
     agent = compiled_agent(run.version_id, runtime.providers)
     rules = present_rules(agent, run.version_id, current)
     waits = held_up(runtime, run, rules)

@@ -114,10 +114,13 @@ def _no_memory_of_other_tests(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     from agents_app import registry
+    from executions_app import holds
 
     registry.forget()
+    holds.forget()
     yield
     registry.forget()
+    holds.forget()
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,7 @@ from watcher.sending.dispatch import ORPHAN_CHECK_SECONDS, Dispatch
 from watcher.sending.publisher import Publisher
 from watcher.sending.vitality import Vitality
 from watcher.sending.windows import Windows
+from watcher.telling import Courier
 from watcher.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -154,6 +155,11 @@ class Watcher:
             slo_ms=self._settings.worker.latency_slo_ms,
             now=_now,
             monotonic=time.monotonic,
+            courier=Courier(
+                url=self._settings.notifications.url,
+                secret=self._settings.notifications.secret,
+                monotonic=time.monotonic,
+            ),
         )
 
     def _make_stream_keeper(self) -> StreamKeeper:

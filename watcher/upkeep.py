@@ -1,4 +1,4 @@
-"""What the watcher that dispatches does for the ledger beside its work: counting, and deleting what is old."""
+"""What the watcher that dispatches does for the ledger beside its work: counting, telling others, deleting."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Final
 import structlog
 
 from agents_app import registry
-from executions_app import counting, due, retention
+from executions_app import counting, due, holds, retention
 from executions_app.fence import Term
 from executions_app.retention import START, Keeping, Place
+from executions_app.triggers import repetition
+from executions_app.webhooks import deliveries
+from watcher.telling import Courier
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +55,7 @@ class Upkeep:
     slo_ms: float
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
+    courier: Courier | None = None
     _place: Place = field(default=START)
     _swept_at: float = field(default=float("-inf"))
     _began_at: float = field(default=float("-inf"))
@@ -63,6 +67,8 @@ class Upkeep:
         Raises Django's database errors, and Fenced when the term is over.
         """
         now, started = self.now(), self.monotonic()
+        if self.courier is not None:
+            self.courier.step(now=now, term=term)
         if started >= self._look_at and self._count(term, now, started):
             return BUSY_SECONDS
         return self._sweep(term, now, started) if self._may_sweep(now, started) else IDLE_SECONDS
@@ -75,6 +81,8 @@ class Upkeep:
         """Count a little; tell whether there is more to count."""
         counted = counting.step(slo_ms=self.slo_ms, now=now, term=term)
         if not counted.more:
+            repetition.forget(now=now)
+            deliveries.forget(now=now)
             self._look_at = started + LOOK_SECONDS
         return counted.more
 
@@ -104,6 +112,6 @@ class Upkeep:
 
 def _work_waits(now: datetime) -> bool:
     """Whether anything of an agent at work, backfills aside, has been due for longer than it should."""
-    waiting = due.due_heads(now - WAITING)
-    active = {agent.agent_id for agent in registry.active_agents()}
+    waiting, held = due.due_heads(now - WAITING), holds.recent(now)
+    active = {agent.agent_id for agent in registry.active_agents() if not held.of(agent.agent_id)}
     return any(agent in active and heads[0].priority >= 0 for agent, heads in waiting.items())

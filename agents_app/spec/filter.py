@@ -41,11 +41,29 @@ def to_query(value: Any) -> Any:
     """
     try:
         # There and back, so that a filter is the same fresh from the text and read from the database.
-        query = _decode(to_extended_json(_decode(value)))
+        query = from_extended_json(to_extended_json(from_extended_json(value)))
         encode(query) if isinstance(query, Mapping) else None
     except (BSONError, OverflowError, TypeError) as error:
         raise ValueError(f"cannot be sent to MongoDB: {error}") from error
     return query
+
+
+def from_extended_json(value: Any) -> Any:
+    """Return a value of JSON or YAML with its Extended JSON replaced by BSON values.
+
+    Raises ValueError if a wrapper holds something that it cannot stand for.
+    """
+    if isinstance(value, Mapping):
+        return (
+            _unwrap(value)
+            if _is_wrapper(value)
+            else {key: from_extended_json(item) for key, item in value.items()}
+        )
+    if isinstance(value, list | tuple):
+        return [from_extended_json(item) for item in value]
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return value
 
 
 def to_extended_json(value: Any) -> Any:
@@ -72,16 +90,6 @@ def doubtful(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, "is not a top-level query operator that we know; MongoDB may refuse it"
 
 
-def _decode(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _unwrap(value) if _is_wrapper(value) else {key: _decode(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_decode(item) for item in value]
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    return value
-
-
 def _is_wrapper(value: Mapping[str, Any]) -> bool:
     # Nothing may stand beside it: json_util alone would turn {"$regex": …, "$nin": […]} into a bare regular
     # expression and lose the rest.
@@ -91,6 +99,6 @@ def _is_wrapper(value: Mapping[str, Any]) -> bool:
 def _unwrap(value: Mapping[str, Any]) -> Any:
     ((name, inner),) = value.items()
     try:
-        return json_util.object_hook({name: _decode(inner)}, _OPTIONS)
+        return json_util.object_hook({name: from_extended_json(inner)}, _OPTIONS)
     except Exception as error:
         raise ValueError(f"{name} does not hold a valid value: {error}") from error

@@ -32,7 +32,9 @@ LEVELS: Final[Mapping[Scope, frozenset[str]]] = {
             "executions_app.view_attempt",
             "executions_app.view_backfill",
             "executions_app.view_execution",
+            "executions_app.view_hold",
             "executions_app.view_hourtally",
+            "executions_app.view_notification",
             "executions_app.view_streamgap",
             "executions_app.view_workerprocess",
         }

@@ -10,6 +10,8 @@ from typing import Final
 import click
 
 from agents_app import registry
+from executions_app import holds
+from executions_app.hold_wire import holding_json, told
 from executions_app.limits import Limiter, LimiterUnavailable, rules_of
 from executions_app.limits.limiter import connect
 from executions_app.limits.pauses import Held
@@ -43,9 +45,14 @@ def list_() -> None:
     lines = [table(HEADERS, [_row(held) for held in found]) if found else "Nothing holds calls up."]
     if reached:
         lines += ["", table(("Agent at its limit", *HEADERS[1:]), [_row(held) for held in reached])]
+    holding = holds.in_force()
     show(
-        {"pauses": [_data(held) for held in found], "agents": [_data(held) for held in reached]},
-        text="\n".join(lines),
+        {
+            "pauses": [_data(held) for held in found],
+            "agents": [_data(held) for held in reached],
+            "dispatch": holding_json(holding),
+        },
+        text="\n".join([*lines, *told(holding)]),
     )
 
 

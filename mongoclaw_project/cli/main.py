@@ -20,6 +20,7 @@ COMMANDS: Final = (
     Later("config", "Show the settings; secrets are masked.", needs_django=False),
     Later("demo", "Enrich 200 documents before your eyes, on servers of their own.", needs_django=False),
     Later("dev", "Run the whole system in this terminal.", needs_django=False),
+    Later("dispatch", "Pause runs, of one agent or of all, and let them go on."),
     Later(
         "doctor", "Look for what keeps MongoClaw from working, and say how to mend it.", refuses_danger=False
     ),

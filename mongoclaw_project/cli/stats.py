@@ -8,8 +8,9 @@ from typing import Final
 
 import click
 
-from executions_app import live
+from executions_app import holds, live
 from executions_app import stats as reading
+from executions_app.hold_wire import holding_json, told
 from executions_app.live import Live, PutOff
 from executions_app.moment import FORMS
 from executions_app.stats import By, SpanInvalid, Stats
@@ -54,8 +55,14 @@ def stats(agent_id: str | None, since: datetime, by: str) -> None:
     found = reading.gather(since=beginning, agent_id=agent_id, by=kind)
     waiting, later = live.look(now, agent_id=agent_id), live.put_off(now, agent_id=agent_id)
     lines = _reasons(found.total) if kind is By.REASON else _parts(found, kind)
-    text = "\n".join([*lines, "", *_standing(waiting, later, now), _counted(found, now)])
-    show({**stats_json(found, by=kind), "live": live_json(waiting, later)}, text=text)
+    holding = holds.in_force()
+    standing = [*told(holding), *_standing(waiting, later, now), _counted(found, now)]
+    data = {
+        **stats_json(found, by=kind),
+        "live": live_json(waiting, later),
+        "dispatch": holding_json(holding),
+    }
+    show(data, text="\n".join([*lines, "", *standing]))
 
 
 def _parts(found: Stats, by: By) -> Iterator[str]:

@@ -23,7 +23,7 @@ RENAMED: Final = {
 }
 """Names in the manifests of 1.0.4 that no rule explains."""
 
-_NEW: Final = ("broker", "flower")
+_NEW: Final = ("broker", "flower", "notifications", "webhooks")
 """Groups that 1.0.4 did not have, and whose bare names (BROKER_URL, FLOWER_PORT) belong to other programs."""
 
 _NOT_SETTINGS: Final = re.compile(r"MONGOCLAW_(TEST_.*|ENV_FILE)")

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mongoclaw_project.config.group import ACCEPTED
+from mongoclaw_project.config.hooks import NotificationSettings, WebhookSettings
 from mongoclaw_project.config.retention import RetentionSettings
 from mongoclaw_project.config.service import (
     APISettings,
@@ -66,6 +67,8 @@ class Settings(BaseSettings):
     api: APISettings = Field(default_factory=APISettings)
     flower: FlowerSettings = Field(default_factory=FlowerSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
+    notifications: NotificationSettings = Field(default_factory=NotificationSettings)
+    webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
     observability: ObservabilitySettings = Field(default_factory=ObservabilitySettings)
 
     @property

@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 
 from agents_app import registry
 from agents_app.models import Agent
-from executions_app import due, transitions
+from executions_app import due, holds, transitions
 from executions_app.fence import Term
 from executions_app.metrics.names import agent_label
 from executions_app.models import Execution, WorkerProcess
@@ -158,13 +158,16 @@ class Dispatch:
         if not waiting:
             self.windows.is_full = False
             return iter(())
+        held = holds.in_force()
         active = {
-            agent.agent_id: agent.spec for agent in registry.active_agents() if agent.agent_id in waiting
+            agent.agent_id: agent.spec
+            for agent in registry.active_agents()
+            if agent.agent_id in waiting and not held.of(agent.agent_id)
         }
         wanted = {agent: heads for agent, heads in waiting.items() if agent in active}
         turns = self.windows.choose(wanted, active, now)
-        for counter, held in ((STARVATION, self.windows.starved), (SATURATION, self.windows.saturated)):
-            for agent in held:
+        for counter, agents in ((STARVATION, self.windows.starved), (SATURATION, self.windows.saturated)):
+            for agent in agents:
                 counter.labels(agent_label(agent), self.publisher.queue_of(active[agent])).inc()
         return (id_ for id_ in chain.from_iterable(zip_longest(*turns)) if id_ is not None)
 

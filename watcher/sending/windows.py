@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from agents_app.spec import AgentSpec
-from executions_app import due
+from executions_app import due, holds
 from executions_app.due import Head
 from executions_app.fairness import Contender, chosen_rows, guaranteed, level_of
 from executions_app.limits import Rules, rules_of
@@ -62,12 +62,13 @@ class Windows:
     def direct(self, agents: Mapping[str, AgentSpec], now: datetime) -> dict[str, int]:
         """Say how many new rows of each agent may go to the broker at once, without waiting for dispatch.
 
-        None of an agent with a rate or a budget: dispatch asks the limiter what may begin. And none of an agent of
-        which a change is due already: a stream of new ones would keep that waiting for ever. What a backfill has due
-        stands in nobody's way.
+        None of an agent that is held, and none of one with a rate or a budget: dispatch asks the limiter what may
+        begin. And none of an agent of which a change is due already: a stream of new ones would keep that waiting for
+        ever. What a backfill has due stands in nobody's way.
         """
         rules = {agent: rules_of(spec) for agent, spec in agents.items()}
-        asked = [agent for agent, one in rules.items() if not _is_paced(one)]
+        held = holds.recent(now)
+        asked = [agent for agent, one in rules.items() if not _is_paced(one) and not held.of(agent)]
         if not asked:
             self.ahead = frozenset()
             return {}

@@ -16,9 +16,11 @@ from mongoclaw_project.cli.doctor import (
     clocks,
     collections,
     database,
+    dispatch,
     installation,
     limits,
     mongodb,
+    notifications,
     processes,
     queues,
     streams,
@@ -71,6 +73,8 @@ VISITS: Final = (
     Visit("Collections", collections.examine_collections, needs=(MONGODB, SQL)),
     Visit("Queue", queues.examine_queues, needs=(REDIS, BROKER, SQL)),
     Visit("Limits", limits.examine_limits, needs=(REDIS,)),
+    Visit("Dispatch", dispatch.examine_holds, needs=(SQL,)),
+    Visit("Notifications", notifications.examine_notifications, needs=(SQL,)),
     Visit("Work", processes.examine_work, needs=(SQL,)),
 )
 

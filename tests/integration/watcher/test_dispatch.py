@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from agents_app import registry
 from agents_app.publish import archive, publish, set_enabled
 from agents_app.spec import parse_spec
-from executions_app import fence, ledger, transitions
+from executions_app import fence, holds, ledger, transitions
 from executions_app.fence import Term
 from executions_app.heartbeat import Heartbeat
 from executions_app.identity import pack_time
@@ -564,3 +564,34 @@ def test_without_coalescing_a_change_does_not_wait_for_a_backfill_of_its_documen
     assert transitions.claim(change.id, worker="w" * 32, now=NOW) is not None
     later = Execution.objects.get(event_time=pack_time(Timestamp(51, 1)))
     assert later.id not in outbox.sent, "changes keep their order"
+
+
+def test_rows_of_a_held_agent_stay_and_go_on_in_turn_when_it_is_let_go() -> None:
+    make_agent("held")
+    make_agent("other")
+    backlog("held", 3)
+    backlog("other", 3)
+    holds.pause("held", by="tests", why="", now=NOW)
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+
+    assert dispatch.tick() == 3
+    assert set(Execution.objects.filter(status=Status.QUEUED).values_list("agent_id", flat=True)) == {"other"}
+
+    holds.resume("held", by="tests", now=NOW)
+    assert dispatch.tick() == 3
+    assert not Execution.objects.filter(status=Status.PENDING).exists()
+
+
+def test_while_all_agents_are_held_nothing_is_sent_at_all() -> None:
+    make_agent("triage")
+    holds.pause(holds.ALL, by="tests", why="", now=NOW)
+    outbox, clock = Outbox(), Clock()
+    dispatch = make_dispatch(outbox, clock)
+
+    assert dispatch.windows.direct({"triage": registry.active_agents()[0].spec}, NOW) == {}
+    backlog("triage", 1)
+    assert dispatch.tick() == 0
+
+    holds.resume(holds.ALL, by="tests", now=NOW)
+    assert dispatch.tick() == 1

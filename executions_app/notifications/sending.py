@@ -1,0 +1,66 @@
+"""Sending what is to be told: signed, at least once, again and again for a day."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+import urllib3
+
+from executions_app.database import write_turn
+from executions_app.models import Notification
+from executions_app.webhooks.signatures import OWN, sign
+
+log = structlog.get_logger(__name__)
+
+TIMEOUT: Final = urllib3.Timeout(connect=3.0, read=5.0)
+FIRST_WAIT: Final = timedelta(seconds=5)
+LONGEST_WAIT: Final = timedelta(minutes=10)
+GIVEN_UP_AFTER: Final = timedelta(hours=24)
+KEPT: Final = timedelta(days=30)
+DELIVERY: Final = "X-MongoClaw-Delivery"
+
+_DOUBLINGS: Final = 7
+
+
+def send_next(url: str, secret: str, *, now: datetime) -> bool:
+    """Send the notification that is due first; tells whether there was one. Raises Django's database errors."""
+    waiting = Notification.objects.filter(sent_at=None, given_up_at=None, due_at__lte=now)
+    row = waiting.order_by("due_at").first()
+    if row is None:
+        return False
+    problem = _post(url, secret, row, second=int(now.timestamp()))
+    with write_turn():
+        if not problem:
+            Notification.objects.filter(id=row.id).update(sent_at=now, tries=row.tries + 1, problem="")
+            return True
+        wait = min(FIRST_WAIT * 2 ** min(row.tries, _DOUBLINGS), LONGEST_WAIT)
+        over = now if now - row.created_at >= GIVEN_UP_AFTER else None
+        Notification.objects.filter(id=row.id).update(
+            tries=row.tries + 1, problem=problem, due_at=now + wait, given_up_at=over
+        )
+    log.warning("notification.not_sent", notification=row.id, problem=problem, given_up=over is not None)
+    return True
+
+
+def forget(*, now: datetime) -> None:
+    """Delete what was told or given up long ago."""
+    old = Notification.objects.filter(created_at__lt=now - KEPT).exclude(sent_at=None, given_up_at=None)
+    if old.exists():
+        with write_turn():
+            old.delete()
+
+
+def _post(url: str, secret: str, row: Notification, *, second: int) -> str:
+    """Send one; returns what went wrong, without the address, which may hold a key."""
+    body = json.dumps(row.body).encode()
+    headers = {"Content-Type": "application/json", DELIVERY: row.id}
+    if secret:
+        headers[OWN] = sign(secret, body, second=second)
+    try:
+        answer = urllib3.request("POST", url, body=body, headers=headers, timeout=TIMEOUT, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        return type(error).__name__
+    return "" if answer.status // 100 == 2 else f"status {answer.status}"  # noqa: PLR2004  # HTTP's own number

@@ -1,0 +1,1 @@
+"""Webhooks that other systems send: whose they are, that none acts twice, and what they do (ADR 0032)."""

@@ -1,0 +1,163 @@
+"""The routes that take webhooks. Errors are put into their envelope by `mongoclaw_project.api_errors`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final, NoReturn
+
+import structlog
+from django.urls import path
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, ParseError
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents_app.sight import visible_agents
+from executions_app.api_body import refuse_larger
+from executions_app.api_permissions import MayOperate
+from executions_app.text import storable
+from executions_app.triggers.wanted import read_key
+from executions_app.webhooks import signatures
+from executions_app.webhooks.deliveries import Marked, Reply, once
+from executions_app.webhooks.events import Sender, alarm, obey, read_event
+from executions_app.webhooks.signatures import SignatureWrong
+from mongoclaw_project.config import current
+
+log = structlog.get_logger(__name__)
+
+MOST_BYTES: Final = 2 * 1024 * 1024
+LONGEST_NAME: Final = 100
+
+
+class _Foreign(APIView):
+    """A route of somebody else's format, open to whoever has the secret."""
+
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
+    permission_classes: Sequence[type[BasePermission]] = ()
+    setting: str = ""
+
+    def get_authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # the framework's signature
+        """Say how one proves who one is: by a signature."""
+        return "Signature"
+
+    def secret(self) -> str:
+        """Return the route's secret. Raises AuthenticationFailed where none is set."""
+        found: str = getattr(current().webhooks, self.setting)
+        return found or _refuse_unset(self.setting)
+
+
+class GitHub(_Foreign):
+    """GitHub."""
+
+    setting = "github_secret"
+
+    def post(self, request: Request) -> Response:
+        """Take an event; nothing is done for it yet but to say so."""
+        refuse_larger(request, MOST_BYTES)
+        body, secret = request.body, self.secret()
+        mark = _checked(lambda: signatures.check_github(secret, body, request.headers))
+        try:
+            json.loads(body)
+        except (ValueError, RecursionError):
+            return Response({"detail": "Invalid JSON payload"}, status=HTTPStatus.BAD_REQUEST)
+        event = storable(request.headers.get("X-GitHub-Event", "unknown")[:LONGEST_NAME])
+        return _replied(
+            "github", event, once(_marked("github", mark), lambda: Reply(f"Processed {event} event"))
+        )
+
+
+class Slack(_Foreign):
+    """Slack."""
+
+    setting = "slack_secret"
+
+    def post(self, request: Request) -> Response:
+        """Take an event, or prove to Slack that this address is ours."""
+        refuse_larger(request, MOST_BYTES)
+        raw, secret, second = request.body, self.secret(), int(datetime.now(UTC).timestamp())
+        mark = _checked(lambda: signatures.check_slack(secret, raw, request.headers, second=second))
+        body = _parsed(raw)
+        known: dict[str, Any] = body if isinstance(body, dict) else {}
+        if known.get("type") == "url_verification":
+            return Response({"challenge": str(known.get("challenge") or "")})
+        # Slack signs what it sends again anew; the event's id stays.
+        event_id = known.get("event_id")
+        marked = _marked("slack", event_id if isinstance(event_id, str) and event_id else mark)
+        return _replied("slack", str(known.get("type") or "unknown"), once(marked, lambda: Reply(None)))
+
+
+class SignedOrMayOperate(BasePermission):
+    """Whoever signs is asked for a signature; everybody else for the permission to operate agents."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Tell whether the sender may. Whether a signature is right is found out when the body is read."""
+        return signatures.OWN in request.headers or MayOperate().has_permission(request, view)
+
+
+class _Own(APIView):
+    """A route of our own format."""
+
+    permission_classes = (SignedOrMayOperate,)
+    route: str = ""
+
+    def post(self, request: Request) -> Response:
+        """Take an event."""
+        refuse_larger(request, MOST_BYTES)
+        raw, mark = request.body, ""
+        if signatures.OWN in request.headers:
+            secret = current().webhooks.secret or _refuse_unset("secret")
+            second = int(datetime.now(UTC).timestamp())
+            mark = _checked(lambda: signatures.check_own(secret, raw, request.headers, second=second))
+        event = read_event(_parsed(raw))
+        marked = _marked(self.route, mark)
+        if self.route == "alert":
+            return _replied(self.route, event.kind, once(marked, lambda: alarm(event)))
+        return _replied(self.route, event.kind, obey(event, _sender(request, mark), marked))
+
+
+urlpatterns = [
+    path("webhooks/github", GitHub.as_view()),
+    path("webhooks/slack", Slack.as_view()),
+    path("webhooks/custom", _Own.as_view(route="custom")),
+    path("webhooks/alert", _Own.as_view(route="alert")),
+]
+
+
+def _sender(request: Request, mark: str) -> Sender:
+    key = read_key(request.headers.get("Idempotency-Key"))
+    if mark:
+        return Sender("webhook:custom", key=key)
+    return Sender(f"api:{request.user.get_username()}", visible_agents(request.user), key)
+
+
+def _marked(route: str, mark: str) -> Marked:
+    return Marked(route, mark, datetime.now(UTC))
+
+
+def _checked(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except SignatureWrong as error:
+        raise AuthenticationFailed(str(error)) from None
+
+
+def _refuse_unset(setting: str) -> NoReturn:
+    raise AuthenticationFailed(f"This route takes nothing until MONGOCLAW_WEBHOOKS__{setting.upper()} is set")
+
+
+def _parsed(raw: bytes) -> object:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise ParseError("The body is no JSON") from None
+
+
+def _replied(route: str, kind: str, reply: Reply) -> Response:
+    log.info("webhook.received", route=route, event_type=kind, execution_id=reply.execution_id or None)
+    run = {"execution_id": reply.execution_id} if reply.execution_id else {}
+    return Response({"received": True, "message": reply.message, **run})

@@ -1,0 +1,106 @@
+"""What a webhook of our own format says, and what it does (peer contract §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rest_framework.exceptions import PermissionDenied
+
+from agents_app.errors import AgentNotFound, SpecInvalid, SpecProblem
+from executions_app import holds
+from executions_app.mongodb import mongodb
+from executions_app.text import storable
+from executions_app.triggers.entering import trigger
+from executions_app.triggers.wanted import read_wanted
+from executions_app.webhooks.deliveries import Marked, Reply, afterwards, once
+
+LONGEST_TYPE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`{"event_type": …, "data": {…}}`."""
+
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends it, which agents they may see (None is all), and the Idempotency-Key of what they ask for."""
+
+    name: str
+    agents: frozenset[str] | None = None
+    key: str | None = None
+
+
+def read_event(body: object) -> Event:
+    """Read a body. Raises SpecInvalid with every problem."""
+    if not isinstance(body, Mapping):
+        raise SpecInvalid(errors=[SpecProblem("", "must be an object")])
+    kind, data, timestamp = body.get("event_type"), body.get("data"), body.get("timestamp")
+    problems = []
+    if not isinstance(kind, str) or not 0 < len(kind) <= LONGEST_TYPE:
+        problems.append(SpecProblem("event_type", f"must be text of 1 to {LONGEST_TYPE} characters"))
+    if not isinstance(data, Mapping):
+        problems.append(SpecProblem("data", "must be an object"))
+    if timestamp is not None and not isinstance(timestamp, str):
+        problems.append(SpecProblem("timestamp", "must be text"))
+    if problems or not isinstance(data, Mapping):
+        raise SpecInvalid(errors=problems)
+    return Event(storable(str(kind)), data)
+
+
+def obey(event: Event, sender: Sender, marked: Marked) -> Reply:
+    """Do what an event asks for, once. Raises what the acts raise, and PermissionDenied."""
+    if event.kind == "trigger":
+        return afterwards(marked, lambda: _trigger(event, sender, marked))
+    return once(marked, lambda: _act(event, sender, marked))
+
+
+def alarm(event: Event) -> Reply:
+    """Answer an alert."""
+    name = event.data.get("alert_name")
+    known = storable(name[:LONGEST_TYPE]) if isinstance(name, str) and name else "unknown"
+    return Reply(f"Alert '{known}' processed")
+
+
+def _act(event: Event, sender: Sender, marked: Marked) -> Reply:
+    match event.kind:
+        case "reload_agents":
+            return Reply("Agent reload triggered")  # agents are read fresh, always
+        case "pause_processing":
+            _refuse_bound(sender)
+            why = event.data.get("reason")
+            holds.pause(holds.ALL, by=sender.name, why=why if isinstance(why, str) else "", now=marked.now)
+            return Reply("Processing paused")
+        case "resume_processing":
+            _refuse_bound(sender)
+            holds.resume(holds.ALL, by=sender.name, now=marked.now)
+            return Reply("Processing resumed")
+        case kind:
+            return Reply(f"Event '{kind}' received")
+
+
+def _trigger(event: Event, sender: Sender, marked: Marked) -> Reply:
+    body = dict(event.data)
+    agent_id = body.pop("agent_id", None)
+    if not isinstance(agent_id, str) or "\0" in agent_id:
+        raise SpecInvalid(errors=[SpecProblem("data.agent_id", "must be text")])
+    if sender.agents is not None and agent_id not in sender.agents:
+        raise AgentNotFound(agent_id=agent_id)
+    try:
+        wanted = read_wanted(body)
+    except SpecInvalid as error:
+        placed = [SpecProblem(f"data.{one.path}".rstrip("."), one.message) for one in error.errors]
+        raise SpecInvalid(errors=placed) from None
+    key = sender.key or (f"webhook:{marked.mark}" if marked.mark else None)
+    run = trigger(mongodb(), agent_id, wanted, key=key, by=sender.name, now=marked.now)
+    return Reply(f"Agent '{agent_id}' triggered", run.id)
+
+
+def _refuse_bound(sender: Sender) -> None:
+    if sender.agents is not None:
+        raise PermissionDenied("This key is bound to some agents: pause or resume those")
