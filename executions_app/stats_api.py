@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents_app.api_docs import OBJECT, operation, parameter
 from agents_app.errors import SpecInvalid, SpecProblem
 from executions_app import live, stats
 from executions_app.api_permissions import MayView
@@ -23,6 +25,17 @@ class StatsView(APIView):
     permission_classes = (MayView,)
     queryset = HourTally.objects.all()
 
+    @operation(
+        "get_stats",
+        tag="statistics",
+        answers={200: OBJECT},
+        failures=[HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY],
+        query=[
+            parameter("since", f"How far back: {stats.FORMS}; by default {stats.USUAL}."),
+            parameter("agent_id", "Only this agent's."),
+            parameter("by", "What the figures are told apart by.", choices=[by.value for by in By]),
+        ],
+    )
     def get(self, request: Request) -> Response:
         """Add up since `since` (24h), for one `agent_id` or all, told apart `by` agent, hour or reason."""
         query, now = request.query_params, datetime.now(UTC)
