@@ -10,11 +10,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents_app.api_docs import OBJECT, operation, parameter
+from agents_app.api_request import text, wrong_query
 from agents_app.errors import SpecInvalid, SpecProblem
+from agents_app.sight import visible_agents
 from executions_app import live, stats
 from executions_app.api_permissions import MayView
 from executions_app.models import HourTally
-from executions_app.moment import MomentInvalid
+from executions_app.moment import FORMS, MomentInvalid
+from executions_app.seeing import require_visible
 from executions_app.stats import By, SpanInvalid
 from executions_app.stats_wire import live_json, stats_json
 
@@ -31,7 +34,7 @@ class StatsView(APIView):
         answers={200: OBJECT},
         failures=[HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY],
         query=[
-            parameter("since", f"How far back: {stats.FORMS}; by default {stats.USUAL}."),
+            parameter("since", f"How far back: {FORMS}; by default {stats.USUAL}."),
             parameter("agent_id", "Only this agent's."),
             parameter("by", "What the figures are told apart by.", choices=[by.value for by in By]),
         ],
@@ -44,7 +47,10 @@ class StatsView(APIView):
             since = stats.beginning(query.get("since", stats.USUAL), now=now)
         except (MomentInvalid, SpanInvalid) as error:
             raise SpecInvalid(errors=[SpecProblem("since", str(error))], place="query") from None
-        agent_id = query.get("agent_id") or None
+        agent_id, only = text(query, "agent_id") or None, visible_agents(request.user)
+        require_visible(agent_id, only)
+        if agent_id is None and only is not None:
+            raise wrong_query("agent_id", "is required of a caller who may not see all agents")
         found = stats.gather(since=since, agent_id=agent_id, by=by)
         waiting = live.look(now, agent_id=agent_id), live.put_off(now, agent_id=agent_id)
         return Response({**stats_json(found, by=by), "live": live_json(*waiting)})
