@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -85,7 +86,7 @@ def test_no_request_meets_an_error_or_an_answer_that_is_not_documented(api: None
                 try:
                     attack(strategy)()
                 except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  # all operations are tried before the test fails
-                    failures[operation.label] = f"{type(error).__name__}: {error}"
+                    failures[operation.label] = "".join(traceback.format_exception(error))
     assert not failures, "\n\n".join(f"{name}\n{told}" for name, told in failures.items())
 
 
