@@ -64,7 +64,7 @@ def operation(
     name: str,
     *,
     tag: str,
-    answers: Mapping[int, Any],
+    answers: Mapping[Any, Any],
     failures: Sequence[HTTPStatus] = (),
     body: Any = None,
     query: Sequence[OpenApiParameter] = (),
@@ -110,3 +110,5 @@ SLICE: Final = (
     parameter("limit", "How many to return: 1 to 1,000, by default 100.", int),
 )
 IF_MATCH: Final = header("If-Match", "The ETag that the agent was read with; 412 if it was changed since.")
+OBJECT: Final[Mapping[str, Any]] = {"type": "object", "additionalProperties": True}
+"""An answer that is described in words only."""

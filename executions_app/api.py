@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 from django.urls import path
+from pydantic import Field
 from pymongo import MongoClient
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents_app.api_request import somebody, whole
-from agents_app.errors import AgentNotFound, SpecInvalid, SpecProblem
+from agents_app.api_docs import OBJECT, SLICE, Shape, operation, parameter
+from agents_app.api_request import slice_of, somebody, text
+from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.sight import visible_agents
 from enrichment.providers import ProviderConfig
 from executions_app import backfill_transitions, backfills
@@ -24,13 +27,24 @@ from executions_app.backfill_estimate import estimate
 from executions_app.backfill_wire import backfill_json, backfills_json, estimate_json
 from executions_app.backfills import BackfillNotFound, Wish
 from executions_app.models import Backfill
+from executions_app.seeing import require_visible
 from executions_app.stats_api import StatsView
 from mongoclaw_project.config import current
 
 FIELDS: Final = ("agent_id", "filter", "limit", "rate", "dry_run")
-MOST: Final = 1_000
-USUAL: Final = 100
 PATIENCE_MS: Final = 3_000
+TAG: Final = "backfills"
+GONE, TAKEN, WRONG = HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class BackfillBody(Shape):
+    """What to work through. `filter` is a MongoDB query in Extended JSON; `rate` is documents a second."""
+
+    agent_id: str
+    filter: dict[str, Any] | None = None
+    limit: int | None = Field(default=None, ge=1)
+    rate: float | None = Field(default=None, gt=0)
+    dry_run: bool = False
 
 
 class BackfillList(APIView):
@@ -39,24 +53,36 @@ class BackfillList(APIView):
     permission_classes = (MayView,)
     queryset = Backfill.objects.all()
 
+    @operation(
+        "list_backfills",
+        tag=TAG,
+        answers={200: OBJECT},
+        failures=[WRONG],
+        query=[parameter("agent_id", "Only this agent's."), parameter("status", "Only these."), *SLICE],
+    )
     def get(self, request: Request) -> Response:
         """List backfills, newest first."""
-        skip = max(0, whole(request.query_params, "skip", 0))
-        limit = min(MOST, max(1, whole(request.query_params, "limit", USUAL)))
         query = request.query_params
-        found = backfills.newest(agent_id=query.get("agent_id"), status=query.get("status"))
+        part = slice_of(query)
+        agent_id, status = text(query, "agent_id") or None, text(query, "status") or None
         only = visible_agents(request.user)
-        if only is not None:
-            found = found.filter(agent_id__in=only)
-        page = backfills_json(list(found[skip : skip + limit]))
-        return Response({"backfills": page, "total": found.count(), "skip": skip, "limit": limit})
+        require_visible(agent_id, only)
+        found = backfills.newest(agent_id=agent_id, status=status)
+        found = found if only is None else found.filter(agent_id__in=only)
+        page = backfills_json(list(found[part.skip : part.end]))
+        return Response({"backfills": page, "total": found.count(), "skip": part.skip, "limit": part.limit})
 
+    @operation(
+        "create_backfill",
+        tag=TAG,
+        answers={200: OBJECT, 201: OBJECT},
+        failures=[GONE, TAKEN, WRONG],
+        body=BackfillBody,
+    )
     def post(self, request: Request) -> Response:
         """Ask for a backfill, or, with `dry_run`, what it would do and cost."""
         asked, dry_run = _wish(request.data)
-        only = visible_agents(request.user)
-        if only is not None and asked.agent_id not in only:
-            raise AgentNotFound(agent_id=asked.agent_id)
+        require_visible(asked.agent_id, visible_agents(request.user))
         if dry_run:
             with _mongodb() as client:
                 found = estimate(client, asked, _providers(), now=_now)
@@ -71,6 +97,7 @@ class BackfillDetail(APIView):
     permission_classes = (MayView,)
     queryset = Backfill.objects.all()
 
+    @operation("get_backfill", tag=TAG, answers={200: OBJECT}, failures=[GONE])
     def get(self, request: Request, backfill_id: str) -> Response:
         """Show how far it is."""
         return Response(backfill_json(_seen(request, backfill_id)))
@@ -81,27 +108,59 @@ class BackfillMove(APIView):
 
     permission_classes = (MayChange,)
     queryset = Backfill.objects.all()
-    move: str = ""
 
+
+class Pause(BackfillMove):
+    """Pausing."""
+
+    @operation("pause_backfill", tag=TAG, answers={200: OBJECT}, failures=[GONE, TAKEN])
     def post(self, request: Request, backfill_id: str) -> Response:
-        """Change its status."""
-        id_, by = _seen(request, backfill_id).id, somebody(request)
-        moves: dict[str, Callable[[], Backfill]] = {
-            "pause": lambda: backfill_transitions.pause(id_, by=by),
-            "resume": lambda: backfill_transitions.resume(id_, by=by),
-            "cancel": lambda: backfill_transitions.cancel(id_, by=by, now=_now()),
-        }
-        return Response(backfill_json(moves[self.move]()))
+        """Stop reading until it is resumed."""
+        return _moved(request, backfill_id, backfill_transitions.pause)
+
+
+class Resume(BackfillMove):
+    """Resuming."""
+
+    @operation("resume_backfill", tag=TAG, answers={200: OBJECT}, failures=[GONE, TAKEN])
+    def post(self, request: Request, backfill_id: str) -> Response:
+        """Go on reading."""
+        return _moved(request, backfill_id, backfill_transitions.resume)
+
+
+class Cancel(BackfillMove):
+    """Cancelling."""
+
+    @operation("cancel_backfill", tag=TAG, answers={200: OBJECT}, failures=[GONE, TAKEN])
+    def post(self, request: Request, backfill_id: str) -> Response:
+        """End it, and the runs that nothing else has asked for."""
+        return _moved(request, backfill_id, partial(backfill_transitions.cancel, now=_now()))
 
 
 urlpatterns = [
     path("backfills", BackfillList.as_view()),
     path("backfills/<str:backfill_id>", BackfillDetail.as_view()),
-    path("backfills/<str:backfill_id>/pause", BackfillMove.as_view(move="pause")),
-    path("backfills/<str:backfill_id>/resume", BackfillMove.as_view(move="resume")),
-    path("backfills/<str:backfill_id>/cancel", BackfillMove.as_view(move="cancel")),
+    path("backfills/<str:backfill_id>/pause", Pause.as_view()),
+    path("backfills/<str:backfill_id>/resume", Resume.as_view()),
+    path("backfills/<str:backfill_id>/cancel", Cancel.as_view()),
     path("stats", StatsView.as_view()),
 ]
+
+
+def _moved(request: Request, backfill_id: str, move: Callable[..., Backfill]) -> Response:
+    return Response(backfill_json(move(_seen(request, backfill_id).id, by=somebody(request))))
+
+
+def _seen(request: Request, backfill_id: str) -> Backfill:
+    """Return a backfill of an agent that the caller may see. Raises BackfillNotFound."""
+    missing = BackfillNotFound(f"Backfill '{backfill_id}' not found")
+    if not backfill_id.isalnum():
+        raise missing
+    found = backfills.find(backfill_id)
+    only = visible_agents(request.user)
+    if only is not None and found.agent_id not in only:
+        raise missing
+    return found
 
 
 def _wish(data: object) -> tuple[Wish, bool]:
@@ -124,14 +183,6 @@ def _wish(data: object) -> tuple[Wish, bool]:
     if problems:
         raise SpecInvalid(errors=problems)
     return asked, bool(dry_run)
-
-
-def _seen(request: Request, backfill_id: str) -> Backfill:
-    """Find a backfill of an agent that the caller may see. Raises BackfillNotFound."""
-    found, only = backfills.find(backfill_id), visible_agents(request.user)
-    if only is not None and found.agent_id not in only:
-        raise BackfillNotFound(f"Backfill '{backfill_id}' not found")
-    return found
 
 
 def _mongodb() -> MongoClient[dict[str, Any]]:

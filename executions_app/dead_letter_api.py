@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents_app.api_docs import OBJECT, SLICE, operation
 from agents_app.api_request import somebody, whole
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.sight import visible_agents
@@ -24,6 +25,16 @@ from executions_app import dead_letter_work as work
 from executions_app import dead_letters
 from executions_app.asking import request_id_of
 from executions_app.dead_letter_names import unknown_names
+from executions_app.dead_letter_shapes import (
+    GONE,
+    QUERY,
+    TAG,
+    TAKEN,
+    WRONG,
+    DiscardBody,
+    RequeueBody,
+    SelectionBody,
+)
 from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
 from executions_app.dead_letter_work import Report, Selection
 from executions_app.dead_letters import DeadLetterNotFound, Filter, Kind
@@ -75,6 +86,7 @@ class DeadLetterList(APIView):
     permission_classes = (MayView,)
     queryset = Execution.objects.none()
 
+    @operation("list_dead_letters", tag=TAG, answers={200: OBJECT}, failures=[WRONG], query=[*QUERY, *SLICE])
     def get(self, request: Request) -> Response:
         """List dead letters, newest first."""
         query = request.query_params
@@ -92,6 +104,7 @@ class DeadLetterDetail(APIView):
     permission_classes = (MayView,)
     queryset = Execution.objects.none()
 
+    @operation("get_dead_letter", tag=TAG, answers={200: OBJECT}, failures=[GONE, TAKEN])
     def get(self, request: Request, letter_id: str) -> Response:  # the framework's signature
         """Show all that is known of it, also when it was let run again."""
         letter = dead_letters.find(letter_id, once=True)
@@ -105,6 +118,13 @@ class DeadLetterExport(APIView):
     permission_classes = (MayView,)
     queryset = Execution.objects.none()
 
+    @operation(
+        "export_dead_letters",
+        tag=TAG,
+        answers={(200, "application/x-ndjson"): {"type": "string"}},
+        failures=[WRONG],
+        query=QUERY,
+    )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Write them out, oldest first."""
         lines = _lines(_wanted(request.query_params, visible=visible_agents(request.user)))
@@ -117,6 +137,13 @@ class Requeue(APIView):
     permission_classes = (MayRequeue,)
     queryset = Execution.objects.none()
 
+    @operation(
+        "requeue_dead_letters",
+        tag=TAG,
+        answers={200: OBJECT},
+        failures=[GONE, TAKEN, WRONG],
+        body=RequeueBody,
+    )
     def post(self, request: Request) -> Response:
         """Let dead letters run again, at most `rate` a second."""
         selection, body = _selection(request, "rate")
@@ -143,12 +170,46 @@ class Aside(APIView):
         return Response(report_json(moves[self.move]()))
 
 
+class Discard(Aside):
+    """Putting aside."""
+
+    move = "discard"
+
+    @operation(
+        "discard_dead_letters",
+        tag=TAG,
+        answers={200: OBJECT},
+        failures=[GONE, TAKEN, WRONG],
+        body=DiscardBody,
+    )
+    def post(self, request: Request) -> Response:
+        """Put dead letters aside, with a reason; nothing is erased."""
+        return super().post(request)
+
+
+class Restore(Aside):
+    """Bringing back."""
+
+    move = "restore"
+
+    @operation(
+        "restore_dead_letters",
+        tag=TAG,
+        answers={200: OBJECT},
+        failures=[GONE, TAKEN, WRONG],
+        body=SelectionBody,
+    )
+    def post(self, request: Request) -> Response:
+        """Bring back what was put aside."""
+        return super().post(request)
+
+
 urlpatterns = [
     path("dead-letters", DeadLetterList.as_view()),
     path("dead-letters/export", DeadLetterExport.as_view()),
     path("dead-letters/requeue", Requeue.as_view()),
-    path("dead-letters/discard", Aside.as_view(move="discard")),
-    path("dead-letters/restore", Aside.as_view(move="restore")),
+    path("dead-letters/discard", Discard.as_view()),
+    path("dead-letters/restore", Restore.as_view()),
     path("dead-letters/<str:letter_id>", DeadLetterDetail.as_view()),
 ]
 

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents_app.api_docs import SLICE, operation, parameter
+from agents_app.api_docs import OBJECT, SLICE, operation, parameter
 from agents_app.api_permissions import Needs
 from agents_app.api_request import slice_of, somebody, text, wrong_query
 from agents_app.errors import AgentNotFound
@@ -21,6 +21,7 @@ from agents_app.sight import visible_agents
 from executions_app import queries, transitions
 from executions_app.api_shapes import ExecutionList, ExecutionRecord
 from executions_app.dead_letter_api import Requeue
+from executions_app.dead_letter_shapes import RequeueBody
 from executions_app.listing import Wanted
 from executions_app.pages import page
 from executions_app.retrying import RetryRefused, retry
@@ -100,7 +101,7 @@ class Trace(APIView):
     @operation(
         "get_execution_trace",
         tag=TAG,
-        answers={200: {"type": "object", "additionalProperties": True}},
+        answers={200: OBJECT},
         failures=[GONE],
     )
     def get(self, request: Request, execution_id: str) -> Response:
@@ -126,6 +127,17 @@ class Retry(APIView):
         return Response(awaited_json(retry(found, by=somebody(request), now=datetime.now(UTC))))
 
 
+class RetryMany(Requeue):
+    """Running many once more."""
+
+    @operation(
+        "retry_executions", tag=TAG, answers={200: OBJECT}, failures=[GONE, TAKEN, WRONG], body=RequeueBody
+    )
+    def post(self, request: Request) -> Response:
+        """Let failed runs happen again, by ids or by a filter; the same as requeueing dead letters."""
+        return super().post(request)
+
+
 class Cancel(APIView):
     """Ending a run that has not begun."""
 
@@ -143,7 +155,7 @@ class Cancel(APIView):
 
 urlpatterns = [
     path("executions", Executions.as_view()),
-    path("executions/retry", Requeue.as_view()),
+    path("executions/retry", RetryMany.as_view()),
     path("executions/agent/<str:agent_id>", AgentExecutions.as_view()),
     path("executions/<str:execution_id>", ExecutionDetail.as_view()),
     path("executions/<str:execution_id>/trace", Trace.as_view()),

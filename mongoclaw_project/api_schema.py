@@ -34,6 +34,19 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "apiKey", "in": "header", "name": current().api.api_key_header}
 
 
+class BasicScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Tells that a user's name and password are taken too."""
+
+    target_class = "rest_framework.authentication.BasicAuthentication"
+    match_subclasses = True
+    priority = 1
+    name = "Basic"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:  # noqa: ARG002  # its signature
+        """Return the scheme."""
+        return {"type": "http", "scheme": "basic"}
+
+
 class Shapes(PydanticExtension):  # type: ignore[no-untyped-call]
     """Takes a model of a body as what may be sent, and one of an answer as what is there."""
 
@@ -50,6 +63,8 @@ class Shapes(PydanticExtension):  # type: ignore[no-untyped-call]
         template = "#/components/schemas/{model}" + ("Request" if is_sent else "")
         mode: Any = "validation" if is_sent else "serialization"
         schema = model_json_schema(self.target, ref_template=template, mode=mode)
+        if not is_sent:
+            _take_formats(schema)
         for name, part in schema.pop("$defs", {}).items():
             component = ResolvedComponent(  # type: ignore[no-untyped-call]
                 name=f"{name}Request" if is_sent else name,
@@ -70,6 +85,18 @@ def answers_of_all(result: dict[str, Any], generator: Any, **_given: Any) -> dic
         for status in (*_ANYWHERE, *((HTTPStatus.UNSUPPORTED_MEDIA_TYPE,) if may_have_body else ())):
             operation["responses"].setdefault(str(int(status)), _sentence(status))
     return result
+
+
+def _take_formats(schema: Any) -> None:
+    """Take the format of times away: without an offset they are none by RFC 3339."""
+    if isinstance(schema, dict):
+        if schema.get("format") == "date-time":
+            del schema["format"]
+        for part in schema.values():
+            _take_formats(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            _take_formats(part)
 
 
 def _operations(result: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

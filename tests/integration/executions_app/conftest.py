@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from bson import Timestamp
@@ -42,6 +43,7 @@ def make_event(agent: Agent) -> MakeEvent:
         number = next(numbers)
         own = {"key": key, "operation": "update", "event_time": Timestamp(number, 1)}
         version_id = agent.current_version_id
-        return new_event(number, agent_id=agent.pk, version_id=version_id, **{**own, **changes})
+        of_agent: dict[str, Any] = {"agent_id": agent.pk, "version_id": version_id}
+        return new_event(number, **{**of_agent, **own, **changes})
 
     return make

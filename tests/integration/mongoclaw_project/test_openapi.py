@@ -1,0 +1,62 @@
+"""The description of the HTTP API, and its page."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+OURS = ("400", "401", "403", "404", "409", "412", "415", "422", "429", "503")
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    """The OpenAPI document, as anybody gets it."""
+    return Client().get("/openapi.json").json()
+
+
+def operations(document: Any) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method} {path}", found)
+        for path, methods in document["paths"].items()
+        for method, found in methods.items()
+        if path.startswith("/api/v1/") and path != "/api/v1/schema"
+    ]
+
+
+def test_every_operation_has_a_name_a_description_and_its_errors(document: Any) -> None:
+    names = [found["operationId"] for _, found in operations(document)]
+    assert len(names) == len(set(names)) > 30
+    for name, found in operations(document):
+        assert found["description"], name
+        assert {"401", "403", "429", "503"} <= found["responses"].keys(), name
+        if "{" in name:
+            assert "404" in found["responses"], name
+        shapes = [answer.get("content") for status, answer in found["responses"].items() if status in OURS]
+        assert all(shapes), name
+
+
+def test_it_says_how_to_sign_in(document: Any) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["ApiKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    assert document["openapi"].startswith("3.1")
+
+
+def test_times_without_an_offset_claim_no_format(document: Any) -> None:
+    created = document["components"]["schemas"]["AgentSpec"]["properties"]["created_at"]
+    assert "date-time" not in str(created)
+    assert document["components"]["schemas"]["AgentSpecRequest"]["required"] == ["id", "name", "watch", "ai"]
+
+
+def test_the_page_asks_no_other_host() -> None:
+    page = Client().get("/docs")
+    assert page.status_code == 200
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.content.decode())
+    assert links
+    assert all(link.startswith("/") and not link.startswith("//") for link in links)
+    for link in links:
+        answer = Client().get(link.replace("&amp;", "&"))
+        answer.close()
+        assert answer.status_code == 200
