@@ -108,6 +108,7 @@ AGENT_PUBLISH_CHECKS = [
     "mongoclaw_project.egress_check.check",
     "mongoclaw_project.watch_check.check",
 ]
+POLICY_PUBLISH_CHECKS = ["enrichment.publish_checks.check_policy"]
 
 REST_FRAMEWORK = {
     # The first one decides what an unknown caller is answered: 401, and how to say who one is.
