@@ -15,6 +15,7 @@ admin.site.enable_nav_sidebar = False  # its links are in the header, and its wi
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/try/", include("executions_app.studio.urls")),
     path("admin/", admin.site.urls),
     path("health", health.health),
     path("health/live", health.live),
