@@ -66,6 +66,10 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         """Leave out archived agents."""
         return super().get_queryset(request).filter(archived_at=None)
 
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may switch agents on and off."""
+        return bool(request.user.has_perm("agents_app.operate_agent"))
+
     def get_fieldsets(self, request: HttpRequest, obj: Agent | None = None) -> Any:
         """Show the text as an editor to those who may change it, as text to others."""
         if obj is None:
@@ -116,12 +120,12 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         obj.pk = result.agent.pk
         obj.refresh_from_db()
 
-    @admin.action(description="Enable selected agents", permissions=["change"])
+    @admin.action(description="Enable selected agents", permissions=["operate"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Switch agents on; they answer to changes from now on."""
         self._switch(request, queryset, enabled=True)
 
-    @admin.action(description="Disable selected agents", permissions=["change"])
+    @admin.action(description="Disable selected agents", permissions=["operate"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Switch agents off."""
         self._switch(request, queryset, enabled=False)

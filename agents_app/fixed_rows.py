@@ -24,9 +24,7 @@ class FixedRows(models.QuerySet[_Row]):
 
 
 class FixedRow(models.Model):
-    """A row of that kind."""
-
-    objects = FixedRows.as_manager()
+    """A row of that kind; its table's manager is made of `FixedRows`."""
 
     class Meta:
         """Not a table of its own."""

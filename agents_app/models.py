@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from agents_app.fixed_rows import FixedRow
+from agents_app.fixed_rows import FixedRow, FixedRows
 from agents_app.ordered_json import OrderedJSONField
 from agents_app.policy_models import Policy, PolicyVersion
 
@@ -57,6 +57,10 @@ class Agent(models.Model):
         return self.id
 
 
+class _AgentVersions(FixedRows["AgentVersion"]):
+    """Versions of agents."""
+
+
 class AgentVersion(FixedRow):
     """What an agent does, as published once. Never changes, so that an execution can point at it for ever.
 
@@ -75,6 +79,8 @@ class AgentVersion(FixedRow):
         PolicyVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="agent_versions"
     )
     note = models.CharField(max_length=200, blank=True, default="", db_default="")
+
+    objects = _AgentVersions.as_manager()
 
     class Meta:
         """Numbers count per agent; the same content is the same version."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from agents_app.fixed_rows import FixedRow
+from agents_app.fixed_rows import FixedRow, FixedRows
 from agents_app.ordered_json import OrderedJSONField
 
 
@@ -35,6 +35,10 @@ class Policy(models.Model):
         return self.name
 
 
+class _PolicyVersions(FixedRows["PolicyVersion"]):
+    """Versions of policies."""
+
+
 class PolicyVersion(FixedRow):
     """What a policy decides by, as published once. Never changes."""
 
@@ -45,6 +49,8 @@ class PolicyVersion(FixedRow):
     content = OrderedJSONField()
     published_by = models.CharField(max_length=150)
     created_at = models.DateTimeField()
+
+    objects = _PolicyVersions.as_manager()
 
     class Meta:
         """Numbers count per policy; the same content is the same version."""

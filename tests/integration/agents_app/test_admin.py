@@ -62,7 +62,7 @@ def alice() -> Client:
 
 @pytest.fixture
 def bob() -> Client:
-    return _person("bob", "view_agent", "add_agent", "change_agent", "delete_agent")
+    return _person("bob", "view_agent", "add_agent", "change_agent", "delete_agent", "operate_agent")
 
 
 @pytest.fixture
