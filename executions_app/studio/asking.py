@@ -14,10 +14,11 @@ from agents_app.spec import AgentSpec
 from enrichment.errors import ProviderError
 from enrichment.prompt import RenderedPrompt
 from enrichment.providers import ModelReply, ProviderConfig, provider_for, route
+from enrichment.providers.egress import Egress
 from enrichment.trial import question
 from executions_app.limits import Admitted, Limiter, LimiterUnavailable, Refused, Rules, Spent, rules_of
 from executions_app.limits.limiter import connect
-from executions_app.states import REASON_MEANINGS
+from executions_app.timeline import reason_meaning
 from mongoclaw_project.config import current
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ def providers() -> ProviderConfig:
         request_timeout=settings.ai.request_timeout,
         pool_size=1,
         direct=settings.ai.direct_client,
+        egress=Egress.allowing(settings.security.egress_allow, loopback=settings.is_development),
         env=dict(os.environ),
     )
 
@@ -97,7 +99,7 @@ def _enter(limiter: Limiter, rules: Rules, *, tokens: int) -> Admitted | None:
             raise CallHeldUp("Redis, which keeps the agent's limits, does not answer") from None
         return None
     if isinstance(answer, Refused):
-        raise CallHeldUp(f"{answer.reason}: {REASON_MEANINGS[answer.reason]}")
+        raise CallHeldUp(f"{answer.reason}: {reason_meaning(answer.reason)}")
     return answer
 
 
