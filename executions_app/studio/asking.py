@@ -18,7 +18,7 @@ from enrichment.providers.egress import Egress
 from enrichment.trial import question
 from executions_app.limits import Admitted, Limiter, LimiterUnavailable, Refused, Rules, Spent, rules_of
 from executions_app.limits.limiter import connect
-from executions_app.timeline import reason_meaning
+from executions_app.states import reason_meaning
 from mongoclaw_project.config import current
 
 log = structlog.get_logger(__name__)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -267,7 +268,7 @@ def test_a_preview_asks_documents_as_they_are_now_and_says_so(
     place = {"database": tickets.name, "agent_id": other.pk, "version_id": other.current_version_id}
     keys = {"open": ID, "gone": ObjectId()}
     for key in keys.values():
-        _answered(lambda key_, **_: make_event(key_, **place), key, {"score": 9})  # type: ignore[arg-type]
+        _answered(lambda key_: replace(make_event(key_), **place), key, {"score": 9})  # type: ignore[arg-type]
 
     page = _preview(bob, "condition: document.status == 'closed'", agents="support")
 
