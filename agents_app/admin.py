@@ -7,24 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
+from django.contrib.admin.utils import unquote
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from agents_app import publish as publishing
+from agents_app.check_view import check_view
+from agents_app.checking import check_agent
+from agents_app.diff_markup import differences
 from agents_app.errors import AgentExists
+from agents_app.examples import example, examples
 from agents_app.forms import AgentForm
 from agents_app.models import Agent
+from agents_app.policy_admin import PolicyAdmin
 from agents_app.registry import spec_of
-from agents_app.spec import dump_yaml
+from agents_app.spec import dump_filled_yaml
 from agents_app.version_admin import AgentVersionAdmin
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
-__all__ = ["AgentAdmin", "AgentVersionAdmin"]
+__all__ = ["AgentAdmin", "AgentVersionAdmin", "PolicyAdmin"]
 
 SHOWN_VERSIONS = 10
 
@@ -49,6 +56,7 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         "updated_at",
         "versions",
     )
+    _editor = ("specification", "seen_revision", "reviewed")
     _state = (
         "State",
         {"fields": ("enabled", "health", "health_reason", "enabled_at", "updated_at", "versions")},
@@ -58,13 +66,27 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         """Leave out archived agents."""
         return super().get_queryset(request).filter(archived_at=None)
 
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may switch agents on and off."""
+        return bool(request.user.has_perm("agents_app.operate_agent"))
+
     def get_fieldsets(self, request: HttpRequest, obj: Agent | None = None) -> Any:
         """Show the text as an editor to those who may change it, as text to others."""
         if obj is None:
-            return [(None, {"fields": ("specification", "seen_revision")})]
+            return [(None, {"fields": self._editor})]
         if self.has_change_permission(request, obj):
-            return [(None, {"fields": ("specification", "seen_revision")}), self._state]
+            return [(None, {"fields": self._editor}), self._state]
         return [(None, {"fields": ("specification_text",)}), self._state]
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address that checks a text."""
+        check = path("check/", check_view(self, check_agent), name="agents_app_agent_check")
+        return [check, *super().get_urls()]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin a new agent from the example that was chosen."""
+        chosen = example(request.GET.get("example", ""))
+        return {} if chosen is None else {"specification": chosen.text}
 
     def changeform_view(
         self,
@@ -73,9 +95,16 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Answer in words if another person creates the same agent at the same moment."""
+        """Show what would change before it is published; offer examples for a new agent.
+
+        Answers in words if another person creates the same agent at the same moment.
+        """
+        offered = {"examples": examples()} if object_id is None else {"has_policy": _has_policy(object_id)}
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            review = self._review(request, object_id)
+            return review or super().changeform_view(
+                request, object_id, form_url, {**offered, **(extra_context or {})}
+            )
         except AgentExists as error:
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.path)
@@ -90,10 +119,6 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
             self.message_user(request, f"Warning: {warning}", messages.WARNING)
         obj.pk = result.agent.pk
         obj.refresh_from_db()
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whether the user may switch agents on and off."""
-        return bool(request.user.has_perm("agents_app.operate_agent"))
 
     @admin.action(description="Enable selected agents", permissions=["operate"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
@@ -121,7 +146,7 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:  # noqa: ARG002
         """Archive all of the agents or none."""
         with transaction.atomic():
-            for agent_id in queryset.values_list("pk", flat=True):
+            for agent_id in queryset.order_by("pk").values_list("pk", flat=True):
                 publishing.archive(agent_id, now=datetime.now(UTC))
 
     @admin.display(description="version", ordering="current_version__number")
@@ -144,7 +169,7 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         """The current version as YAML."""
         if agent.current_version_id is None:
             return ""
-        text = dump_yaml(spec_of(agent.current_version_id), managed=False)
+        text = dump_filled_yaml(spec_of(agent.current_version_id))
         return format_html('<pre class="mc-yaml">{}</pre>', text)
 
     @admin.display(description="versions")
@@ -158,12 +183,38 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
                 " (current)" if version.pk == agent.current_version_id else "",
                 version.published_by,
                 f"{version.created_at:%Y-%m-%d %H:%M}",
+                f": {version.note}" if version.note else "",
             )
             for version in latest
         )
-        listed = format_html_join("", '<li><a href="{}">Version {}</a>{} by {} on {} UTC</li>', rows)
+        listed = format_html_join("", '<li><a href="{}">Version {}</a>{} by {} on {} UTC{}</li>', rows)
         everything = reverse("admin:agents_app_agentversion_changelist") + f"?agent__id__exact={agent.pk}"
         return format_html('<ul class="mc-versions">{}</ul><a href="{}">All versions</a>', listed, everything)
+
+    def _review(self, request: HttpRequest, object_id: str | None) -> HttpResponse | None:
+        """Ask by showing the change, the text still in the editor; None where nothing is to be asked."""
+        agent = (
+            self.get_object(request, unquote(object_id)) if object_id and request.method == "POST" else None
+        )
+        if agent is None or not self.has_change_permission(request, agent):
+            return None
+        with transaction.atomic():
+            form = AgentForm(request.POST, instance=agent)
+            if not form.is_valid() or not form.must_be_reviewed:
+                return None
+            asked = request.POST.copy()
+            asked["reviewed"] = form.change_name
+            context = {
+                **self.admin_site.each_context(request),
+                "title": f"Publish this change of {agent}?",
+                "opts": self.opts,
+                "original": agent,
+                "changes": differences(*form.change),
+                "warnings": form.parsed.warnings,
+                "form": AgentForm(asked, instance=agent),
+                "media": self.media + form.media,
+            }
+        return TemplateResponse(request, "admin/agents_app/agent/review.html", context)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Agent], *, enabled: bool) -> None:
         word = "Enabled" if enabled else "Disabled"
@@ -177,3 +228,8 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         left = queryset.count() - len(to_change)
         if left > 0:
             self.message_user(request, f"Left as they were, {word.lower()} already: {left}.", messages.INFO)
+
+
+def _has_policy(object_id: str) -> bool:
+    agent = Agent.objects.filter(pk=unquote(object_id), current_version__isnull=False).first()
+    return agent is not None and spec_of(agent.current_version_id or 0).policy is not None

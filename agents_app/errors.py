@@ -117,6 +117,42 @@ class AgentChanged(MongoClawError):
     code = "agent_changed"
 
 
+class PolicyNotFound(MongoClawError):
+    """There is no such policy.
+
+    Raised as `PolicyNotFound(name=…)`, which gives the message `Policy '<name>' not found`.
+    """
+
+    decision = Decision.PERMANENT
+    code = "policy_not_found"
+
+    def __init__(self, message: str | None = None, *, name: str | None = None, **details: object) -> None:
+        if message is None and name is not None:
+            message = f"Policy '{name}' not found"
+        super().__init__(message, name=name, **details)
+
+
+class PolicyExists(MongoClawError):
+    """There is such a policy already."""
+
+    decision = Decision.PERMANENT
+    code = "policy_exists"
+
+
+class PolicyChanged(MongoClawError):
+    """The policy was changed by someone else in the meantime; look at it again before changing it."""
+
+    decision = Decision.PERMANENT
+    code = "policy_changed"
+
+
+class PolicyInUse(MongoClawError):
+    """Agents use the policy, so it cannot be deleted."""
+
+    decision = Decision.PERMANENT
+    code = "policy_in_use"
+
+
 class VersionNotFound(MongoClawError):
     """There is no such version of an agent."""
 
@@ -132,7 +168,7 @@ class VersionUnreadable(MongoClawError):
 
 
 class VersionImmutable(MongoClawError):
-    """A published version of an agent never changes; publish a new one instead."""
+    """A published version never changes; publish a new one instead."""
 
     decision = Decision.PERMANENT
     code = "version_immutable"

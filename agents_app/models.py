@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn
+from typing import ClassVar
 
 from django.db import models
 
-from agents_app.errors import VersionImmutable
+from agents_app.fixed_rows import FixedRow, FixedRows
 from agents_app.ordered_json import OrderedJSONField
+from agents_app.policy_models import Policy, PolicyVersion
+
+__all__ = ["Agent", "AgentVersion", "Health", "Policy", "PolicyVersion"]
 
 
 class Health(models.TextChoices):
@@ -54,18 +57,16 @@ class Agent(models.Model):
         return self.id
 
 
-class _FixedRows(models.QuerySet["AgentVersion"]):
-    """Rows that are added and never changed."""
-
-    def update(self, **_values: Any) -> NoReturn:
-        raise VersionImmutable
-
-    def delete(self) -> NoReturn:
-        raise VersionImmutable
+class _AgentVersions(FixedRows["AgentVersion"]):
+    """Versions of agents."""
 
 
-class AgentVersion(models.Model):
-    """What an agent does, as published once. Never changes, so that an execution can point at it for ever."""
+class AgentVersion(FixedRow):
+    """What an agent does, as published once. Never changes, so that an execution can point at it for ever.
+
+    Where `spec` says `policy: {use: NAME}`, `policy_version` holds what that meant when it was published. `note` is
+    why it was published, where no person has changed the agent.
+    """
 
     id = models.BigAutoField(primary_key=True)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="versions")
@@ -74,8 +75,12 @@ class AgentVersion(models.Model):
     spec = OrderedJSONField()
     published_by = models.CharField(max_length=150)
     created_at = models.DateTimeField()
+    policy_version = models.ForeignKey(
+        PolicyVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="agent_versions"
+    )
+    note = models.CharField(max_length=200, blank=True, default="", db_default="")
 
-    objects = _FixedRows.as_manager()
+    objects = _AgentVersions.as_manager()
 
     class Meta:
         """Numbers count per agent; the same content is the same version."""
@@ -89,13 +94,3 @@ class AgentVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent_id} v{self.number}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Add the row; raises VersionImmutable if it is there already."""
-        if not self._state.adding:
-            raise VersionImmutable
-        super().save(*args, **kwargs)
-
-    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Raise VersionImmutable."""
-        raise VersionImmutable

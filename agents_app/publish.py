@@ -12,7 +12,8 @@ from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
 
 from agents_app.errors import AgentChanged, AgentExists, AgentNotFound, SpecInvalid, SpecProblem
-from agents_app.models import Agent, AgentVersion, Health
+from agents_app.models import Agent, AgentVersion, Health, PolicyVersion
+from agents_app.policy_use import Resolved, resolve
 from agents_app.spec import AgentSpec, ParsedSpec, content_hash, declared
 
 log = structlog.get_logger(__name__)
@@ -45,26 +46,43 @@ def publish(
     """Make the specification the agent's current version, all of it or nothing.
 
     A new agent is created; an archived one comes back with its next version number. `enabled` changes only if
-    the specification says so in so many words. Raises SpecInvalid if a check does, AgentExists if
-    `must_be_new` and it is not, AgentChanged if `if_revision` is given and no longer the agent's revision.
+    the specification says so in so many words. A policy that it names is fixed as it is now. Raises SpecInvalid if a
+    check does or there is no such policy, AgentExists if `must_be_new` and it is not, AgentChanged if `if_revision` is
+    given and no longer the agent's revision.
     """
     spec = parsed.spec
     warnings = (*parsed.warnings, *run_checks(spec, checks))
     with transaction.atomic():
+        resolved = resolve(spec, lock=True)
         agent, is_new = _lock(spec, now)
         is_new = is_new or agent.archived_at is not None
         if must_be_new and not is_new:
             raise AgentExists(f"Agent '{spec.id}' exists already", agent_id=spec.id)
         if if_revision is not None and agent.revision != if_revision:
             raise AgentChanged(agent_id=spec.id)
-        version, created = _version(agent, spec, by=by, now=now)
+        version, created = _version(agent, resolved, by=by, now=now)
         _apply(agent, version, spec, is_new=is_new, now=now)
     log.info("agent.published", agent_id=agent.id, version=version.number, created=created, by=by)
     return PublishResult(agent, version, created, warnings)
 
 
+def publish_again(
+    agent: Agent, spec: AgentSpec, policy_version: PolicyVersion, *, by: str, now: datetime
+) -> AgentVersion:
+    """Let a locked agent work by another version of the policy that it names; the rest of it stays."""
+    note = f"policy '{policy_version.policy_id}' version {policy_version.number}"
+    version, created = _version(agent, Resolved(spec, policy_version), by=by, now=now, note=note)
+    _apply(agent, version, spec, is_new=False, now=now)
+    log.info("agent.published", agent_id=agent.id, version=version.number, created=created, by=by, why=note)
+    return version
+
+
 def run_checks(spec: AgentSpec, checks: Iterable[PublishCheck]) -> tuple[str, ...]:
-    """Return the warnings of all checks. Raises SpecInvalid with the problems of all checks."""
+    """Return the warnings of all checks, made with the policy that is named filled in.
+
+    Raises SpecInvalid with the problems of all checks.
+    """
+    spec = resolve(spec).spec
     warnings: list[str] = []
     problems: list[SpecProblem] = []
     for check in checks:
@@ -148,13 +166,21 @@ def _lock(spec: AgentSpec, now: datetime) -> tuple[Agent, bool]:
     return Agent.objects.select_for_update().get(pk=spec.id), is_new
 
 
-def _version(agent: Agent, spec: AgentSpec, *, by: str, now: datetime) -> tuple[AgentVersion, bool]:
-    digest = content_hash(spec)
+def _version(
+    agent: Agent, resolved: Resolved, *, by: str, now: datetime, note: str = ""
+) -> tuple[AgentVersion, bool]:
     last = agent.versions.aggregate(last=Max("number"))["last"] or 0
     return AgentVersion.objects.get_or_create(
         agent=agent,
-        content_hash=digest,
-        defaults={"number": last + 1, "spec": declared(spec), "published_by": by, "created_at": now},
+        content_hash=content_hash(resolved.spec),
+        defaults={
+            "number": last + 1,
+            "spec": declared(resolved.spec),
+            "policy_version": resolved.version,
+            "note": note,
+            "published_by": by,
+            "created_at": now,
+        },
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from agents_app.errors import VersionNotFound, VersionUnreadable
 from agents_app.models import Agent, AgentVersion, Health
+from agents_app.policy_use import fill
 from agents_app.publish import mark_health
 from agents_app.spec import AgentSpec
 from agents_app.spec.problems import describe
@@ -74,12 +75,13 @@ def spec_of(version_id: int) -> AgentSpec:
 
     Raises VersionNotFound, and VersionUnreadable for one that another release of MongoClaw has written.
     """
-    version = AgentVersion.objects.filter(pk=version_id).first()
+    version = AgentVersion.objects.select_related("policy_version").filter(pk=version_id).first()
     if version is None:
         raise VersionNotFound(version_id=version_id)
     # Not `parse_spec`: rules may become stricter, and a published version must stay readable.
     try:
-        return AgentSpec.model_validate({**version.spec, "version": version.number})
+        spec = AgentSpec.model_validate({**version.spec, "version": version.number})
+        return fill(spec, version.policy_version)
     except (ValidationError, TypeError) as error:
         problems = "; ".join(map(str, describe(error))) if isinstance(error, ValidationError) else str(error)
         raise VersionUnreadable(

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
-from agents_app import publish as publishing
-from agents_app.diff import Change, diff
-from agents_app.errors import AgentNotFound, SpecInvalid
+from agents_app.diff_markup import differences
 from agents_app.models import AgentVersion
-from agents_app.publish_hooks import checks
 from agents_app.registry import spec_of
-from agents_app.spec import dump_yaml, parse_spec
+from agents_app.restoring import restore_view
+from agents_app.spec import dump_filled_yaml
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 SHOWN_HASH = 12
-_MARKUP = {
-    Change.SAME: "<span>  {}</span>\n",
-    Change.ADDED: "<ins>+ {}</ins>\n",
-    Change.REMOVED: "<del>- {}</del>\n",
-    Change.PLACE: "<b>{}</b>\n",
-}
 
 
 @admin.register(AgentVersion)
@@ -37,7 +29,8 @@ class AgentVersionAdmin(admin.ModelAdmin[AgentVersion]):
     list_display = ("__str__", "is_current", "published_by", "created_at", "short_hash")
     list_display_links = ("__str__",)
     list_filter = ("agent",)
-    list_select_related = ("agent",)
+    list_select_related = ("agent", "policy_version")
+    change_form_template = "admin/agents_app/agentversion/version.html"
     ordering = ("-created_at", "-number")
     list_per_page = 50
     show_full_result_count = False
@@ -48,6 +41,8 @@ class AgentVersionAdmin(admin.ModelAdmin[AgentVersion]):
         "is_current",
         "published_by",
         "created_at",
+        "why",
+        "policy",
         "content_hash",
         "changes",
         "specification",
@@ -56,6 +51,15 @@ class AgentVersionAdmin(admin.ModelAdmin[AgentVersion]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentVersion]:
         """Leave the texts behind; they are read from memory."""
         return super().get_queryset(request).defer("spec")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that asks before a version is made current again."""
+        restore = path(
+            "<int:version_id>/restore/",
+            self.admin_site.admin_view(restore_view(self)),
+            name="agents_app_agentversion_restore",
+        )
+        return [restore, *super().get_urls()]
 
     def has_view_permission(self, request: HttpRequest, obj: AgentVersion | None = None) -> bool:  # noqa: ARG002
         """Whoever sees an agent sees its versions."""
@@ -83,21 +87,13 @@ class AgentVersionAdmin(admin.ModelAdmin[AgentVersion]):
         return False
 
     @admin.action(description="Make the selected version current again", permissions=["restore"])
-    def make_current(self, request: HttpRequest, queryset: QuerySet[AgentVersion]) -> None:
-        """Publish an earlier version's content once more; exactly one version may be selected."""
+    def make_current(self, request: HttpRequest, queryset: QuerySet[AgentVersion]) -> HttpResponse | None:
+        """Go to the question whether to; exactly one version may be selected."""
         selected = list(queryset[:2])
         if len(selected) != 1:
             self.message_user(request, "Select exactly one version.", messages.WARNING)
-            return
-        (version,) = selected
-        try:
-            publishing.get(version.agent_id)
-            parsed = parse_spec(version.spec)
-            publishing.publish(parsed, by=request.user.get_username(), now=datetime.now(UTC), checks=checks())
-        except (AgentNotFound, SpecInvalid) as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return
-        self.message_user(request, f"Now current: {version}.", messages.SUCCESS)
+            return None
+        return HttpResponseRedirect(reverse("admin:agents_app_agentversion_restore", args=(selected[0].pk,)))
 
     @admin.display(description="current", boolean=True)
     def is_current(self, version: AgentVersion) -> bool:
@@ -122,11 +118,18 @@ class AgentVersionAdmin(admin.ModelAdmin[AgentVersion]):
         before = AgentVersion.objects.filter(agent=version.agent_id, number__lt=version.number).first()
         if before is None:
             return "This is the first version."
-        lines = (format_html(_MARKUP[line.change], line.text) for line in diff(_text(before), _text(version)))
-        return format_html(
-            '<pre class="mc-yaml">{}</pre>', format_html_join("", "{}", ((line,) for line in lines))
-        )
+        return differences(_text(before), _text(version))
+
+    @admin.display(description="policy")
+    def policy(self, version: AgentVersion) -> str:
+        """The version of the shared policy that it was published with."""
+        return str(version.policy_version) if version.policy_version else "its own, or none"
+
+    @admin.display(description="published because of")
+    def why(self, version: AgentVersion) -> str:
+        """What published it, where nobody changed the agent."""
+        return version.note or "a change of the agent"
 
 
 def _text(version: AgentVersion) -> str:
-    return dump_yaml(spec_of(version.pk), managed=False)
+    return dump_filled_yaml(spec_of(version.pk))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.spec import Operation
 from enrichment.answer import compile_schema
-from enrichment.policy import compile_policy
+from enrichment.policy import PolicyInvalid, compile_policy
 from enrichment.prompt.rendering import PROMPT, SYSTEM_PROMPT, compile_prompt
 from enrichment.prompt.template.compiled import compile_template
 from enrichment.prompt.template.lint import printed_bare
 
 if TYPE_CHECKING:
-    from agents_app.spec import AgentSpec
+    from agents_app.spec import AgentSpec, PolicyContent
     from enrichment.prompt.template.compiled import CompiledTemplate
 
 _DELETES: Final = {Operation.DELETE}
@@ -37,6 +38,16 @@ def check(spec: AgentSpec) -> Iterable[str]:
     if problems:
         raise SpecInvalid(errors=problems)
     return (*warnings, *_before(spec), *_deletes(spec))
+
+
+def check_policy(policy: PolicyContent) -> Iterable[str]:
+    """Return warnings about a policy that agents share. Raises SpecInvalid."""
+    try:
+        compile_policy(policy)
+    except PolicyInvalid as error:
+        problems = [replace(problem, path=problem.path.removeprefix("policy.")) for problem in error.errors]
+        raise SpecInvalid(errors=problems) from None
+    return ()
 
 
 def _prompt(spec: AgentSpec) -> Iterator[str]:

@@ -11,6 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from agents_app.errors import VersionUnreadable
+from agents_app.registry import spec_of
+from agents_app.spec import PolicySpec
 from executions_app import dead_letter_work as work
 from executions_app import listing, queries
 from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFilter, StatusFilter, chosen
@@ -170,6 +173,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
             "title": f"{execution.agent_id} on {execution.document_id}",
             "subtitle": None,
             "reason_meaning": reason_meaning(execution.reason),
+            "policy": _policy_of(execution),
             "cost": cost_text(execution.cost_nanousd) if execution.model_calls else "",
             "may_run_again": execution.status == Status.FAILED and self.has_requeue_permission(request),
         }
@@ -184,6 +188,14 @@ class ExecutionAdmin(ReadOnlyAdmin):
             count=count,
             left_out=failed.count() - count,
         )
+
+
+def _policy_of(execution: Execution) -> PolicySpec | None:
+    """The policy of the run's version, if it has one that this release can read."""
+    try:
+        return spec_of(execution.version_id).policy
+    except VersionUnreadable:
+        return None
 
 
 @admin.register(WorkerProcess)

@@ -122,13 +122,13 @@ def recent_reasons() -> list[str]:
 def _subjects(text: str) -> Iterator[str]:
     versions = AgentVersion.objects.order_by().values_list("agent_id", "id")
     watched = {(agent_id, *registry.spec_of(version_id).watch_namespace) for agent_id, version_id in versions}
-    keys = list(_keys(text))
+    keys = list(keys_of(text))
     for agent_id, database, collection in watched:
         for key in keys:
             yield subject_of(agent_id, database, collection, key)
 
 
-def _keys(text: str) -> Iterator[Any]:
+def keys_of(text: str) -> Iterator[Any]:
     """The `_id`s that are written like this."""
     yield text
     if ObjectId.is_valid(text):

@@ -119,6 +119,7 @@ AGENT_PUBLISH_CHECKS = [
     "mongoclaw_project.watch_check.check",
 ]
 CONSOLE_OUTLOOK = "mongoclaw_project.console_outlook.look"
+POLICY_PUBLISH_CHECKS = ["enrichment.publish_checks.check_policy"]
 
 REST_FRAMEWORK = {
     # The first one decides what an unknown caller is answered: 401, and how to say who one is.

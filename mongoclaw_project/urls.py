@@ -17,6 +17,7 @@ admin.site.enable_nav_sidebar = False  # its links are in the header, and its wi
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="console:page")),
     path("ui/", include("executions_app.console.urls")),
+    path("admin/try/", include("executions_app.studio.urls")),
     path("admin/", admin.site.urls),
     path("health", health.health),
     path("health/live", health.live),

@@ -10,15 +10,18 @@ from agents_app.spec.canonical import (
     canonical_json,
     content_hash,
     declared,
+    dump_filled_yaml,
     dump_json,
     dump_yaml,
+    policy_hash,
 )
 from agents_app.spec.execution import ConsistencyMode, ExecutionSpec
-from agents_app.spec.load import load_spec, read_text
+from agents_app.spec.load import load_policy, load_spec, read_text
 from agents_app.spec.names import RESERVED_IDS, VERSION_FIELD
 from agents_app.spec.parse import ParsedSpec, parse_spec
-from agents_app.spec.policy import FallbackAction, PolicyAction, PolicySpec
+from agents_app.spec.policy import FallbackAction, PolicyAction, PolicyContent, PolicySpec
 from agents_app.spec.problems import known_paths
+from agents_app.spec.shared_policy import ParsedPolicy, SharedPolicySpec, parse_policy, write_policy
 from agents_app.spec.watch import HistoryPolicy, Operation, WatchSpec
 from agents_app.spec.without_effect import NO_EFFECT
 from agents_app.spec.write import Strategy, WriteSpec
@@ -36,9 +39,12 @@ __all__ = [
     "FallbackAction",
     "HistoryPolicy",
     "Operation",
+    "ParsedPolicy",
     "ParsedSpec",
     "PolicyAction",
+    "PolicyContent",
     "PolicySpec",
+    "SharedPolicySpec",
     "SpecInvalid",
     "SpecProblem",
     "Strategy",
@@ -48,10 +54,15 @@ __all__ = [
     "canonical_json",
     "content_hash",
     "declared",
+    "dump_filled_yaml",
     "dump_json",
     "dump_yaml",
     "known_paths",
+    "load_policy",
     "load_spec",
+    "parse_policy",
     "parse_spec",
+    "policy_hash",
     "read_text",
+    "write_policy",
 ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from agents_app.spec.agent import AgentSpec
+from agents_app.spec.policy import PolicyContent
 
 _SERVER_MANAGED = frozenset({"enabled", "version", "created_at", "updated_at"})
 _SHAPES_THE_ANSWER = frozenset({"ai", "write", "policy"})
@@ -24,8 +26,21 @@ def dump_yaml(spec: AgentSpec, *, managed: bool = True) -> str:
 
     Without `managed`, what the server manages is left out: the form that people edit.
     """
+    return to_yaml(dump_json(spec) if managed else declared(spec))
+
+
+def dump_filled_yaml(spec: AgentSpec) -> str:
+    """Return the form that people edit with the content of a shared policy written out: for reading and comparing."""
+    values = declared(spec)
+    if spec.policy is not None and spec.policy.use is not None:
+        values["policy"] |= spec.policy.content.model_dump(mode="json")
+    return to_yaml(values)
+
+
+def to_yaml(values: Mapping[str, Any]) -> str:
+    """Return values as people write them in YAML, in their order."""
     return yaml.dump(
-        dump_json(spec) if managed else declared(spec),
+        dict(values),
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
@@ -52,7 +67,15 @@ def behaviour_hash(spec: AgentSpec) -> str:
 
     For the fingerprint of inputs: a new name, tag or limit must not make every document be asked about again.
     """
-    return _digest({key: value for key, value in _significant(spec).items() if key in _SHAPES_THE_ANSWER})
+    shaping = {key: value for key, value in _significant(spec).items() if key in _SHAPES_THE_ANSWER}
+    # Where a policy is kept does not change what it decides.
+    shaping.get("policy", {}).pop("use", None)
+    return _digest(shaping)
+
+
+def policy_hash(policy: PolicyContent) -> str:
+    """Return 64 hex digits that name what a policy decides by."""
+    return _digest(policy.model_dump(mode="json", exclude_defaults=True))
 
 
 def canonical_json(value: Any) -> str:
@@ -64,6 +87,8 @@ def _significant(spec: AgentSpec) -> dict[str, Any]:
     content = spec.model_dump(mode="json", exclude=set(_SERVER_MANAGED), exclude_defaults=True)
     if "operations" in content["watch"]:
         content["watch"]["operations"].sort()
+    if spec.policy is not None and spec.policy.use is not None:
+        content["policy"] |= spec.policy.content.model_dump(mode="json", exclude_defaults=True)
     return content
 
 

@@ -90,6 +90,7 @@ def _field(value: str) -> str:
 
 
 AgentId = Annotated[str, AfterValidator(_agent_id)]
+PolicyName = Annotated[str, AfterValidator(_agent_id)]
 DatabaseName = Annotated[str, AfterValidator(_database)]
 CollectionName = Annotated[str, AfterValidator(_collection)]
 WritePath = Annotated[str, AfterValidator(_path)]

@@ -201,6 +201,10 @@ POLICY: Final[Mapping[str, str]] = {
     "policy.simulation_mode": "Whether only the decision is put on record, and nothing is written.",
     "policy.tag_field": "The field that `tag` adds to the answer.",
     "policy.tag_value": "Its value.",
+    "policy.use": (
+        "The name of a policy that agents share, in place of all of the above. Publishing the policy publishes "
+        "the agents that use it."
+    ),
 }
 
 MEANINGS: Final[Mapping[str, str]] = {**GENERAL, **WATCH, **AI, **WRITE, **EXECUTION, **POLICY}

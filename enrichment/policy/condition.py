@@ -62,6 +62,12 @@ class Condition:
     text: str
     _tree: ast.expr
 
+    @property
+    def reads_document(self) -> bool:
+        """Whether the document has a say in it, beside the answer."""
+        names = (node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name))
+        return any(_ROOTS.get(name) == "document" for name in names)
+
     def holds(self, document: Mapping[str, object], result: Mapping[str, object]) -> bool:
         """Say whether the condition is true. Raises ConditionError if values cannot be compared."""
         return holds(_evaluate(self._tree, {"document": document, "result": result}))

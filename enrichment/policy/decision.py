@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from agents_app.errors import SpecInvalid, SpecProblem
-from agents_app.spec import PolicySpec
+from agents_app.spec import PolicyContent
 from enrichment.plain import ValueTooLarge
 from enrichment.policy.comparison import ConditionError
 from enrichment.policy.condition import Condition, ConditionInvalid, compile_condition
@@ -59,8 +59,13 @@ class PolicyDecision:
 class CompiledPolicy:
     """An agent's policy, checked; immutable and safe to share between threads."""
 
-    policy: PolicySpec
+    policy: PolicyContent
     _condition: Condition | None = field(default=None, repr=False)
+
+    @property
+    def reads_document(self) -> bool:
+        """Whether the condition looks at the document, beside the answer."""
+        return self._condition is not None and self._condition.reads_document
 
     def decide(self, document: Mapping[str, Any], result: Mapping[str, Any]) -> PolicyDecision:
         """Return what happens to the answer. No document and no answer makes it raise."""
@@ -86,10 +91,10 @@ class CompiledPolicy:
             return False, f"{PATH}: {error}"[:_LONGEST_ERROR]
 
 
-def compile_policy(policy: PolicySpec | None) -> CompiledPolicy:
+def compile_policy(policy: PolicyContent | None) -> CompiledPolicy:
     """Return the policy, checked; without one every answer is written. Raises PolicyInvalid."""
     if policy is None or policy.condition is None:
-        return CompiledPolicy(policy or PolicySpec())
+        return CompiledPolicy(policy or PolicyContent())
     try:
         return CompiledPolicy(policy, compile_condition(policy.condition))
     except ConditionInvalid as error:

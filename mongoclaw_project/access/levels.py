@@ -29,6 +29,8 @@ LEVELS: Final[Mapping[Scope, frozenset[str]]] = {
         {
             "agents_app.view_agent",
             "agents_app.view_agentversion",
+            "agents_app.view_policy",
+            "agents_app.view_policyversion",
             "executions_app.view_attempt",
             "executions_app.view_backfill",
             "executions_app.view_execution",
@@ -55,6 +57,9 @@ LEVELS: Final[Mapping[Scope, frozenset[str]]] = {
             "agents_app.add_agent",
             "agents_app.change_agent",
             "agents_app.delete_agent",
+            "agents_app.add_policy",
+            "agents_app.change_policy",
+            "agents_app.delete_policy",
         }
     ),
     Scope.ADMIN: frozenset(

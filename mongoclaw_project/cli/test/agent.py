@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import click
-from bson import Timestamp
 
 from agents_app.spec import AgentSpec, ConsistencyMode
-from enrichment.answer import AnswerContract, AnswerEmpty, AnswerInvalid, compile_schema
-from enrichment.fingerprint import fingerprint
-from enrichment.policy import PolicyDecision, compile_policy
+from enrichment.extended_json import extended_json
+from enrichment.policy import PolicyDecision
 from enrichment.prompt import RenderedPrompt
-from enrichment.providers import ModelReply, ModelRequest, provider_for, route
-from enrichment.request import first_request
-from enrichment.writeback import Provenance, ReadState, WritePlan, plan_write
+from enrichment.providers import provider_for, route
+from enrichment.trial import follow, question, render
+from enrichment.writeback import WritePlan
 from mongoclaw_project.cli.output import FAILURE
 from mongoclaw_project.cli.providers import provider_config
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.test.ai import bill, facts
-from mongoclaw_project.cli.test.document import document_options, extended_json, read_document
-from mongoclaw_project.cli.test.rendering import render, spec_of
+from mongoclaw_project.cli.test.document import document_options, read_document
 from mongoclaw_project.cli.test.sheet import Sheet
+from mongoclaw_project.cli.test.stored import spec_of
 
 Document = dict[str, Any]
-
-TRIAL: Final = "trial"
 
 
 @click.command(cls=SqlCommand)
@@ -67,25 +62,23 @@ def agent(
 
 def _try(sheet: Sheet, spec: AgentSpec, document: Document, prompts: RenderedPrompt) -> bool:
     """Call the model and follow the answer to the update. Raises ProviderError, WriteRefused."""
-    contract = compile_schema(spec.ai.response_schema)
-    reply = provider_for(spec.ai, provider_config()).complete(_request(spec, contract, prompts))
+    config = provider_config()
+    reply = provider_for(spec.ai, config).complete(question(spec, prompts, longest=config.request_timeout))
     sheet.add("called", value=True)
     sheet.add("reply", facts(reply))
     sheet.say("\n".join(["── Reply", reply.text, "", *bill(reply), ""]))
-    try:
-        answer = contract.parse(reply.text)
-    except (AnswerInvalid, AnswerEmpty) as error:
-        problems = list(error.problems) if isinstance(error, AnswerInvalid) else [str(error)]
-        sheet.add("problems", problems)
-        sheet.say("\n".join(f"{FAILURE} {problem}" for problem in problems))
+    outcome = follow(spec, document, prompts, reply, now=datetime.now(UTC))
+    if outcome.answer is None:
+        sheet.add("problems", list(outcome.problems))
+        sheet.say("\n".join(f"{FAILURE} {problem}" for problem in outcome.problems))
         sheet.say("A worker would ask again, telling the model these problems, twice at most.")
         return False
-    sheet.add("answer", answer.value, title="Answer")
-    sheet.add("fixes", list(answer.fixes))
-    decision = compile_policy(spec.policy).decide(document, answer.value)
-    _decided(sheet, decision)
-    if decision.write:
-        _planned(sheet, _plan(spec, document, prompts, reply, decision))
+    sheet.add("answer", outcome.answer.value, title="Answer")
+    sheet.add("fixes", list(outcome.answer.fixes))
+    if outcome.decision is not None:
+        _decided(sheet, outcome.decision)
+    if outcome.plan is not None:
+        _planned(sheet, outcome.plan)
         if spec.execution.consistency_mode is ConsistencyMode.SHADOW:
             sheet.say("A worker would not write it either: execution.consistency_mode is shadow.")
     return True
@@ -93,12 +86,6 @@ def _try(sheet: Sheet, spec: AgentSpec, document: Document, prompts: RenderedPro
 
 def _is_free(spec: AgentSpec) -> bool:
     return route(spec.ai, provider_config()) == "sandbox"
-
-
-def _request(spec: AgentSpec, contract: AnswerContract, prompts: RenderedPrompt) -> ModelRequest:
-    """The request that a worker makes first."""
-    request = first_request(spec, contract, prompts, {"agent_id": spec.id, "execution_id": TRIAL})
-    return replace(request, timeout=min(spec.execution.timeout_seconds, provider_config().request_timeout))
 
 
 def _decided(sheet: Sheet, decision: PolicyDecision) -> None:
@@ -115,27 +102,6 @@ def _decided(sheet: Sheet, decision: PolicyDecision) -> None:
     if decision.error:
         sheet.say(f"The condition could not be decided and counts as not met: {decision.error}")
     sheet.say("")
-
-
-def _plan(
-    spec: AgentSpec, document: Document, prompts: RenderedPrompt, reply: ModelReply, decision: PolicyDecision
-) -> WritePlan:
-    now = datetime.now(UTC)
-    trial = Provenance(
-        execution_id=TRIAL,
-        agent_id=spec.id,
-        version=spec.version,
-        input_hash=fingerprint("", prompts),
-        as_of=Timestamp(int(now.timestamp()), 1),
-        claim=1,
-        model=reply.model,
-        provider=reply.provider,
-        tokens=reply.total_tokens,
-        cost_usd=None if reply.cost_nanousd is None else reply.cost_nanousd / 1e9,
-        latency_ms=reply.latency_ms,
-    )
-    read = ReadState(document, prompts.reads)
-    return plan_write(spec, document["_id"], decision.result, trial, read, now)
 
 
 def _planned(sheet: Sheet, plan: WritePlan) -> None:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import click
-from bson import json_util
-from bson.errors import BSONError
 
-from enrichment.writeback import DOCUMENT_CODEC
+from enrichment.extended_json import DocumentInvalid
+from enrichment.extended_json import read_document as as_document
 from mongoclaw_project.cli.output import fail
 from mongoclaw_project.cli.text_file import read_text
 
 Document = dict[str, Any]
-
-NO_ID: Final = "(no _id given)"
-_JSON: Final = json_util.JSONOptions(
-    json_mode=json_util.JSONMode.RELAXED,
-    tz_aware=True,
-    datetime_conversion=DOCUMENT_CODEC.datetime_conversion,
-)
 
 
 def document_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -41,14 +32,6 @@ def read_document(text: str | None, path: str | None) -> Document:
         fail("Give the document either with --document JSON or with --file FILE")
     source = "--document" if text is not None else str(path)
     try:
-        value = json_util.loads(text if text is not None else read_text(str(path)), json_options=_JSON)
-    except (ValueError, TypeError, BSONError) as error:
-        fail(f"{source}: not JSON: {error}")
-    if not isinstance(value, dict):
-        fail(f'{source}: a document is a JSON object, such as {{"title": "…"}}')
-    return value if "_id" in value else {"_id": NO_ID, **value}
-
-
-def extended_json(value: object) -> Any:
-    """Make any BSON value one that JSON can show."""
-    return json.loads(json_util.dumps(value, json_options=_JSON))
+        return as_document(text if text is not None else read_text(str(path)))
+    except DocumentInvalid as error:
+        fail(f"{source}: {error}")

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import click
 
+from enrichment.trial import render
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.test.document import document_options, read_document
-from mongoclaw_project.cli.test.rendering import render, spec_of
 from mongoclaw_project.cli.test.sheet import Sheet
+from mongoclaw_project.cli.test.stored import spec_of
 
 
 @click.command(cls=SqlCommand)

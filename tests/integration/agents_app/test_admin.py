@@ -88,6 +88,14 @@ def _act(client: Client, action: str, *ids: str, url: str = AGENTS, **more: str)
     return client.post(url, data, follow=True)
 
 
+def _publish(client: Client, parsed: ParsedSpec, revision: int = 1) -> Any:
+    """Look at the change, then confirm it, as the page's buttons do."""
+    asked = client.post(TRIAGE, {"specification": _yaml(parsed), "seen_revision": str(revision)})
+    names = re.findall(r'name="(seen_revision|reviewed)" value="(\w+)"', _text(asked))
+    data = {"specification": _yaml(parsed), "_continue": "Publish", **dict(names)}
+    return client.post(TRIAGE, data, follow=True)
+
+
 def test_a_viewer_sees_agents_and_their_text_but_no_editor_and_no_action(alice: Client, agent: Agent) -> None:
     listed = _text(alice.get(AGENTS))
     assert "triage" in listed
@@ -135,8 +143,7 @@ def test_the_form_for_a_new_agent_holds_one_that_can_be_saved_as_it_is(bob: Clie
 def test_saving_publishes_a_version_under_the_editors_name(
     bob: Client, agent: Agent, make_spec: MakeSpec
 ) -> None:
-    response = bob.post(TRIAGE, {"specification": _yaml(make_spec("new")), "seen_revision": "1"}, follow=True)
-    assert "Version 2 published." in _text(response)
+    assert "Version 2 published." in _text(_publish(bob, make_spec("new")))
     version = get("triage").current_version
     assert version is not None
     assert (version.number, version.published_by, version.spec["ai"]["prompt"]) == (2, "bob", "new")
@@ -171,10 +178,7 @@ def test_a_text_that_is_no_agent_is_refused_in_the_form(bob: Client, agent: Agen
 def test_the_projects_checks_refuse_and_remark(bob: Client, agent: Agent, make_spec: MakeSpec) -> None:
     page = _text(bob.post(TRIAGE, {"specification": _yaml(make_spec("kettle")), "seen_revision": "1"}))
     assert "ai.prompt: line 1: no kettles" in page
-    response = bob.post(
-        TRIAGE, {"specification": _yaml(make_spec("teapot")), "seen_revision": "1"}, follow=True
-    )
-    assert "Warning: ai.prompt: teapots are slow" in _text(response)
+    assert "Warning: ai.prompt: teapots are slow" in _text(_publish(bob, make_spec("teapot")))
 
 
 def test_the_id_of_an_agent_stays(bob: Client, agent: Agent, make_spec: MakeSpec) -> None:
@@ -198,7 +202,7 @@ def test_nobody_undoes_anothers_change_unseen(bob: Client, agent: Agent, make_sp
 
 def test_saving_does_not_wake_a_disabled_agent(bob: Client, agent: Agent, make_spec: MakeSpec) -> None:
     set_enabled("triage", enabled=False, now=NOW)
-    bob.post(TRIAGE, {"specification": _yaml(make_spec("new")), "seen_revision": "2"})
+    _publish(bob, make_spec("new"), revision=2)
     assert (get("triage").enabled, get("triage").revision) == (False, 3)
 
 
@@ -274,9 +278,86 @@ def test_not_even_a_superuser_changes_versions(agent: Agent, path: str) -> None:
 
 def test_an_earlier_version_is_made_current_again(bob: Client, agent: Agent, make_spec: MakeSpec) -> None:
     publish(make_spec("two"), by="ada", now=NOW)
-    page = _text(_act(bob, "make_current", str(agent.current_version_id), url=VERSIONS))
+    asked = _text(_act(bob, "make_current", str(agent.current_version_id), url=VERSIONS))
+    assert "<del>-   prompt: two</del>" in asked
+    assert get("triage").revision == 2
+    restore = f"{VERSIONS}{agent.current_version_id}/restore/"
+    page = _text(bob.post(restore, {"seen_revision": "2"}, follow=True))
     assert "Now current: triage v1." in page
     assert get("triage").current_version_id == agent.current_version_id
+
+
+def test_going_back_is_refused_over_a_change_that_was_not_seen(
+    bob: Client, agent: Agent, make_spec: MakeSpec
+) -> None:
+    publish(make_spec("two"), by="ada", now=NOW)
+    restore = f"{VERSIONS}{agent.current_version_id}/restore/"
+    assert 'name="seen_revision" value="2"' in _text(bob.get(restore))
+    third = publish(make_spec("three"), by="ada", now=NOW).version
+    page = _text(bob.post(restore, {"seen_revision": "2"}, follow=True))
+    assert "changed by someone else in the meantime" in page
+    assert get("triage").current_version_id == third.pk
+
+
+def test_nothing_is_published_before_the_change_was_looked_at(
+    bob: Client, agent: Agent, make_spec: MakeSpec
+) -> None:
+    data = {"specification": _yaml(make_spec("new")), "seen_revision": "1"}
+    page = _text(bob.post(TRIAGE, data))
+    assert "<ins>+   prompt: new</ins>" in page
+    assert get("triage").revision == 1
+    reviewed = re.search(r'name="reviewed" value="(\w+)"', page)
+    assert reviewed is not None
+    other = {**data, "specification": _yaml(make_spec("not seen")), "reviewed": reviewed[1]}
+    assert "<ins>+   prompt: not seen</ins>" in _text(bob.post(TRIAGE, other))
+    assert get("triage").revision == 1
+
+
+def test_a_viewer_goes_back_to_no_version(alice: Client, agent: Agent, make_spec: MakeSpec) -> None:
+    publish(make_spec("two"), by="ada", now=NOW)
+    restore = f"{VERSIONS}{agent.current_version_id}/restore/"
+    assert alice.get(restore).status_code == 403
+    assert alice.post(restore, {"seen_revision": "2"}).status_code == 403
+    assert get("triage").revision == 2
+
+
+def test_the_editor_is_told_each_problem_with_path_and_line(
+    alice: Client, bob: Client, make_spec: MakeSpec
+) -> None:
+    text = _yaml(make_spec("kettle"))
+    line = 1 + text[: text.index("prompt: kettle")].count("\n")
+    assert bob.post(f"{AGENTS}check/", {"text": text}).json() == {
+        "problems": [{"path": "ai.prompt", "message": "line 1: no kettles", "line": line, "column": 3}],
+        "warnings": [],
+    }
+    (broken,) = bob.post(f"{AGENTS}check/", {"text": "id: a\nai: ["}).json()["problems"]
+    assert (broken["path"], broken["line"]) == ("", 2)
+    assert bob.post(f"{AGENTS}check/", {"text": _yaml(make_spec("teapot"))}).json() == {
+        "problems": [],
+        "warnings": ["ai.prompt: teapots are slow"],
+    }
+    assert alice.post(f"{AGENTS}check/", {"text": text}).status_code == 403
+    assert bob.get(f"{AGENTS}check/").status_code == 405
+
+
+def test_every_example_can_be_chosen_and_published(bob: Client) -> None:
+    offered = re.findall(r'href="\?example=([\w-]+)"', _text(bob.get(ADD)))
+    assert "support" in offered
+    page = _text(bob.get(f"{ADD}?example=support"))
+    match = re.search(r"<textarea[^>]*>\n?(.*?)</textarea>", page, re.DOTALL)
+    assert match is not None
+    assert "Version 1 published." in _text(bob.post(ADD, {"specification": match[1]}, follow=True))
+    assert get("support-triage").enabled
+
+
+def test_no_page_of_ours_needs_inline_scripts_or_styles(
+    bob: Client, agent: Agent, make_spec: MakeSpec
+) -> None:
+    second = publish(make_spec("two"), by="ada", now=NOW).version
+    pages = (ADD, TRIAGE, f"{VERSIONS}{second.pk}/change/", f"/admin/try/agent/?version={second.pk}")
+    for url in pages:
+        page = bob.get(url).content.decode()
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)[^>]*>\s*[^<\s]", page), url
 
 
 def test_only_one_version_can_be_made_current(bob: Client, agent: Agent, make_spec: MakeSpec) -> None:
@@ -289,6 +370,9 @@ def test_a_version_of_an_archived_agent_stays_asleep(bob: Client, agent: Agent) 
     archive("triage", now=NOW)
     page = _text(_act(bob, "make_current", str(agent.current_version_id), url=VERSIONS))
     assert "Agent 'triage' not found" in page
+    restore = f"{VERSIONS}{agent.current_version_id}/restore/"
+    assert "Agent 'triage' not found" in _text(bob.post(restore, {"seen_revision": "1"}, follow=True))
+    assert not Agent.objects.get().enabled
 
 
 def test_text_of_an_agent_is_never_markup(alice: Client, make_spec: MakeSpec) -> None:
