@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from bson import Timestamp
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
@@ -25,6 +24,7 @@ from executions_app.identity import unpack_time
 from executions_app.models import Attempt, Execution
 from executions_app.poison import Company, fates
 from executions_app.routing import Outbound
+from executions_app.run import Claimed, Postponement, Settlement
 from executions_app.states import TRANSITIONS, UNSTARTED, Reason, Slot, Status
 from executions_app.text import storable
 
@@ -36,59 +36,6 @@ BUSY_RECHECK: Final = timedelta(seconds=30)
 
 class TransitionNotAllowed(AssertionError):
     """The transition table has no such move: a mistake in the program."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A row that this worker now runs, with what the run needs to know of it."""
-
-    id: str
-    agent_id: str
-    version_id: int
-    database: str
-    collection: str
-    document_key: str
-    operation: str
-    cascade: bool
-    event_time: Timestamp
-    claim: int
-    attempts: int
-    deferrals: int
-    predecessor: str
-    subject: str
-    request_id: str | None
-    due_at: datetime
-    created_at: datetime
-    started_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """How a run ended for good."""
-
-    status: Status
-    reason: str
-    written: bool = False
-    input_hash: str = ""
-    model_calls: int = 0
-    tokens_used: int = 0
-    cost_nanousd: int | None = None
-    error_type: str = ""
-    error: str = ""
-    traceback: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Postponement:
-    """Why a run waits, until when, and whether that burns an attempt."""
-
-    reason: str
-    due_at: datetime
-    burns_attempt: bool = False
-    model_calls: int = 0
-    error_type: str = ""
-    error: str = ""
-    traceback: str = ""
 
 
 def claim(execution_id: str, *, worker: str, now: datetime) -> Claimed | None:

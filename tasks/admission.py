@@ -8,8 +8,8 @@ from typing import Final
 from agents_app import registry
 from agents_app.errors import MongoClawError, VersionUnreadable
 from executions_app.limits import Refused, Rules, Spent, most_of_a_call, rules_of
+from executions_app.run import Claimed, Postponement
 from executions_app.states import Reason
-from executions_app.transitions import Claimed, Postponement
 from tasks.asking import Given, Question, Usage, ask, has_answer
 from tasks.compiled import CompiledAgent
 from tasks.runtime import Runtime

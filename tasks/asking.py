@@ -17,9 +17,9 @@ from enrichment.request import first_request
 from executions_app import statements
 from executions_app.database import release_connection, write_turn
 from executions_app.models import Attempt
+from executions_app.run import Claimed
 from executions_app.states import VALID
 from executions_app.text import storable
-from executions_app.transitions import Claimed
 from tasks.compiled import CompiledAgent
 from tasks.errors import RunDeadlineExceeded
 from tasks.persistence import persist

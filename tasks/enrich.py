@@ -18,9 +18,9 @@ from executions_app.identity import ID_LENGTH
 from executions_app.message_format import FORMAT_HEADER, is_newer
 from executions_app.metrics.names import agent_label
 from executions_app.models import Execution
+from executions_app.run import Claimed, Postponement, Settlement
 from executions_app.states import Reason, Status
 from executions_app.strays import Stray
-from executions_app.transitions import Claimed, Postponement, Settlement
 from tasks.metrics import REPLAYED, count, processed
 from tasks.persistence import persist
 from tasks.process import runtime as process_runtime

@@ -6,8 +6,8 @@ from agents_app import registry
 from agents_app.spec import AgentSpec
 from executions_app.identity import subject_of
 from executions_app.models import Execution
+from executions_app.run import Claimed
 from executions_app.states import Status
-from executions_app.transitions import Claimed
 
 
 def calls_since_user(run: Claimed, key: object) -> int:

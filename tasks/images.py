@@ -20,7 +20,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from enrichment.mongo_errors import mongo_errors
 from executions_app.identity import execution_id, unpack_key
-from executions_app.transitions import Claimed
+from executions_app.run import Claimed
 from tasks.runtime import Document, Runtime
 
 OPENING_SECONDS: Final = 10.0

@@ -15,8 +15,8 @@ from enrichment.mongo_errors import mongo_errors
 from executions_app.database import release_connection
 from executions_app.filter_fault import is_filter_fault
 from executions_app.identity import unpack_key
+from executions_app.run import Claimed
 from executions_app.states import Reason
-from executions_app.transitions import Claimed
 from tasks.errors import FilterNotEvaluated, ImageMissing
 from tasks.images import Image, read_change, read_deletion
 from tasks.runtime import Document, Runtime

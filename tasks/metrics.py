@@ -7,8 +7,8 @@ from typing import Final
 from executions_app.metrics.declared import work
 from executions_app.metrics.ended import ENDS
 from executions_app.metrics.names import agent_label
+from executions_app.run import Claimed, Postponement, Settlement
 from executions_app.states import Reason
-from executions_app.transitions import Claimed, Postponement, Settlement
 
 POLICY_DECISIONS: Final = work.POLICY_DECISIONS.counter()
 CONCURRENCY_WAITS: Final = work.CONCURRENCY_WAITS.counter()

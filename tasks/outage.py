@@ -8,8 +8,8 @@ from typing import Final
 from agents_app.errors import Decision
 from enrichment.errors import ProviderError
 from executions_app.models import Attempt, Execution
+from executions_app.run import Claimed
 from executions_app.states import Status
-from executions_app.transitions import Claimed
 
 _PASSING: Final = {Decision.RETRY, Decision.DEFER}
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from agents_app.errors import Decision, MongoClawError
 from agents_app.spec import ExecutionSpec
+from executions_app.run import Postponement, Settlement
 from executions_app.states import Reason, Status
-from executions_app.transitions import Postponement, Settlement
 
 LONGEST_ASKED_WAIT: Final = 3600.0
 """Seconds; a provider that asks for more with Retry-After is asked again after this."""

@@ -25,8 +25,8 @@ from executions_app.database import drop_broken_connection, release_connection
 from executions_app.identity import unpack_key
 from executions_app.limits import Rules, rules_of
 from executions_app.metrics.names import agent_label
+from executions_app.run import Claimed, Postponement, Settlement
 from executions_app.states import Reason, Status
-from executions_app.transitions import Claimed, Postponement, Settlement
 from tasks.admission import ask_admitted, held_up, present_rules
 from tasks.asking import Given, Question, Usage, stored_answer, usage_so_far
 from tasks.compiled import CompiledAgent, compiled_agent

@@ -9,8 +9,8 @@ from typing import Any
 from agents_app.spec import AgentSpec
 from enrichment.writeback import read_provenance
 from executions_app.models import Execution
+from executions_app.run import Claimed
 from executions_app.states import Status
-from executions_app.transitions import Claimed
 from tasks.loading import load_target
 from tasks.runtime import Document, Runtime
 

@@ -39,27 +39,19 @@ class _Foreign(APIView):
 
     authentication_classes: Sequence[type[BaseAuthentication]] = ()
     permission_classes: Sequence[type[BasePermission]] = ()
-    setting: str = ""
 
     def get_authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # the framework's signature
         """Say how one proves who one is: by a signature."""
         return "Signature"
 
-    def secret(self) -> str:
-        """Return the route's secret. Raises AuthenticationFailed where none is set."""
-        found: str = getattr(current().webhooks, self.setting)
-        return found or _refuse_unset(self.setting)
-
 
 class GitHub(_Foreign):
     """GitHub."""
 
-    setting = "github_secret"
-
     def post(self, request: Request) -> Response:
         """Take an event; nothing is done for it yet but to say so."""
         refuse_larger(request, MOST_BYTES)
-        body, secret = request.body, self.secret()
+        body, secret = request.body, current().webhooks.github_secret or _refuse_unset("GITHUB_SECRET")
         mark = _checked(lambda: signatures.check_github(secret, body, request.headers))
         try:
             json.loads(body)
@@ -74,12 +66,11 @@ class GitHub(_Foreign):
 class Slack(_Foreign):
     """Slack."""
 
-    setting = "slack_secret"
-
     def post(self, request: Request) -> Response:
         """Take an event, or prove to Slack that this address is ours."""
         refuse_larger(request, MOST_BYTES)
-        raw, secret, second = request.body, self.secret(), int(datetime.now(UTC).timestamp())
+        raw, second = request.body, int(datetime.now(UTC).timestamp())
+        secret = current().webhooks.slack_secret or _refuse_unset("SLACK_SECRET")
         mark = _checked(lambda: signatures.check_slack(secret, raw, request.headers, second=second))
         body = _parsed(raw)
         known: dict[str, Any] = body if isinstance(body, dict) else {}
@@ -110,7 +101,7 @@ class _Own(APIView):
         refuse_larger(request, MOST_BYTES)
         raw, mark = request.body, ""
         if signatures.OWN in request.headers:
-            secret = current().webhooks.secret or _refuse_unset("secret")
+            secret = current().webhooks.secret or _refuse_unset("SECRET")
             second = int(datetime.now(UTC).timestamp())
             mark = _checked(lambda: signatures.check_own(secret, raw, request.headers, second=second))
         event = read_event(_parsed(raw))
@@ -147,7 +138,7 @@ def _checked(check: Callable[[], str]) -> str:
 
 
 def _refuse_unset(setting: str) -> NoReturn:
-    raise AuthenticationFailed(f"This route takes nothing until MONGOCLAW_WEBHOOKS__{setting.upper()} is set")
+    raise AuthenticationFailed(f"This route takes nothing until MONGOCLAW_WEBHOOKS__{setting} is set")
 
 
 def _parsed(raw: bytes) -> object:

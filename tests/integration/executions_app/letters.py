@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from executions_app import ledger, strays, transitions
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from executions_app.strays import Stray
 from tests.integration.executions_app.conftest import NOW, MakeEvent
@@ -27,7 +28,7 @@ def dead_run(
     [id_] = ledger.record([make_event(key, **changes)], room={"triage": 10_000}, now=NOW)
     run = transitions.claim(id_, worker="w", now=NOW)
     assert run is not None
-    end = transitions.Settlement(status=Status.FAILED, reason=reason, error_type=reason, error=error)
+    end = Settlement(status=Status.FAILED, reason=reason, error_type=reason, error=error)
     transitions.settle(run, end, now=at or NOW + timedelta(seconds=next(_seconds)))
     return id_
 

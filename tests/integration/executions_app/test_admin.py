@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from executions_app import ledger, transitions
 from executions_app.models import Attempt, Execution, WorkerProcess
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
@@ -71,7 +72,7 @@ def failed(make_event: MakeEvent, key: object = "doc", **changes: object) -> str
         completion_tokens=7,
         cost_nanousd=412_500,
     )
-    end = transitions.Settlement(
+    end = Settlement(
         status=Status.FAILED,
         reason="answer_invalid",
         model_calls=1,

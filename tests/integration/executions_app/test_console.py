@@ -22,6 +22,7 @@ from executions_app.console.outlook import Outlook, Server, Stream, Watcher
 from executions_app.limits import Lesson, Limiter
 from executions_app.limits.limiter import connect
 from executions_app.models import Attempt, WorkerProcess
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from mongoclaw_project.config import load_settings
 from tests.counting import count_all
@@ -75,7 +76,7 @@ def completed(make_event: MakeEvent, key: object, *, took: float = 0.5, answer: 
         model="sandbox-1", prompt=f"Sort: {key}", reply="{}", answer=answer or {"topic": "refund"}, outcome="valid",
         prompt_tokens=90, completion_tokens=10, cost_nanousd=4_200_000,
     )  # fmt: skip
-    end = transitions.Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
+    end = Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
     transitions.settle(run, end, now=now)
     return id_
 

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from executions_app import ledger, transitions
 from executions_app.console import minutes
 from executions_app.console.minutes import AT_ONCE, SHOWN, Memory, Minute
+from executions_app.run import Settlement
 from executions_app.states import Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
@@ -21,7 +22,7 @@ def ended(make_event: MakeEvent, key: object, status: Status, *, at: datetime, t
     [id_] = ledger.record([make_event(key)], room={"triage": 10_000}, now=at - timedelta(seconds=took))
     run = transitions.claim(id_, worker="w", now=at)
     assert run is not None
-    transitions.settle(run, transitions.Settlement(status=status, reason="r"), now=at)
+    transitions.settle(run, Settlement(status=status, reason="r"), now=at)
 
 
 def minute_of(found: tuple[Minute | None, ...], at: datetime) -> Minute:

@@ -11,10 +11,10 @@ from django.db import connection, transaction
 from executions_app import counting, dead_letter_transitions, fence, ledger, transitions
 from executions_app.fence import Fenced, Term
 from executions_app.models import Attempt, Execution, HourTally, TallyCursor, WorkerProcess
+from executions_app.run import Claimed, Postponement, Settlement
 from executions_app.states import Reason, Status
 from executions_app.tally import Tally
 from executions_app.tally_rows import tally_of
-from executions_app.transitions import Claimed, Settlement
 from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
@@ -155,7 +155,7 @@ def test_no_way_to_an_end_goes_round_the_announced_time(make_event: MakeEvent, e
     else:
         run = ran(make_event, "twice")
         ledger.record([make_event("twice")], room={}, now=NOW)
-        wait = transitions.Postponement(reason="rate_limited", due_at=NOW)
+        wait = Postponement(reason="rate_limited", due_at=NOW)
         transitions.postpone(run, wait, now=NOW)
 
     assert count(NOW + timedelta(hours=4)).ends == {"completed": 1, "skipped": 1}

@@ -161,7 +161,7 @@ def test_a_body_that_is_wrong_or_says_nothing_moves_nothing(
 def test_one_call_moves_so_many_and_says_that_there_are_more(
     api: Client, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("executions_app.dead_letter_api.MOST_MOVED", 2)
+    monkeypatch.setattr("executions_app.dead_letter_request.MOST_MOVED", 2)
     dead_runs(make_event, 3)
 
     assert [post(api, f"{URL}/requeue", {"all": True}).json()["more"] for _ in range(2)] == [True, False]
@@ -170,7 +170,7 @@ def test_one_call_moves_so_many_and_says_that_there_are_more(
 def test_letters_that_must_stay_do_not_keep_later_ones_from_ever_being_reached(
     api: Client, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("executions_app.dead_letter_api.MOST_MOVED", 2)
+    monkeypatch.setattr("executions_app.dead_letter_request.MOST_MOVED", 2)
     for key in ("busy-1", "busy-2", "busy-3"):
         dead_run(make_event, key)
         ledger.record([make_event(key)], room={}, now=NOW)

@@ -15,8 +15,8 @@ from agents_app.spec import parse_spec
 from executions_app import dead_letter_transitions, ledger, pages, transitions
 from executions_app.listing import Wanted
 from executions_app.models import Attempt, Execution
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
-from executions_app.transitions import Settlement
 from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 from tests.integration.executions_app.letters import dead_run

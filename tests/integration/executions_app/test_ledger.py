@@ -8,6 +8,7 @@ from agents_app.publish import publish
 from agents_app.spec import declared, parse_spec
 from executions_app import ledger, transitions
 from executions_app.models import Execution
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
@@ -29,7 +30,7 @@ def test_an_event_replayed_after_its_run_ended_is_not_run_again(make_event: Make
     ids = ledger.record([event], room=ROOM, now=NOW)
     run = transitions.claim(ids[0], worker="w", now=NOW)
     assert run is not None
-    transitions.settle(run, transitions.Settlement(status=Status.COMPLETED, reason="written"), now=NOW)
+    transitions.settle(run, Settlement(status=Status.COMPLETED, reason="written"), now=NOW)
 
     assert ledger.record([event], room=ROOM, now=NOW) == []
     assert Execution.objects.get().status == Status.COMPLETED
@@ -86,7 +87,7 @@ def test_a_new_edit_in_one_batch_with_a_replayed_event_is_not_lost(make_event: M
     [id_] = ledger.record([replayed], room=ROOM, now=NOW)
     run = transitions.claim(id_, worker="w", now=NOW)
     assert run is not None
-    transitions.settle(run, transitions.Settlement(status=Status.COMPLETED, reason="written"), now=NOW)
+    transitions.settle(run, Settlement(status=Status.COMPLETED, reason="written"), now=NOW)
 
     ledger.record([replayed, new], room=ROOM, now=NOW)
 

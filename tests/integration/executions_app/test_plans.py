@@ -37,6 +37,7 @@ from executions_app.models import Backfill, Execution, TallyCursor
 from executions_app.paginator import NearPaginator
 from executions_app.retention import START, Keeping
 from executions_app.routing import Plan
+from executions_app.run import Postponement, Settlement
 from executions_app.states import Status
 from executions_app.vital_signs import VitalSigns
 from tests.counting import count_all
@@ -66,7 +67,7 @@ def _few_rows_are_enough_to_plan(make_event: MakeEvent, monkeypatch: pytest.Monk
         assert run is not None
         if number < 11:
             status, reason = ends[number % 2]
-            end = transitions.Settlement(status=status, reason=reason)
+            end = Settlement(status=status, reason=reason)
             transitions.settle(run, end, now=NOW + timedelta(seconds=number))
     count_all(now=NOW + timedelta(hours=1))
     if connection.vendor == "postgresql":
@@ -144,11 +145,11 @@ def life() -> None:
     transitions.enqueue([id_], now=NOW)
     run = transitions.claim(id_, worker="w1", now=NOW)
     assert run is not None
-    transitions.postpone(run, transitions.Postponement(reason="rate_limited", due_at=NOW), now=NOW)
+    transitions.postpone(run, Postponement(reason="rate_limited", due_at=NOW), now=NOW)
     transitions.enqueue([id_], now=NOW)
     run = transitions.claim(id_, worker="w1", now=NOW)
     assert run is not None
-    transitions.settle(run, transitions.Settlement(status=Status.FAILED, reason="x"), now=NOW)
+    transitions.settle(run, Settlement(status=Status.FAILED, reason="x"), now=NOW)
     dead_letter_transitions.requeue({id_: NOW}, by="olga", now=NOW)
     transitions.reclaim(["w9"], now=NOW)
 

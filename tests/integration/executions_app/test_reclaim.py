@@ -10,6 +10,7 @@ from django.db import connection
 from executions_app import dead_letter_transitions, ledger, transitions
 from executions_app.heartbeat import Heartbeat
 from executions_app.models import Execution, WorkerProcess
+from executions_app.run import Claimed, Postponement
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
@@ -31,7 +32,7 @@ def insert_as_the_release_before(worker: str) -> None:
         )
 
 
-def claimed(id_: str, worker: str) -> transitions.Claimed:
+def claimed(id_: str, worker: str) -> Claimed:
     transitions.enqueue([id_], now=NOW)
     run = transitions.claim(id_, worker=worker, now=NOW)
     assert run is not None
@@ -117,21 +118,21 @@ def test_the_company_of_a_worker_that_was_asked_to_stop_excuses_nobody(waiting: 
 
 def test_a_run_that_came_to_an_end_of_its_own_is_no_suspect_any_more(waiting: str) -> None:
     kill(waiting, "w1", "w2")
-    wait = transitions.Postponement(reason="rate_limited", error_type="rate_limited", due_at=NOW)
+    wait = Postponement(reason="rate_limited", error_type="rate_limited", due_at=NOW)
     transitions.postpone(claimed(waiting, "w3"), wait, now=NOW)
     assert Execution.objects.get().losses == 0
 
 
 def test_a_run_that_a_limit_has_put_off_is_as_suspect_as_before(waiting: str) -> None:
     kill(waiting, "w1", "w2")
-    wait = transitions.Postponement(reason=Reason.CONCURRENCY_LIMIT, due_at=NOW)
+    wait = Postponement(reason=Reason.CONCURRENCY_LIMIT, due_at=NOW)
     transitions.postpone(claimed(waiting, "w3"), wait, now=NOW)
 
     assert kill(waiting, "w4").status == Status.FAILED
 
 
 def test_a_run_that_a_limit_has_put_off_still_shows_its_last_error(waiting: str) -> None:
-    failed = transitions.Postponement(
+    failed = Postponement(
         reason="provider_error_5xx",
         error_type="provider_error_5xx",
         error="It failed while it worked",
@@ -140,7 +141,7 @@ def test_a_run_that_a_limit_has_put_off_still_shows_its_last_error(waiting: str)
     )
     transitions.postpone(claimed(waiting, "w1"), failed, now=NOW)
 
-    wait = transitions.Postponement(reason=Reason.CIRCUIT_OPEN, due_at=NOW)
+    wait = Postponement(reason=Reason.CIRCUIT_OPEN, due_at=NOW)
     transitions.postpone(claimed(waiting, "w2"), wait, now=NOW)
 
     row = Execution.objects.get()

@@ -13,12 +13,13 @@ from agents_app.registry import spec_of
 from agents_app.spec import dump_json, parse_spec
 from executions_app import dead_letter_transitions, ledger, transitions
 from executions_app.models import Execution
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from tests.conditions import eventually
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
 ROOM = {"triage": 100}
-DEAD = transitions.Settlement(status=Status.FAILED, reason="write_refused", error="no room")
+DEAD = Settlement(status=Status.FAILED, reason="write_refused", error="no room")
 
 
 def dead_letter(make_event: MakeEvent, key: object = "doc") -> str:

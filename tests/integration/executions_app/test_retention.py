@@ -10,8 +10,8 @@ from executions_app import dead_letter_transitions, fence, ledger, retention, tr
 from executions_app.fence import Fenced, Term
 from executions_app.models import Attempt, Execution, HourTally, StrayMessage
 from executions_app.retention import START, Keeping, Place, Swept
+from executions_app.run import Claimed, Postponement, Settlement
 from executions_app.states import Reason, Status
-from executions_app.transitions import Claimed, Postponement, Settlement
 from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 from tests.integration.executions_app.letters import stray

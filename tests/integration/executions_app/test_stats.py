@@ -13,10 +13,10 @@ from agents_app.errors import AgentNotFound
 from executions_app import ledger, live, stats, transitions
 from executions_app.models import Execution
 from executions_app.moment import MomentInvalid
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from executions_app.stats import By, SpanInvalid
 from executions_app.stats_wire import tally_json
-from executions_app.transitions import Settlement
 from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 

@@ -24,6 +24,7 @@ from agents_app.publish import publish
 from agents_app.spec import dump_yaml, parse_policy, parse_spec
 from executions_app import ledger, transitions
 from executions_app.models import Attempt, Execution
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from mongoclaw_project.config import Loaded, load_settings, loading
 from sandbox.model.client import ModelControl
@@ -217,7 +218,7 @@ def _answered(make_event: MakeEvent, key: str, answer: Any, *, written: bool = T
         outcome="valid",
     )
     end = (Status.COMPLETED, str(Reason.WRITTEN)) if written else (Status.SKIPPED, "policy_skip")
-    settlement = transitions.Settlement(status=end[0], reason=end[1], written=written, model_calls=1)
+    settlement = Settlement(status=end[0], reason=end[1], written=written, model_calls=1)
     transitions.settle(run, settlement, now=NOW)
     return id_
 

@@ -11,8 +11,8 @@ from django.db import connection
 
 from executions_app import ledger, transitions
 from executions_app.models import Attempt, Execution
+from executions_app.run import Claimed, Postponement, Settlement
 from executions_app.states import Reason, Status
-from executions_app.transitions import Claimed, Postponement, Settlement
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 
 ROOM = {"triage": 100}

@@ -27,6 +27,7 @@ from executions_app.metrics.info import written
 from executions_app.metrics.scrape import Fleet
 from executions_app.models import WorkerProcess
 from executions_app.routes import Routes
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from mongoclaw_project.config import load_settings
 from mongoclaw_project.health import servers
@@ -34,9 +35,9 @@ from mongoclaw_project.metrics import access, streams, views
 from tests.counting import count_all
 
 NOW = datetime.now(UTC)
-WRITTEN = transitions.Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
-FAILED = transitions.Settlement(status=Status.FAILED, reason="provider_auth")
-CONFLICT = transitions.Settlement(status=Status.SKIPPED, reason="hash_conflict")
+WRITTEN = Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
+FAILED = Settlement(status=Status.FAILED, reason="provider_auth")
+CONFLICT = Settlement(status=Status.SKIPPED, reason="hash_conflict")
 SQL = pytest.mark.django_db(transaction=True)
 
 
@@ -86,7 +87,7 @@ def record(agent: Any, key: str, *, room: int = 9, now: datetime = NOW) -> str:
     return execution_id(agent.pk, event.token)
 
 
-def run(agent: Any, key: str, end: transitions.Settlement, *, took: float = 2.0, call: str = "valid") -> None:
+def run(agent: Any, key: str, end: Settlement, *, took: float = 2.0, call: str = "valid") -> None:
     id_ = record(agent, key)
     claimed = transitions.claim(id_, worker="w1", now=NOW)
     assert claimed is not None

@@ -21,6 +21,7 @@ from executions_app.heartbeat import Heartbeat
 from executions_app.identity import pack_time
 from executions_app.models import Attempt, Execution, WorkerProcess
 from executions_app.routing import Outbound
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from tests.events import new_event
 from watcher.sending.dispatch import Dispatch
@@ -153,7 +154,7 @@ def test_the_window_is_topped_up_as_rows_leave_it() -> None:
     for id_ in outbox.sent[:4]:
         run = transitions.claim(id_, worker="d" * 32, now=NOW)
         assert run is not None
-        transitions.settle(run, transitions.Settlement(status=Status.SKIPPED, reason="x"), now=NOW)
+        transitions.settle(run, Settlement(status=Status.SKIPPED, reason="x"), now=NOW)
 
     assert dispatch.tick() == 4
 

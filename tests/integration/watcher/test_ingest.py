@@ -19,6 +19,7 @@ from agents_app.spec import AgentSpec, parse_spec
 from executions_app import fence, ledger, transitions
 from executions_app.fence import Term
 from executions_app.models import Execution
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from tests.integration.watcher.conftest import LONG_AGO, MakeEvent
 from watcher.matching.matcher import Matcher
@@ -123,7 +124,7 @@ def test_new_changes_do_not_overtake_those_of_their_agent_that_wait_for_room(
     first = Execution.objects.filter(status=Status.QUEUED).order_by("sequence")[0]
     run = transitions.claim(first.id, worker="w" * 32, now=intake.clock.wall)
     assert run is not None
-    end = transitions.Settlement(status=Status.SKIPPED, reason="x")
+    end = Settlement(status=Status.SKIPPED, reason="x")
     transitions.settle(run, end, now=intake.clock.wall)
 
     intake.ingest.ingest(intake.matcher, [make_change(99, token="8299")])

@@ -16,6 +16,7 @@ from executions_app import counting, fence, ledger, strays, transitions
 from executions_app.fence import Fenced, Term
 from executions_app.models import AgentTotal, Execution, HourTally, StrayMessage
 from executions_app.retention import Keeping
+from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from executions_app.strays import Stray
 from tests.conditions import eventually
@@ -24,8 +25,8 @@ from tests.events import new_event
 from watcher.upkeep import PATIENCE_SECONDS, Upkeep
 
 TERM = Term("upkeep", 1)
-WRITTEN = transitions.Settlement(status=Status.COMPLETED, reason="written", written=True)
-FAILED = transitions.Settlement(status=Status.FAILED, reason="provider_auth")
+WRITTEN = Settlement(status=Status.COMPLETED, reason="written", written=True)
+FAILED = Settlement(status=Status.FAILED, reason="provider_auth")
 Ended = Callable[..., None]
 
 
@@ -83,9 +84,7 @@ def record(agent: Agent, key: str, now: datetime, room: int = 9) -> list[str]:
     return list(ledger.record([event], room={agent.pk: room}, now=now))
 
 
-def end(
-    agent: Agent, key: str, now: datetime, settlement: transitions.Settlement = WRITTEN, took: float = 1
-) -> None:
+def end(agent: Agent, key: str, now: datetime, settlement: Settlement = WRITTEN, took: float = 1) -> None:
     (id_,) = record(agent, key, now)
     run = transitions.claim(id_, worker="w", now=now)
     assert run is not None

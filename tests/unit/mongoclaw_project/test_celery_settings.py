@@ -104,8 +104,10 @@ def test_a_broker_of_its_own_takes_the_messages_and_leaves_redis_the_limits() ->
 def test_on_rabbitmq_every_queue_is_replicated_and_drops_nothing_in_silence() -> None:
     app = Celery("probe", set_as_current=False, amqp=OwnAMQP)
     app.conf.update(at("amqp://user:secret@rabbit//", delivery_limit="7"))
-    for name in ("mongoclaw", "mongoclaw.agent.support-triage"):
+    lasting = {"mongoclaw": {}, "mongoclaw.agent.support-triage": {"x-expires": 7 * 24 * 3600 * 1000}}
+    for name, expiring in lasting.items():
         assert app.amqp.queues[name].queue_arguments == {
+            **expiring,
             "x-queue-type": "quorum",
             "x-delivery-limit": 7,
             "x-dead-letter-exchange": "mongoclaw.dead",

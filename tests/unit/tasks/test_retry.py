@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from agents_app.errors import Decision, MongoClawError
 from agents_app.spec import ExecutionSpec
+from executions_app.run import Postponement, Settlement
 from executions_app.states import Reason, Status
-from executions_app.transitions import Postponement, Settlement
 from tasks.retry import LONGEST_ASKED_WAIT, Failure, backoff, decide
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

@@ -18,6 +18,7 @@ from executions_app.fence import Fenced, Term
 from executions_app.gaps import NewGap
 from executions_app.models import GapKind, Notification, NotificationCursor
 from executions_app.notifications import outbox, sending
+from executions_app.run import Settlement
 from executions_app.states import Status
 from executions_app.webhooks.signatures import OWN, check_own
 from mongoclaw_project.config import Loaded, load_settings, loading
@@ -26,7 +27,7 @@ from tests.integration.executions_app.conftest import MakeEvent
 
 TERM = Term("upkeep", 1)
 SECRET = "a long and random secret"
-FAILED = transitions.Settlement(status=Status.FAILED, reason="provider_auth")
+FAILED = Settlement(status=Status.FAILED, reason="provider_auth")
 Die = Callable[..., None]
 
 

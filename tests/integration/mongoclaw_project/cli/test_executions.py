@@ -10,6 +10,7 @@ from bson import Timestamp
 
 from executions_app import transitions
 from executions_app.models import Attempt, Execution
+from executions_app.run import Settlement
 from executions_app.states import Status
 from tests.integration.mongoclaw_project.cli.conftest import Run, recorded
 
@@ -23,14 +24,14 @@ def runs(run: Run, agent_file: Path) -> list[str]:
     at = Timestamp(int(NOW.timestamp()), 1)
     ids = [recorded(number, key=f"ticket-{number}", event_time=at, now=NOW) for number in range(3)]
     ends = [
-        transitions.Settlement(
+        Settlement(
             status=Status.FAILED,
             reason="provider_rejected",
             error_type="provider_rejected",
             error="no such model",
             traceback="in the code",
         ),
-        transitions.Settlement(
+        Settlement(
             status=Status.COMPLETED,
             reason="written",
             written=True,

@@ -10,12 +10,13 @@ from bson import Timestamp
 
 from executions_app import transitions
 from executions_app.models import Attempt, Execution
+from executions_app.run import Settlement
 from executions_app.states import Status
 from tests.counting import count_all
 from tests.integration.mongoclaw_project.cli.conftest import Point, Run, recorded
 
-FAILED = transitions.Settlement(status=Status.FAILED, reason="provider_rejected")
-WRITTEN = transitions.Settlement(status=Status.COMPLETED, reason="written", written=True)
+FAILED = Settlement(status=Status.FAILED, reason="provider_rejected")
+WRITTEN = Settlement(status=Status.COMPLETED, reason="written", written=True)
 
 
 @pytest.fixture

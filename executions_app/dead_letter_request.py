@@ -1,0 +1,127 @@
+"""What a request of the HTTP API says about dead letters: which are meant, at what rate, from where on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rest_framework.request import Request
+
+from agents_app.api_request import whole
+from agents_app.errors import SpecInvalid, SpecProblem
+from agents_app.sight import visible_agents
+from executions_app import dead_letter_work as work
+from executions_app import dead_letters
+from executions_app.dead_letter_names import unknown_names
+from executions_app.dead_letter_work import Selection
+from executions_app.dead_letters import DeadLetterNotFound, Filter, Kind
+from executions_app.models import Execution
+from executions_app.moment import MomentInvalid, moment_of
+
+MOST_SKIPPED: Final = 10_000
+MOST_MOVED: Final = 5_000
+"""Letters that one call moves; `more` in its answer says that there are others."""
+
+TEXTS: Final = ("agent_id", "reason", "database", "collection", "text")
+WAYS: Final = ("ids", "filter", "all")
+FILTERS: Final = (*TEXTS, "kind", "since", "until")
+
+
+def selection(request: Request, *also: str) -> tuple[Selection, Mapping[str, Any]]:
+    """Read which letters a body means. Raises SpecInvalid: a body that says nothing does not mean everything."""
+    data, visible = request.data, visible_agents(request.user)
+    if not isinstance(data, Mapping):
+        raise SpecInvalid(errors=[SpecProblem("", "must be an object")])
+    problems = list(_problems(data, also))
+    if problems:
+        raise SpecInvalid(errors=problems)
+    ids = dead_letters.all_meant(data.get("ids") or ())
+    refuse_unseen(ids, visible)
+    wanted = filter_of(data.get("filter") or {}, "filter.", place="body", visible=visible)
+    return Selection(ids=ids, wanted=wanted, limit=MOST_MOVED), data
+
+
+def _problems(data: Mapping[str, Any], also: tuple[str, ...]) -> Iterator[SpecProblem]:
+    ids, wanted = data.get("ids") or [], data.get("filter") or {}
+    yield from (SpecProblem(str(name), "unknown field") for name in data if name not in {*WAYS, *also})
+    if sum(bool(data.get(name)) for name in WAYS) != 1:
+        yield SpecProblem("", f"say which: exactly one of {', '.join(WAYS)}")
+    if not isinstance(ids, list) or len(ids) > MOST_MOVED or not all(map(_is_text, ids)):
+        yield SpecProblem("ids", f"must be a list of at most {MOST_MOVED} ids")
+    if not isinstance(data.get("all", True), bool):
+        yield SpecProblem("all", "must be true")
+    if not isinstance(wanted, Mapping):
+        yield SpecProblem("filter", "must be an object")
+    else:
+        unknown = (name for name in wanted if name not in FILTERS)
+        yield from (SpecProblem(f"filter.{name}", "unknown field") for name in unknown)
+
+
+def refuse_unseen(ids: Sequence[str], visible: frozenset[str] | None) -> None:
+    """Say of a letter that whoever asks may not see that there is none. Raises DeadLetterNotFound."""
+    if visible is not None:
+        seen = Execution.objects.filter(id__in=ids, agent_id__in=visible).values_list("id", flat=True)
+        for unseen in set(ids) - set(seen):
+            raise DeadLetterNotFound(f"Dead letter '{unseen}' not found")
+
+
+def filter_of(
+    given: Mapping[str, Any],
+    prefix: str = "",
+    *,
+    place: str = "query",
+    visible: frozenset[str] | None = None,
+) -> Filter:
+    """Read a filter of the agents that are visible. Raises SpecInvalid with every problem."""
+    problems: list[SpecProblem] = []
+    kind = given.get("kind") or None
+    if kind is not None and kind not in list(Kind):
+        problems.append(SpecProblem(f"{prefix}kind", f"must be one of {', '.join(Kind)}"))
+    moments: dict[str, datetime | None] = {}
+    for name in ("since", "until"):
+        try:
+            moments[name] = _moment(given.get(name))
+        except MomentInvalid as error:
+            problems.append(SpecProblem(f"{prefix}{name}", str(error)))
+    texts = {name: str(given.get(name) or "") for name in TEXTS}
+    wrong = (name for name, text in texts.items() if not _is_text(text))
+    problems += [SpecProblem(f"{prefix}{name}", "must be text without null characters") for name in wrong]
+    if problems:
+        raise SpecInvalid(errors=problems, place=place)
+    wanted = Filter(kind=None if kind is None else Kind(kind), **moments, **texts)  # type: ignore[arg-type]
+    wanted = replace(wanted, visible=visible)
+    if problems := [SpecProblem(f"{prefix}{one.path}", one.message) for one in unknown_names(wanted)]:
+        raise SpecInvalid(errors=problems, place=place)
+    archived = str(given.get("archived", "")).lower() in {"1", "true"}
+    return replace(wanted, archived=archived)
+
+
+def _is_text(value: object) -> bool:
+    """Whether PostgreSQL can look for it."""
+    return isinstance(value, str) and "\0" not in value
+
+
+def _moment(text: object) -> datetime | None:
+    return moment_of(str(text), now=datetime.now(UTC)) if text else None
+
+
+def rate(value: object) -> float | None:
+    """Read how many letters a second may run again. Raises SpecInvalid."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not work.SLOWEST <= value < math.inf:
+        told = f"must be a number of letters a second, {work.SLOWEST:g} or more"
+        raise SpecInvalid(errors=[SpecProblem("rate", told)])
+    return float(value)
+
+
+def skipped(query: Mapping[str, str]) -> int:
+    """Read how many to leave out. Raises SpecInvalid: the same page again and again would look like more letters."""
+    skip = max(0, whole(query, "skip", 0))
+    if skip > MOST_SKIPPED:
+        told = f"must be at most {MOST_SKIPPED:,}; narrow the list by `until`, or take the export"
+        raise SpecInvalid(errors=[SpecProblem("skip", told)], place="query")
+    return skip
