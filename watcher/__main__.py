@@ -35,12 +35,16 @@ def _run(role: str) -> int:
     from mongoclaw_project.celery import app
     from mongoclaw_project.config import current
     from watcher.assembly import ROLES, Watcher
+    from watcher.connection import connect_patiently
 
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     roles = ROLES if role == "all" else (role,)
-    return Watcher(current(), app, roles, stopping).run()
+    settings = current()
+    mongodb = settings.mongodb
+    client = connect_patiently(mongodb.uri, mongodb.server_selection_timeout_ms, stopping)
+    return 0 if client is None else Watcher(settings, app, client, roles, stopping).run()
 
 
 if __name__ == "__main__":

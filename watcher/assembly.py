@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from celery import Celery
+from pymongo import MongoClient
 
 from agents_app.publish import mark_health, mark_watched
 from executions_app.fence import Term
@@ -22,7 +23,6 @@ from executions_app.metrics.endpoint import Endpoint, open_endpoint
 from executions_app.retention import Keeping
 from executions_app.routes import Routes
 from watcher.backfill.keeper import Backfilling
-from watcher.connection import connect
 from watcher.leading.control import Controls, can_divide
 from watcher.leading.members import Members
 from watcher.leading.streaming import ROLE as STREAM
@@ -75,14 +75,19 @@ class Watcher:
     """One watcher's process, from its first word to its last."""
 
     def __init__(
-        self, settings: Settings, app: Celery, roles: Sequence[str], stopping: threading.Event
+        self,
+        settings: Settings,
+        app: Celery,
+        client: MongoClient[Document],
+        roles: Sequence[str],
+        stopping: threading.Event,
     ) -> None:
         roles = (*roles, UPKEEP) if DISPATCH in roles else roles
         self._settings = settings
         self._app = app
         self._stopping = stopping
         self._holder = uuid.uuid4().hex
-        self._client = connect(settings.mongodb.uri, settings.mongodb.server_selection_timeout_ms)
+        self._client = client
         self._home = self._client.get_database(settings.mongodb.database)
         self._positions = PositionStore(self._home[settings.mongodb.resume_tokens_collection])
         self._tenures = self._make_tenures(roles)
