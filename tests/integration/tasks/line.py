@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Sequence
 
 from agents_app import registry
+from agents_app.spec import AgentSpec
 from executions_app.models import Attempt, Execution
 from executions_app.routing import Outbound
 from tasks.enrich import run_execution
@@ -27,6 +28,10 @@ class Outbox:
 
     def publish(self, rows: Sequence[Outbound], *, ahead: Collection[str] = ()) -> None:
         self.sent += [row.id for row in rows]
+
+    def queue_of(self, spec: AgentSpec) -> str:  # the publisher's signature
+        """Name the one queue."""
+        return "mongoclaw"
 
 
 class Line:
