@@ -58,6 +58,7 @@ def page(browser: str, live_server: LiveServer) -> Iterator[Page]:
         yield window
 
 
+@pytest.mark.once
 @pytest.mark.timeout(300)
 @pytest.mark.django_db(transaction=True)
 def test_an_example_is_mended_tried_and_published_by_mouse(page: Page, helpdesk: Database[Any]) -> None:

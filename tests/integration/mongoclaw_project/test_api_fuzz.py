@@ -31,7 +31,7 @@ from tests.integration.executions_app.conftest import make_event as events_of
 from tests.integration.executions_app.letters import dead_run
 
 KEY = "a key of the fuzzer's"
-EXAMPLES = 5
+EXAMPLES = 2
 """Requests of each kind to each operation: CI has half a minute for it. A longer look: FUZZ_EXAMPLES=500."""
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -70,6 +70,7 @@ def api(
     mongodb._client.cache_clear()
 
 
+@pytest.mark.once
 @pytest.mark.timeout(300)
 def test_no_request_meets_an_error_or_an_answer_that_is_not_documented(api: None) -> None:
     document = schemathesis.openapi.from_wsgi("/openapi.json", application)

@@ -66,6 +66,7 @@ def run(*words: str) -> None:
         main(words)
 
 
+@pytest.mark.once
 @pytest.mark.django_db
 def test_no_surface_shows_a_secret(
     given: Given,
