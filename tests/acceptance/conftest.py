@@ -214,6 +214,7 @@ def environ_for(state_dir: Path, *, mongodb: str, broker: str, database: str, mo
         # Shorter than by default, so that tests which kill need not wait long for the heirs.
         "MONGOCLAW_WATCHER__LEASE_SECONDS": "2",
         "MONGOCLAW_WATCHER__METRICS_PORT": "0",
+        "MONGOCLAW_API__RATE_LIMIT_REQUESTS": "100000",  # tests ask until something is so
         "MONGOCLAW_OBSERVABILITY__METRICS_PORT": "0",
         "MONGOCLAW_WORKER__HEARTBEAT_SECONDS": "0.5",
         "MONGOCLAW_WORKER__HEARTBEAT_TIMEOUT_SECONDS": "4",
