@@ -53,6 +53,7 @@ REASONS: Final[Mapping[HTTPStatus, str]] = {
     HTTPStatus.NOT_FOUND: "There is no such thing, or the caller may not see it.",
     HTTPStatus.CONFLICT: "It is not in a state in which this can be done.",
     HTTPStatus.PRECONDITION_FAILED: "Somebody has changed it in the meantime: read it again.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The body or the query is wrong; each problem names its place.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests: wait as long as `Retry-After` says.",

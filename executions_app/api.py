@@ -152,11 +152,14 @@ def _moved(request: Request, backfill_id: str, move: Callable[..., Backfill]) ->
 
 
 def _seen(request: Request, backfill_id: str) -> Backfill:
-    """Return a backfill of an agent that the caller may see. Raises BackfillNotFound."""
+    """Return a backfill of an agent that the caller may see. Raises BackfillNotFound, likewise for a hidden one."""
     missing = BackfillNotFound(f"Backfill '{backfill_id}' not found")
     if not backfill_id.isalnum():
         raise missing
-    found = backfills.find(backfill_id)
+    try:
+        found = backfills.find(backfill_id)
+    except BackfillNotFound:
+        raise missing from None
     only = visible_agents(request.user)
     if only is not None and found.agent_id not in only:
         raise missing

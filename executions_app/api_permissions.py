@@ -15,7 +15,7 @@ class MayView(DjangoModelPermissions):
         """Return the permissions for a method."""
         return (
             _named(model_cls, "view")
-            if method == "GET"
+            if method in {"GET", "HEAD"}
             else super().get_required_permissions(method, model_cls)
         )
 

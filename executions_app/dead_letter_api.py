@@ -97,7 +97,7 @@ class DeadLetterDetail(APIView):
     def get(self, request: Request, letter_id: str) -> Response:  # the framework's signature
         """Show all that is known of it, also when it was let run again."""
         letter = dead_letters.find(letter_id, once=True)
-        refuse_unseen([letter.id], visible_agents(request.user))
+        refuse_unseen({letter.id: letter_id}, visible_agents(request.user))
         return Response(story_json(letter))
 
 

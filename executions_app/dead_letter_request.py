@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -38,10 +38,11 @@ def selection(request: Request, *also: str) -> tuple[Selection, Mapping[str, Any
     problems = list(_problems(data, also))
     if problems:
         raise SpecInvalid(errors=problems)
-    ids = dead_letters.all_meant(data.get("ids") or ())
-    refuse_unseen(ids, visible)
+    ids = tuple(data.get("ids") or ())
+    meant = dead_letters.all_meant(ids)
+    refuse_unseen(dict(zip(meant, ids, strict=True)), visible)
     wanted = filter_of(data.get("filter") or {}, "filter.", place="body", visible=visible)
-    return Selection(ids=ids, wanted=wanted, limit=MOST_MOVED), data
+    return Selection(ids=meant, wanted=wanted, limit=MOST_MOVED), data
 
 
 def _problems(data: Mapping[str, Any], also: tuple[str, ...]) -> Iterator[SpecProblem]:
@@ -60,12 +61,15 @@ def _problems(data: Mapping[str, Any], also: tuple[str, ...]) -> Iterator[SpecPr
         yield from (SpecProblem(f"filter.{name}", "unknown field") for name in unknown)
 
 
-def refuse_unseen(ids: Sequence[str], visible: frozenset[str] | None) -> None:
-    """Say of a letter that whoever asks may not see that there is none. Raises DeadLetterNotFound."""
+def refuse_unseen(meant: Mapping[str, str], visible: frozenset[str] | None) -> None:
+    """Say of a letter that whoever asks may not see that there is none. Raises DeadLetterNotFound.
+
+    `meant` has what was asked for by the ids that it stands for: the whole id of such a letter is not told either.
+    """
     if visible is not None:
-        seen = Execution.objects.filter(id__in=ids, agent_id__in=visible).values_list("id", flat=True)
-        for unseen in set(ids) - set(seen):
-            raise DeadLetterNotFound(f"Dead letter '{unseen}' not found")
+        seen = Execution.objects.filter(id__in=list(meant), agent_id__in=visible).values_list("id", flat=True)
+        for unseen in meant.keys() - set(seen):
+            raise DeadLetterNotFound(f"Dead letter '{meant[unseen]}' not found")
 
 
 def filter_of(

@@ -20,6 +20,7 @@ from agents_app.models import Agent
 from agents_app.sight import visible_agents
 from executions_app import queries, transitions
 from executions_app.api_shapes import ExecutionList, ExecutionRecord
+from executions_app.asking import request_id_of
 from executions_app.dead_letter_api import Requeue
 from executions_app.dead_letter_shapes import RequeueBody
 from executions_app.listing import Wanted
@@ -124,7 +125,8 @@ class Retry(APIView):
         returned as it is.
         """
         found = seen(execution_id, visible_agents(request.user))
-        return Response(awaited_json(retry(found, by=somebody(request), now=datetime.now(UTC))))
+        by, request_id = somebody(request), request_id_of(request)
+        return Response(awaited_json(retry(found, by=by, request_id=request_id, now=datetime.now(UTC))))
 
 
 class RetryMany(Requeue):

@@ -129,11 +129,16 @@ urlpatterns = [
 
 
 def _seen(gap_id: str, only: Collection[str] | None) -> StreamGap:
+    """Return a gap of an agent among `only`. Raises GapNotFound, likewise for one that is hidden."""
+    missing = GapNotFound(f"Gap '{gap_id}' not found")
     if not gap_id.isalnum():
-        raise GapNotFound(f"Gap '{gap_id}' not found")
-    found = gaps.find(gap_id)
+        raise missing
+    try:
+        found = gaps.find(gap_id)
+    except GapNotFound:
+        raise missing from None
     if only is not None and found.agent_id not in only:
-        raise GapNotFound(f"Gap '{gap_id}' not found")
+        raise missing
     return found
 
 

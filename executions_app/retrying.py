@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
@@ -25,7 +26,7 @@ class RetryRefused(MongoClawError):
     code: ClassVar[str] = "retry_refused"
 
 
-def retry(execution: Execution, *, by: str, now: datetime) -> Execution:
+def retry(execution: Execution, *, by: str, request_id: str | None = None, now: datetime) -> Execution:
     """Let a run happen again; returns the run to wait for.
 
     A failed run gets all its tries again. One that has written, or was skipped, stays as it is and gets a successor;
@@ -33,27 +34,28 @@ def retry(execution: Execution, *, by: str, now: datetime) -> Execution:
     agent's current version. Raises RetryRefused.
     """
     if execution.status == Status.FAILED:
-        id_ = _renewed(execution, by, now)
+        id_ = _renewed(execution, by, request_id, now)
     elif execution.status == Status.DISCARDED:
         raise RetryRefused("It was put aside: bring it back first")
     else:
-        id_ = execution.pk if execution.completed_at is None else _succeeded(execution, now)
+        id_ = execution.pk if execution.completed_at is None else _succeeded(execution, request_id, now)
     Execution.objects.filter(id=id_).update(requested=True)
     return Execution.objects.select_related("agent", "version").get(id=id_)
 
 
-def _renewed(execution: Execution, by: str, now: datetime) -> str:
-    report = dead_letter_work.requeue(Selection(ids=(execution.pk,)), by=by, now=now)
+def _renewed(execution: Execution, by: str, request_id: str | None, now: datetime) -> str:
+    chosen = Selection(ids=(execution.pk,))
+    report = dead_letter_work.requeue(chosen, by=by, request_id=request_id, now=now)
     for cause in report.left:
         raise RetryRefused(f"It was left as it is: {LEFT_MEANINGS[cause]}")
     return execution.pk
 
 
-def _succeeded(execution: Execution, now: datetime) -> str:
+def _succeeded(execution: Execution, request_id: str | None, now: datetime) -> str:
     agent = Agent.objects.get(pk=execution.agent_id)
     if agent.archived_at is not None or agent.current_version_id is None:
         raise RetryRefused("Its agent was deleted")
-    event = _again(execution, agent.current_version_id, now)
+    event = replace(_again(execution, agent.current_version_id, now), request_id=request_id)
     found: list[str] = []
     # No room: a web process sends nothing to the broker; dispatch does, a moment later.
     ledger.enter(

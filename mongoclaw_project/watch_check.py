@@ -87,18 +87,20 @@ def _collection(database: Database[Document], spec: AgentSpec) -> Iterable[str]:
 def _filter(database: Database[Document], spec: AgentSpec) -> Iterable[str]:
     """Evaluate the filter in the watcher's own shape, on a few documents: that costs the same on any size."""
     collection = database.get_collection(spec.watch.collection)
-    keys = [found["_id"] for found in collection.find({}, {"_id": 1}).limit(SAMPLE).max_time_ms(PATIENCE_MS)]
-    query = {"$and": [{"_id": {"$in": keys}}, spec.watch.filter]}
-    try:
-        list(collection.find(query, {"_id": 1}).max_time_ms(PATIENCE_MS))
-    except OperationFailure as error:
-        if error.code in _TRANSIENT:
-            yield f"watch.filter: not tried on the server, which says: {_words(error)}"
-            return
-        if error.code == _DENIED:
-            raise
-        problem = f"MongoDB cannot evaluate it: {_words(error)}"
-        raise SpecInvalid(errors=[SpecProblem("watch.filter", problem)]) from error
+    found = collection.find({}, {"_id": 1}).limit(SAMPLE).max_time_ms(PATIENCE_MS)
+    # Without documents first: what the server says then is of the filter alone, and can be told in full.
+    for keys, told in (([], _words), ([one["_id"] for one in found], _name)):
+        query = {"$and": [{"_id": {"$in": keys}}, spec.watch.filter]}
+        try:
+            list(collection.find(query, {"_id": 1}).max_time_ms(PATIENCE_MS))
+        except OperationFailure as error:
+            if error.code in _TRANSIENT:
+                yield f"watch.filter: not tried on the server, which says: {told(error)}"
+                return
+            if error.code == _DENIED:
+                raise
+            problem = f"MongoDB cannot evaluate it: {told(error)}"
+            raise SpecInvalid(errors=[SpecProblem("watch.filter", problem)]) from None
 
 
 def _client() -> MongoClient[Document]:
@@ -114,3 +116,8 @@ def _client() -> MongoClient[Document]:
 def _words(error: OperationFailure) -> str:
     details = error.details or {}
     return str(details.get("errmsg") or error)
+
+
+def _name(error: OperationFailure) -> str:
+    """Name an error; its text may quote a document."""
+    return f"it fails on a document ({(error.details or {}).get('codeName', 'unknown reason')})"

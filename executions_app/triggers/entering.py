@@ -35,6 +35,7 @@ def trigger(
     *,
     key: str | None,
     by: str,
+    request_id: str | None = None,
     now: datetime,
 ) -> Execution:
     """Let an agent work on a document that is there, or is inserted for it; returns the run.
@@ -50,7 +51,7 @@ def trigger(
     if not request.execution_id:
         agent = _at_work(agent_id)
         placed = documents.place(client, agent.spec.watch_namespace, wanted, new_id=request.new_id)
-        answered = _enter(_row(agent, placed, request), request, now)
+        answered = _enter(_row(agent, placed, request, request_id), request, now)
         log.info("agent.triggered", agent_id=agent_id, execution_id=answered, by=by)
         return queries.find(answered)
     return queries.find(request.execution_id)
@@ -72,7 +73,7 @@ def _at_work(agent_id: str) -> ActiveAgent:
     return ActiveAgent(agent_id, agent.current_version_id, spec, agent.enabled_at, since)
 
 
-def _row(agent: ActiveAgent, placed: Placed, request: Request) -> NewExecution:
+def _row(agent: ActiveAgent, placed: Placed, request: Request, request_id: str | None) -> NewExecution:
     database, collection = agent.spec.watch_namespace
     return NewExecution(
         agent_id=agent.agent_id,
@@ -87,6 +88,7 @@ def _row(agent: ActiveAgent, placed: Placed, request: Request) -> NewExecution:
         sequence=time.time_ns(),
         priority=agent.spec.execution.priority,
         coalesce=agent.spec.coalesces,
+        request_id=request_id,
     )
 
 

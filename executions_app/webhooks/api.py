@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, NoReturn
 
 import structlog
 from django.urls import path
+from pydantic import ConfigDict, Field
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, ParseError
 from rest_framework.permissions import BasePermission
@@ -17,14 +18,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents_app.api_docs import OBJECT, Shape, header, operation
+from agents_app.api_request import somebody
 from agents_app.sight import visible_agents
 from executions_app.api_body import refuse_larger
 from executions_app.api_permissions import MayOperate
+from executions_app.asking import request_id_of
 from executions_app.text import storable
 from executions_app.triggers.wanted import read_key
 from executions_app.webhooks import signatures
 from executions_app.webhooks.deliveries import Marked, Reply, once
-from executions_app.webhooks.events import Sender, alarm, obey, read_event
+from executions_app.webhooks.events import LONGEST_TYPE, Sender, alarm, obey, read_event
 from executions_app.webhooks.signatures import SignatureWrong
 from mongoclaw_project.config import current
 
@@ -32,6 +36,41 @@ log = structlog.get_logger(__name__)
 
 MOST_BYTES: Final = 2 * 1024 * 1024
 LONGEST_NAME: Final = 100
+
+TAG: Final = "webhooks"
+GONE, TAKEN, WRONG = HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
+TOO_LARGE: Final = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+OF_SENDER: Final[Mapping[str, Any]] = {"application/json": OBJECT}
+RECEIVED: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "received": {"type": "boolean"},
+        "message": {"type": ["string", "null"]},
+        "execution_id": {"type": "string", "description": "The run that was asked for, if one was."},
+    },
+    "required": ["received", "message"],
+    "additionalProperties": False,
+}
+CHALLENGED: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {"challenge": {"type": "string"}},
+    "required": ["challenge"],
+    "additionalProperties": False,
+}
+SIGNED: Final = header(
+    signatures.OWN, "`t=<seconds since 1970>,v1=<HMAC-SHA256 of t, a dot and the body>`, instead of a key."
+)
+REPEATED: Final = header("Idempotency-Key", "Names a request to trigger: sent again, it has the same run.")
+
+
+class EventBody(Shape):
+    """What has happened, or what is to be done: `trigger`, `pause_processing`, `resume_processing`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    event_type: str = Field(min_length=1, max_length=LONGEST_TYPE)
+    data: dict[str, Any]
+    timestamp: str | None = None
 
 
 class _Foreign(APIView):
@@ -48,6 +87,14 @@ class _Foreign(APIView):
 class GitHub(_Foreign):
     """GitHub."""
 
+    @operation(
+        "receive_github_webhook",
+        tag=TAG,
+        answers={200: RECEIVED},
+        failures=[HTTPStatus.BAD_REQUEST, TOO_LARGE],
+        body=OF_SENDER,
+        query=[header(signatures.GITHUB, "GitHub's signature.")],
+    )
     def post(self, request: Request) -> Response:
         """Take an event; nothing is done for it yet but to say so."""
         refuse_larger(request, MOST_BYTES)
@@ -66,6 +113,14 @@ class GitHub(_Foreign):
 class Slack(_Foreign):
     """Slack."""
 
+    @operation(
+        "receive_slack_webhook",
+        tag=TAG,
+        answers={200: {"oneOf": [RECEIVED, CHALLENGED]}},
+        failures=[TOO_LARGE, WRONG],
+        body=OF_SENDER,
+        query=[header(signatures.SLACK, "Slack's signature."), header(signatures.SLACK_TIME, "Its time.")],
+    )
     def post(self, request: Request) -> Response:
         """Take an event, or prove to Slack that this address is ours."""
         refuse_larger(request, MOST_BYTES)
@@ -94,9 +149,8 @@ class _Own(APIView):
     """A route of our own format."""
 
     permission_classes = (SignedOrMayOperate,)
-    route: str = ""
 
-    def post(self, request: Request) -> Response:
+    def receive(self, request: Request, route: str) -> Response:
         """Take an event."""
         refuse_larger(request, MOST_BYTES)
         raw, mark = request.body, ""
@@ -105,25 +159,57 @@ class _Own(APIView):
             second = int(datetime.now(UTC).timestamp())
             mark = _checked(lambda: signatures.check_own(secret, raw, request.headers, second=second))
         event = read_event(_parsed(raw))
-        marked = _marked(self.route, mark)
-        if self.route == "alert":
-            return _replied(self.route, event.kind, once(marked, lambda: alarm(event)))
-        return _replied(self.route, event.kind, obey(event, _sender(request, mark), marked))
+        marked = _marked(route, mark)
+        if route == "alert":
+            return _replied(route, event.kind, once(marked, lambda: alarm(event)))
+        return _replied(route, event.kind, obey(event, _sender(request, mark), marked))
+
+
+class Custom(_Own):
+    """Events that may ask for something."""
+
+    @operation(
+        "receive_custom_webhook",
+        tag=TAG,
+        answers={200: RECEIVED},
+        failures=[GONE, TAKEN, TOO_LARGE, WRONG],
+        body=EventBody,
+        query=[SIGNED, REPEATED],
+    )
+    def post(self, request: Request) -> Response:
+        """Take an event and do what it asks for."""
+        return self.receive(request, "custom")
+
+
+class Alert(_Own):
+    """Alerts of a monitoring system."""
+
+    @operation(
+        "receive_alert_webhook",
+        tag=TAG,
+        answers={200: RECEIVED},
+        failures=[TOO_LARGE, WRONG],
+        body=EventBody,
+        query=[SIGNED],
+    )
+    def post(self, request: Request) -> Response:
+        """Take an alert; nothing is done for it but to say so in the log."""
+        return self.receive(request, "alert")
 
 
 urlpatterns = [
     path("webhooks/github", GitHub.as_view()),
     path("webhooks/slack", Slack.as_view()),
-    path("webhooks/custom", _Own.as_view(route="custom")),
-    path("webhooks/alert", _Own.as_view(route="alert")),
+    path("webhooks/custom", Custom.as_view()),
+    path("webhooks/alert", Alert.as_view()),
 ]
 
 
 def _sender(request: Request, mark: str) -> Sender:
-    key = read_key(request.headers.get("Idempotency-Key"))
+    key, request_id = read_key(request.headers.get("Idempotency-Key")), request_id_of(request)
     if mark:
-        return Sender("webhook:custom", key=key)
-    return Sender(f"api:{request.user.get_username()}", visible_agents(request.user), key)
+        return Sender("webhook:custom", None, key, request_id)
+    return Sender(somebody(request), visible_agents(request.user), key, request_id)
 
 
 def _marked(route: str, mark: str) -> Marked:

@@ -29,11 +29,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends it, which agents they may see (None is all), and the Idempotency-Key of what they ask for."""
+    """Who sends it, and which agents they may see (None is all).
+
+    `key` is the Idempotency-Key of what they ask for, `request_id` names the HTTP request.
+    """
 
     name: str
     agents: frozenset[str] | None = None
     key: str | None = None
+    request_id: str | None = None
 
 
 def read_event(body: object) -> Event:
@@ -97,7 +101,8 @@ def _trigger(event: Event, sender: Sender, marked: Marked) -> Reply:
         placed = [SpecProblem(f"data.{one.path}".rstrip("."), one.message) for one in error.errors]
         raise SpecInvalid(errors=placed) from None
     key = sender.key or (f"webhook:{marked.mark}" if marked.mark else None)
-    run = trigger(mongodb(), agent_id, wanted, key=key, by=sender.name, now=marked.now)
+    by, request_id = sender.name, sender.request_id
+    run = trigger(mongodb(), agent_id, wanted, key=key, by=by, request_id=request_id, now=marked.now)
     return Reply(f"Agent '{agent_id}' triggered", run.id)
 
 

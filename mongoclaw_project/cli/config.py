@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -63,6 +64,9 @@ def shown_value(name: SettingName, settings: Settings) -> Any:
         return value
     if isinstance(value, list):
         return [MASK] * len(value)
+    if value.startswith(("http://", "https://")):
+        address = urlsplit(value)  # whoever knows the path of an incoming webhook can post to it
+        return f"{address.scheme}://{address.netloc.rpartition('@')[2]}/{MASK}"
     return scrub_text(value) if "://" in value else MASK
 
 

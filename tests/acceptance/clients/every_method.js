@@ -1,10 +1,10 @@
-// Every method of MongoClaw 1.0.4's official Node client, against a server: argv is URL, key, database, extras.
+// Every method of MongoClaw 1.0.4's official Node client, against a server: argv is URL, key, database.
 // Runs where the package is installed; the last line is what it has seen, as JSON.
 
 const assert = require("node:assert");
 const { MongoClawClient } = require("mongoclaw");
 
-const [url, key, database, extras = ""] = process.argv.slice(2);
+const [url, key, database] = process.argv.slice(2);
 const agentId = "client-node";
 
 async function firstRun(client) {
@@ -51,10 +51,8 @@ async function main() {
   assert.deepStrictEqual([retried.status, retried.reason], ["completed", "unchanged_input"]);
   const stats = await client.getAgentStats(agentId);
   assert.deepStrictEqual([stats.total_executions, stats.successful_executions], [2, 1]);
-  if (extras.includes("trigger")) {
-    const triggered = await client.triggerAgent(agentId, { _id: 2, text: "Thanks" });
-    assert.strictEqual((await client.waitForExecution(triggered.id)).status, "completed");
-  }
+  const triggered = await client.triggerAgent(agentId, { _id: 2, text: "Thanks" });
+  assert.strictEqual((await client.waitForExecution(triggered.id)).status, "completed");
   assert.strictEqual(await client.deleteAgent(agentId), true);
   console.log(JSON.stringify({ done: agentId, run: run.id }));
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 from mongoclaw.sdk import AsyncMongoClawClient, MongoClawClient  # type: ignore[import-not-found]
 
-flavour, url, key, database, extras = sys.argv[1:6]
+flavour, url, key, database = sys.argv[1:5]
 CLIENTS = {"sync": MongoClawClient, "async": AsyncMongoClawClient}
 
 
@@ -66,11 +66,9 @@ async def main() -> None:
     )
     stats = await settled(client.get_agent_stats(agent_id))
     assert (stats["total_executions"], stats["successful_executions"]) == (2, 1), stats
-    if "trigger" in extras:
-        triggered = await settled(client.trigger_agent(agent_id, {"_id": 2, "text": "Thanks"}))
-        assert (await settled(client.wait_for_execution(triggered.id, timeout=60))).status == "completed"
-    if "metrics" in extras:
-        assert "mongoclaw_" in (await settled(client.get_metrics()))["raw"]
+    triggered = await settled(client.trigger_agent(agent_id, {"_id": 2, "text": "Thanks"}))
+    assert (await settled(client.wait_for_execution(triggered.id, timeout=60))).status == "completed"
+    assert "mongoclaw_" in (await settled(client.get_metrics()))["raw"]
     assert await settled(client.delete_agent(agent_id)) is True
     await settled(client.close())
     print(json.dumps({"done": agent_id, "run": run.id}), flush=True)  # noqa: T201  # the test reads it

@@ -41,6 +41,11 @@ def test_a_new_document_is_inserted_and_its_run_is_answered(
     )
 
 
+def test_the_run_names_the_request_that_asked_for_it(post: Post, tickets: Collection[Document]) -> None:
+    answer = post({"document": {"text": "The invoice is wrong"}})
+    assert Execution.objects.get().request_id == answer["X-Request-ID"] != ""
+
+
 def test_a_document_that_is_there_is_run_as_it_is_stored(post: Post, tickets: Collection[Document]) -> None:
     tickets.insert_one({"_id": 7.0, "text": "stored"})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -11,10 +11,18 @@ from django.test import Client
 
 from agents_app.models import Agent
 from agents_app.publish import publish
-from agents_app.spec import parse_spec
+from agents_app.spec import HistoryPolicy, parse_spec
+from executions_app import backfills, gaps, holds
+from executions_app.gaps import NewGap
+from executions_app.models import GapKind
+from executions_app.mongodb import _client, mongodb
 from mongoclaw_project.access import keys
 from mongoclaw_project.access.keys import Wish
 from mongoclaw_project.config import Loaded, load_settings, loading
+from mongoclaw_project.health import servers
+from mongoclaw_project.metrics.views import fleet
+from tests.integration.executions_app.conftest import make_event as events_of
+from tests.integration.executions_app.letters import dead_run
 
 Given = Callable[..., None]
 
@@ -41,6 +49,44 @@ def agent(db: None) -> Agent:
         "write": {"target_field": "ai"},
     }
     return publish(parse_spec(spec), by="tests", now=datetime.now(UTC)).agent
+
+
+@pytest.fixture
+def ids(
+    agent: Agent, transactional_db: None, mongo_uri: str, redis_url: str, given: Given
+) -> Iterator[dict[str, str]]:
+    """What the parameters of routes stand for: one of each that there can be, all of the agent `triage`."""
+    given(
+        MONGODB__URI=mongo_uri,
+        REDIS__URL=redis_url,
+        API__RATE_LIMIT_REQUESTS="100000",
+        OBSERVABILITY__METRICS_ACCESS="10.99.0.0/16",
+    )
+    now = agent.created_at
+    planned = backfills.ask(backfills.wish("triage"), by="tests", now=now)
+    dead = dead_run(events_of.__wrapped__(agent))  # type: ignore[attr-defined]
+    lost = NewGap(
+        agent_id="triage",
+        database="shop",
+        collection="tickets",
+        kind=GapKind.HISTORY_LOST,
+        since="0000000100000001",
+        until="0000000200000002",
+        policy=HistoryPolicy.SKIP,
+    )
+    holds.pause("triage", by="tests", why="", now=now)
+    yield {
+        "<str:agent_id>": "triage",
+        "<str:backfill_id>": planned.id,
+        "<str:execution_id>": dead,
+        "<str:gap_id>": gaps.record(lost, now=now).id,
+        "<str:letter_id>": dead,
+        "<int:number>": "1",
+    }
+    for client, known in ((mongodb, _client), (servers.mongo, servers._mongo)):
+        client().close()
+        known.cache_clear()
+    fleet.cache_clear()
 
 
 def member(name: str, *groups: str) -> User:

@@ -19,6 +19,7 @@ PAGES: dict[str, tuple[list[str], list[str]]] = {
     # who sees the list, who may add
     "agents_app.agent": (EVERYBODY, FROM_EDITOR),
     "agents_app.agentversion": (EVERYBODY, []),
+    "agents_app.policy": (EVERYBODY, FROM_EDITOR),
     "auth.group": (ADMIN_ONLY, ADMIN_ONLY),
     "auth.user": (ADMIN_ONLY, ADMIN_ONLY),
     "executions_app.backfill": (EVERYBODY, FROM_OPERATOR),
