@@ -85,6 +85,7 @@ def test_an_image_runs_unprivileged_what_compose_runs(target: str) -> None:
 
 def test_the_table_of_prices_is_where_the_image_without_litellm_looks() -> None:
     name = "model_prices_and_context_window_backup.json"
+    assert len(set(re.findall(r"python:?(3\.\d+)", DOCKERFILE))) == 1
     assert f"/litellm/{name} /prices/" in stages()["worker-packages"][1]
     assert "--from=worker-packages /prices /venv/share/mongoclaw" in stages()["server-venv"][1]
 
