@@ -67,7 +67,7 @@ bench: install ## Measure speed and memory, beside MongoClaw 1.0.4 and plain Cel
 docs: install ## Write docs/reference/ and the README's figures anew.
 	$(BIN)/python -m docs.generate
 
-lock: install ## Resolve the dependencies anew into requirements.lock.
+lock: install ## Resolve the dependencies anew into the three locks.
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
 		--extra embedded --extra postgres --extra flower --group dev \
@@ -77,6 +77,11 @@ lock: install ## Resolve the dependencies anew into requirements.lock.
 		--extra postgres --extra flower \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 		--output-file requirements.runtime.lock
+	@# Only workers call litellm: the image of the others is made without it, see Dockerfile.
+	echo litellm | $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+		--constraint requirements.lock --excludes - --extra postgres --extra flower \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+		--output-file requirements.server.lock
 
 clean: ## Remove all that make and the tools have made, the data in .mongoclaw included.
 	rm -rf $(VENV) bench/.cache .mongoclaw .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

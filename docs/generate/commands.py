@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Iterator
 from typing import Final
 
 import click
 
-from docs.generate.markdown import page
+from docs.generate.markdown import page, table
 from mongoclaw_project.cli.main import mongoclaw
 
 _LEAD: Final = """
-Results go to standard output, errors and remarks to standard error. The exit code is 0 when the command
-worked, 1 when it failed, 2 when it was called wrongly. Every command but `mongoclaw manage` takes `--json`,
-before or after its name, and `--debug`, which shows the traceback of an error.
+Results go to standard output, errors and remarks to standard error, so that `mongoclaw … --json | jq` works
+whatever happens. Every command but `mongoclaw manage` takes `--json`, before or after its name, and `--debug`,
+which shows the traceback of an error. `mongoclaw completion` lets bash, zsh and fish complete commands and
+options.
 
 Commands read the settings of the environment and of `.env`, see [settings](settings.md). Beside a running
 `mongoclaw dev`, in the same folder, they find its servers by themselves.
+"""
+_EXIT_CODES: Final = (
+    ("0", "It worked.", ""),
+    (
+        "1",
+        "It failed, found something wrong (`doctor`, `health`, `test`), or a question was answered with no.",
+        "Read the line after the `✗`; `mongoclaw doctor` looks further.",
+    ),
+    (
+        "2",
+        "It was called wrongly: a command, an option or a value that does not exist. Nothing was done.",
+        "Read its `--help`.",
+    ),
+    ("130", "Ctrl-C. What was done before stays done.", "Call it again."),
+)
+_ERRORS: Final = """
+With `--json` an error is a line of JSON on standard error, `{"error": {"code": …, "message": …}}`, with one of the
+codes of [reasons](reasons.md) or `usage`, `aborted`, `interrupted`, `command_failed` or `unexpected`.
+`mongoclaw manage` has Django's own codes: 1 for an error, 2 for wrong usage.
 """
 _WIDTH: Final = 100
 _EVERYWHERE: Final = {"--json", "--debug", "--help"}
@@ -27,7 +48,9 @@ def reference() -> str:
     """The whole page."""
     context = click.Context(mongoclaw, info_name="mongoclaw")
     names = mongoclaw.list_commands(context)
-    return page("Commands", _LEAD, *(part for name in names for part in _describe(mongoclaw, context, name)))
+    codes = table(("code", "meaning", "what to do"), _EXIT_CODES)
+    commands = (part for name in names for part in _describe(mongoclaw, context, name))
+    return page("Commands", _LEAD, "## Exit codes", codes, _ERRORS, *commands)
 
 
 def _describe(group: click.Group, parent: click.Context, name: str) -> Iterator[str]:
@@ -37,7 +60,7 @@ def _describe(group: click.Group, parent: click.Context, name: str) -> Iterator[
     context = click.Context(command, info_name=name, parent=parent, max_content_width=_WIDTH)
     level = "##" if parent.parent is None else "###"
     yield f"{level} {context.command_path}"
-    yield inspect.cleandoc(command.help or "")
+    yield _prose(inspect.cleandoc(command.help or ""))
     if isinstance(command, click.Group):
         for child in command.list_commands(context):
             yield from _describe(command, context, child)
@@ -46,6 +69,15 @@ def _describe(group: click.Group, parent: click.Context, name: str) -> Iterator[
     options = list(_options(command, context))
     if options:
         yield "\n".join(options)
+
+
+def _prose(text: str) -> str:
+    """The help in Markdown: click's mark of a paragraph whose lines stay apart makes it a block of code."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        textwrap.indent(one.removeprefix("\b\n"), "    ") if one.startswith("\b\n") else one
+        for one in paragraphs
+    )
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What a call costs, in billionths of a US dollar.
 
-The prices are the table that litellm ships, read as a file: importing the library costs 150 MB. A model that
-is not in the table has no price, which is not the same as costing nothing.
+The prices are the table that litellm ships, read as a file: importing the library costs 150 MB, and an image may
+hold the table without it. A model that is not in the table has no price, which is not the same as costing nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import importlib.util
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,16 +65,19 @@ def cost_of(model: str, prompt_tokens: int, completion_tokens: int, *, vendor: s
 
 @lru_cache(maxsize=1)
 def _table() -> Mapping[str, Price]:
-    spec = importlib.util.find_spec("litellm")
-    if spec is None or not spec.submodule_search_locations:
-        return {}
-    path = Path(spec.submodule_search_locations[0]) / _FILE
     try:
-        entries = json.loads(path.read_bytes())
+        entries = json.loads((_folder() / _FILE).read_bytes())
     except (OSError, ValueError):
         return {}
     prices = ((name, _price(entry)) for name, entry in entries.items())
     return {name: price for name, price in prices if price is not None}
+
+
+def _folder() -> Path:
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or not spec.submodule_search_locations:
+        return Path(sys.prefix) / "share/mongoclaw"  # where the Dockerfile puts it
+    return Path(spec.submodule_search_locations[0])
 
 
 def _price(entry: Mapping[str, Any]) -> Price | None:

@@ -14,17 +14,21 @@ _PROGRAM: Final = "mongoclaw"
 _VARIABLE: Final = "_MONGOCLAW_COMPLETE"
 
 
-@click.command(cls=Command)
+# \b keeps the lines of a paragraph apart.
+_HELP: Final = """Print what lets a shell complete commands and options.
+
+\b
+bash:  mongoclaw completion bash > ~/.local/share/bash-completion/completions/mongoclaw
+zsh:   mongoclaw completion zsh > ~/.zfunc/_mongoclaw     (~/.zfunc stands in fpath, before compinit)
+fish:  mongoclaw completion fish > ~/.config/fish/completions/mongoclaw.fish
+"""
+
+
+@click.command(cls=Command, help=_HELP)
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    r"""Print what lets a shell complete commands and options.
-
-    \b
-    bash:  mongoclaw completion bash > ~/.local/share/bash-completion/completions/mongoclaw
-    zsh:   mongoclaw completion zsh > ~/.zfunc/_mongoclaw     (~/.zfunc stands in fpath, before compinit)
-    fish:  mongoclaw completion fish > ~/.config/fish/completions/mongoclaw.fish
-    """
+    """Print what lets a shell complete commands and options."""
     kind = get_completion_class(shell)
     if kind is None:
         fail(f"this release of click completes nothing for {shell}")

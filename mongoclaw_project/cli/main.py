@@ -48,7 +48,7 @@ def mongoclaw() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit: 0 when it worked, 1 when it failed, 2 when it was called wrongly."""
+    """Run a command and exit: 0 it worked, 1 it failed, 2 it was called wrongly, 130 it was interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         result = mongoclaw.main(args=given, prog_name="mongoclaw", standalone_mode=False)

@@ -80,7 +80,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, elastic: 
 
 
 def report(error: BaseException, *, as_json: bool, debug: bool) -> int:
-    """Print an error for the user and give the exit code: 2 for wrong usage, 1 for anything else."""
+    """Print an error for the user and give the exit code: 2 for wrong usage, 130 for Ctrl-C, 1 for anything else."""
     if debug and not isinstance(error, click.ClickException):
         traceback.print_exception(error, file=sys.stderr)
     code, message, exit_code = _explained(error)
@@ -100,10 +100,12 @@ def _explained(error: BaseException) -> tuple[str, str, int]:
             return "usage", error.format_message(), _EXIT_USAGE
         case click.ClickException():
             return "command_failed", error.format_message(), _EXIT_FAILURE
+        case (
+            KeyboardInterrupt() | click.Abort(__context__=KeyboardInterrupt())
+        ):  # click makes one of the other
+            return "interrupted", "Interrupted", _EXIT_INTERRUPTED
         case click.Abort():
             return "aborted", "Aborted", _EXIT_FAILURE
-        case KeyboardInterrupt():
-            return "interrupted", "Interrupted", _EXIT_INTERRUPTED
         case MongoClawError():
             remedy = (
                 "; `mongoclaw agents list` names those there are" if isinstance(error, AgentNotFound) else ""

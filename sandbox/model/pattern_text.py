@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+# Imported by name: whether mypy knows these modules depends on what else it reads.
+op, _parser = import_module("re._constants"), import_module("re._parser")
 _EXTRA_REPEATS = 3
 _PRINTABLE = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ -_.,:"
 _CATEGORY = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import click
@@ -116,6 +117,30 @@ def test_an_error_is_a_clear_line_on_stderr(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == f"{line}\n"
+
+
+def interrupt(_text: str) -> str:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("answer", [None, interrupt])
+def test_ctrl_c_exits_with_130_at_a_question_and_elsewhere(
+    answer: Callable[[str], str] | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def stopped() -> None:
+        if answer is None:
+            raise KeyboardInterrupt
+        monkeypatch.setattr(click.termui, "visible_prompt_func", answer)
+        click.confirm("Go on?", abort=True)
+
+    monkeypatch.setattr(cli, "mongoclaw", stopped)
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.endswith("✗ Interrupted\n")
 
 
 def test_wrong_usage_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,51 +2,32 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from importlib.resources import files
-from pathlib import Path
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 import yaml
+from django.test import RequestFactory
 from jsonschema import Draft7Validator
+from rest_framework.request import Request
 
 from mongoclaw_project.config import load
+from mongoclaw_project.metrics.access import is_let_in
 from mongoclaw_project.safety import dangers
-
-ROOT = Path(__file__).parents[3]
-VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<kind>:[-?])?(?P<rest>[^}]*)\}")
-SECRETS = {
-    "MONGOCLAW_SECURITY__SECRET_KEY": "s" * 40,
-    "MONGOCLAW_SECURITY__API_KEYS": "k" * 40,
-    "MONGO_PASSWORD": "m" * 40,
-    "MONGO_REPLICA_KEY": "r" * 40,
-    "VALKEY_PASSWORD": "v" * 40,
-    "POSTGRES_PASSWORD": "p" * 40,
-    "FLOWER_AUTH": "flower:" + "f" * 40,
-}
-OURS = ("migrate", "web", "watcher", "worker", "flower")
-
-
-def text() -> str:
-    return (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-
-
-def interpolated(environ: dict[str, str]) -> dict[str, Any]:
-    """The file as Compose reads it; a required variable that is missing raises KeyError."""
-
-    def value(match: re.Match[str]) -> str:
-        if match["kind"] == ":?":
-            return environ[match["name"]]
-        return environ.get(match["name"]) or match["rest"]
-
-    def walk(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {name: walk(inner) for name, inner in node.items()}
-        if isinstance(node, list):
-            return [walk(inner) for inner in node]
-        return VARIABLE.sub(value, node) if isinstance(node, str) else node
-
-    return dict(walk(yaml.safe_load(text())))
+from tests.compose import (
+    END_BY_THEMSELVES,
+    MONITORS,
+    OURS,
+    ROOT,
+    SECRETS,
+    STORES,
+    VARIABLE,
+    example,
+    interpolated,
+    text,
+)
 
 
 @pytest.fixture
@@ -62,7 +43,7 @@ def test_the_file_is_valid_by_the_compose_specification(compose: dict[str, Any])
 
 
 def test_every_part_of_the_fleet_is_there(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"mongo", "valkey", "postgres", *OURS}
+    assert set(compose["services"]) == {*STORES, *OURS, *MONITORS}
 
 
 @pytest.mark.parametrize("name", list(SECRETS))
@@ -72,24 +53,21 @@ def test_no_secret_has_a_default(name: str) -> None:
 
 
 def test_every_secret_is_in_the_example_file_without_a_value() -> None:
-    lines = (ROOT / "deploy/compose.env.example").read_text(encoding="utf-8").splitlines()
-    assert {f"{name}=" for name in SECRETS} <= set(lines)
+    assert {name: value for name, value in example().items() if name in SECRETS} == dict.fromkeys(SECRETS, "")
 
 
-def test_every_variable_is_in_the_example_file_or_has_a_default() -> None:
-    example = (ROOT / "deploy/compose.env.example").read_text(encoding="utf-8")
-    missing = {
-        match["name"]
-        for match in VARIABLE.finditer(text())
-        if f"{match['name']}=" not in example and not match["rest"]
+def test_the_example_file_names_every_variable_and_no_other_and_says_its_default() -> None:
+    given = example()
+    found = {match["name"]: match for match in VARIABLE.finditer(text())}
+    assert set(given) == set(found)
+    defaults = {name: match["rest"] for name, match in found.items() if match["kind"] == ":-"}
+    assert {name: given[name] for name in defaults if name in given} == {
+        name: default for name, default in defaults.items() if name in given
     }
-    assert missing == set()
 
 
-def test_the_example_file_holds_no_name_that_the_settings_refuse() -> None:
-    lines = (ROOT / "deploy/compose.env.example").read_text(encoding="utf-8").splitlines()
-    names = [line.partition("=")[0] for line in lines if line and not line.startswith("#")]
-    load(dict.fromkeys(names, ""))
+def test_the_example_file_holds_no_name_that_the_settings_do_not_know() -> None:
+    assert load({**example(), **SECRETS}).warnings == ()
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -101,28 +79,128 @@ def test_each_part_starts_with_settings_that_are_valid_and_safe(
     assert dangers(loaded.settings) == ()
 
 
-def test_only_loopback_is_published(compose: dict[str, Any]) -> None:
-    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert len(ports) == 2
-    assert all(port.startswith("127.0.0.1:") for port in ports)
+def test_four_parts_are_published_and_only_on_loopback(compose: dict[str, Any]) -> None:
+    ports = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert ports == {
+        "web": ["127.0.0.1:8000:8000"],
+        "flower": ["127.0.0.1:5555:5555"],
+        "prometheus": ["127.0.0.1:9090:9090"],
+        "grafana": ["127.0.0.1:3000:3000"],
+    }
+
+
+def test_nothing_runs_as_root_or_may_become_it(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "build" in service or service["user"] not in {"root", "0"}, name
+
+
+def test_only_mongodb_may_write_into_its_image(compose: dict[str, Any]) -> None:
+    assert [name for name, service in compose["services"].items() if not service["read_only"]] == ["mongo"]
+
+
+def test_all_but_those_that_end_by_themselves_have_a_health_check(compose: dict[str, Any]) -> None:
+    without = {name for name, service in compose["services"].items() if "healthcheck" not in service}
+    assert without == set(END_BY_THEMSELVES)
+
+
+@pytest.mark.parametrize("service", [*STORES, *MONITORS])
+def test_what_a_shell_shall_run_is_a_script(compose: dict[str, Any], service: str) -> None:
+    part = compose["services"][service]
+    commands = [
+        part.get("entrypoint", []),
+        part.get("command", []),
+        part.get("healthcheck", {}).get("test", []),
+    ]
+    scripts = [words[-1] for words in commands if "-c" in words or "CMD-SHELL" in words]
+    for script in scripts:
+        subprocess.run(["sh", "-n"], input=script, text=True, check=True)
 
 
 def test_every_part_waits_for_healthy_stores_and_for_the_migration(compose: dict[str, Any]) -> None:
-    for store in ("mongo", "valkey", "postgres"):
-        assert "healthcheck" in compose["services"][store]
     for name in ("web", "watcher", "worker"):
         needs = compose["services"][name]["depends_on"]
-        assert needs["migrate"] == {"condition": "service_completed_successfully"}
-        assert needs["mongo"] == {"condition": "service_healthy"}
+        assert needs == {
+            **{store: {"condition": "service_healthy"} for store in STORES},
+            "migrate": {"condition": "service_completed_successfully"},
+        }
 
 
-def test_each_watcher_says_whether_it_is_ready_where_it_is_asked(compose: dict[str, Any]) -> None:
-    watcher = compose["services"]["watcher"]
-    settings = load(watcher["environment"]).settings.watcher
-    assert watcher["deploy"]["replicas"] == 2
-    assert settings.metrics_host == "0.0.0.0"
-    assert f":{settings.metrics_port}/health/ready" in watcher["healthcheck"]["test"][-1]
-    assert "ports" not in watcher
+def test_every_volume_and_every_mounted_file_is_there(compose: dict[str, Any]) -> None:
+    mounts = [mount for service in compose["services"].values() for mount in service.get("volumes", [])]
+    sources = {mount.partition(":")[0] for mount in mounts}
+    assert {source for source in sources if not source.startswith("./")} == set(compose["volumes"])
+    assert [source for source in sources if source.startswith("./") and not (ROOT / source).is_file()] == []
+
+
+def test_there_are_two_watchers(compose: dict[str, Any]) -> None:
+    assert compose["services"]["watcher"]["deploy"]["replicas"] == 2
+
+
+def scraped() -> dict[str, int]:
+    """The services that Prometheus asks, and their ports."""
+    config = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text(encoding="utf-8"))
+    found: dict[str, int] = {}
+    for job in config["scrape_configs"]:
+        for place in job.get("static_configs", []):
+            found |= {name: int(port) for name, _, port in (one.partition(":") for one in place["targets"])}
+        for place in job.get("dns_sd_configs", []):
+            found |= dict.fromkeys(place["names"], place["port"])
+    return found
+
+
+def test_prometheus_finds_the_metrics_where_they_are(compose: dict[str, Any]) -> None:
+    web, watcher, worker = (
+        load(compose["services"][name]["environment"]).settings for name in ("web", "watcher", "worker")
+    )
+    assert scraped() == {
+        "web": web.api.port,
+        "watcher": watcher.watcher.metrics_port,
+        "worker": worker.observability.metrics_port,
+    }
+    assert watcher.watcher.metrics_host == worker.observability.metrics_host == "0.0.0.0"
+    for name in ("prometheus", *scraped()):
+        assert "measured" in compose["services"][name]["networks"]
+
+
+def test_the_web_server_tells_its_metrics_to_the_network_of_prometheus_and_to_no_other(
+    compose: dict[str, Any],
+) -> None:
+    settings = load(compose["services"]["web"]["environment"]).settings
+    assert "web" in settings.api.allowed_hosts
+    assert "127.0.0.1" in settings.api.allowed_hosts
+    measured = compose["networks"]["measured"]
+    assert measured["internal"]
+    networks = settings.observability.metrics_access
+    subnet = ip_network(measured["ipam"]["config"][0]["subnet"])
+    inside, outside = str(subnet[5]), str(subnet.broadcast_address + 5)
+    assert is_let_in(networks, Request(RequestFactory().get("/metrics", REMOTE_ADDR=inside)))
+    assert not is_let_in(networks, Request(RequestFactory().get("/metrics", REMOTE_ADDR=outside)))
+
+
+def test_prometheus_asks_for_a_password_and_grafana_knows_it(compose: dict[str, Any]) -> None:
+    users, prometheus, grafana = (compose["services"][name] for name in MONITORS)
+    password = SECRETS["PROMETHEUS_PASSWORD"]
+    assert {part["environment"]["PROMETHEUS_PASSWORD"] for part in (users, prometheus, grafana)} == {password}
+    assert prometheus["depends_on"] == {"prometheus-users": {"condition": "service_completed_successfully"}}
+    assert "prometheus-users:/tmp" in users["volumes"]
+    assert users["command"][-1].endswith("> /tmp/users.yml\n")
+    assert "--web.config.file=/etc/prometheus-users/users.yml" in prometheus["command"]
+    assert "prometheus-users:/etc/prometheus-users:ro" in prometheus["volumes"]
+    sources = yaml.safe_load((ROOT / "deploy/grafana/datasources.yml").read_text(encoding="utf-8"))
+    source = sources["datasources"][0]
+    named = {source["basicAuthUser"][1:], source["secureJsonData"]["basicAuthPassword"][1:]}
+    assert source["basicAuth"]
+    assert named <= set(grafana["environment"])
+    assert grafana["environment"]["PROMETHEUS_USER"] == "prometheus"
+
+
+def test_grafana_asks_for_a_password_and_lets_nobody_sign_up(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["grafana"]["environment"]
+    assert environment["GF_SECURITY_ADMIN_PASSWORD"] == SECRETS["GRAFANA_PASSWORD"]
+    assert environment["GF_USERS_ALLOW_SIGN_UP"] == "false"
+    assert not [name for name in environment if name.startswith("GF_AUTH_")]
 
 
 def test_flower_asks_for_a_password_and_only_looks_and_the_workers_tell_it_of_their_tasks(
@@ -147,7 +225,6 @@ def test_mongodb_is_a_replica_set_that_its_health_check_initiates(compose: dict[
     assert "replicaSet=rs0" in compose["services"]["watcher"]["environment"]["MONGOCLAW_MONGODB__URI"]
 
 
-def test_the_image_installs_locked_hashes_and_runs_unprivileged() -> None:
-    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    assert "--require-hashes -r /src/requirements.runtime.lock" in dockerfile
-    assert "\nUSER mongoclaw\n" in dockerfile
+def test_every_image_of_others_has_a_version(compose: dict[str, Any]) -> None:
+    images = [service["image"] for service in compose["services"].values()]
+    assert [image for image in images if not re.search(r":v?\d+(\.\d+)*(-alpine)?$", image)] == []

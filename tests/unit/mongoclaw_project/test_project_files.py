@@ -11,7 +11,7 @@ import pytest
 import mongoclaw_project
 
 ROOT = Path(__file__).parents[3]
-LOCKS = ("requirements.lock", "requirements.runtime.lock")
+LOCKS = ("requirements.lock", "requirements.runtime.lock", "requirements.server.lock")
 VERBS = ("install", "demo", "test", "lint", "bench", "faults", "clean")
 
 
@@ -37,10 +37,10 @@ def test_every_locked_package_has_hashes(name: str) -> None:
     assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
-def test_both_locks_agree() -> None:
+def test_the_locks_agree() -> None:
     everything = locked("requirements.lock")
     runtime = locked("requirements.runtime.lock")
-    assert runtime.items() <= everything.items()
+    assert locked("requirements.server.lock").items() <= runtime.items() <= everything.items()
     assert "pytest" not in runtime
 
 

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enrichment import errors
-from enrichment.providers import chat, params
+from enrichment.providers import chat, params, prices
 from enrichment.providers.base import ModelReply, ModelRequest
 from enrichment.providers.prices import Price, cost_of, price_of
 
@@ -154,9 +159,19 @@ def test_a_long_prompt_is_charged_at_its_tier_and_cents_are_rounded_up() -> None
     assert Price("v", 3.75e-08, 0).cost(1, 0) == 38
 
 
-def test_prices_are_read_without_importing_litellm() -> None:
-    import subprocess
-    import sys
+def test_an_image_without_litellm_knows_the_prices_from_its_table(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert prices._table.__wrapped__() == {}
+    folder = tmp_path / "share/mongoclaw"
+    folder.mkdir(parents=True)
+    entry = {"gpt-99": {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}}
+    (folder / "model_prices_and_context_window_backup.json").write_text(json.dumps(entry), encoding="utf-8")
+    assert prices._table.__wrapped__() == {"gpt-99": Price("", 1e-6, 2e-6)}
 
+
+def test_prices_are_read_without_importing_litellm() -> None:
     code = "import sys; from enrichment.providers.prices import cost_of; assert cost_of('gpt-4o', 1, 1);"
     subprocess.run([sys.executable, "-c", code + "assert 'litellm' not in sys.modules"], check=True)
