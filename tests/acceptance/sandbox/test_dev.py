@@ -140,10 +140,12 @@ def test_all_runs_and_all_ends(dev: Callable[..., Dev]) -> None:
         addresses.mongodb,
         addresses.broker,
         addresses.database,
-        addresses.web,
+        f"Console   {addresses.web}/ui/\n",
+        f"API       {addresses.web}/docs\n",
         "no language model",
     ):
         assert shown in text
+    assert "MONGOCLAW_STATE_DIR" not in text
     login = json.loads((first.data_dir / "admin.json").read_text())
     assert f"user {login['username']}" in text
     assert f"password {login['password']}" in text
