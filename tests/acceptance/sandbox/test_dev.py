@@ -125,7 +125,10 @@ def test_flower_shows_queues_and_workers_to_whoever_has_the_password_and_changes
             "/api/task/async-apply/tasks.enrich",
         ):
             assert http.request("POST", flower + refused, headers=known).status == 403, refused
-    assert f"Flower    {flower}" in running.text()
+    text = running.text()
+    assert f"Flower    {flower}" in text
+    assert "Inspect method" not in text
+    assert not re.search(r"^flower +\| \[", text, re.MULTILINE)
     assert running.process.poll() is None
 
 
