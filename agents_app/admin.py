@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from agents_app import publish as publishing
+from agents_app.after_publishing import BackToTheEditor
 from agents_app.check_view import check_view
 from agents_app.checking import check_agent
 from agents_app.diff_markup import differences
@@ -37,7 +38,7 @@ SHOWN_VERSIONS = 10
 
 
 @admin.register(Agent)
-class AgentAdmin(admin.ModelAdmin[Agent]):
+class AgentAdmin(BackToTheEditor):
     """Agents that are not archived."""
 
     form = AgentForm

@@ -17,6 +17,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from agents_app import policies
+from agents_app.after_publishing import BackToTheEditor
 from agents_app.check_view import check_view
 from agents_app.checking import check_policy
 from agents_app.diff_markup import differences
@@ -33,7 +34,7 @@ SHOWN_VERSIONS = 20
 
 
 @admin.register(Policy)
-class PolicyAdmin(admin.ModelAdmin[Policy]):
+class PolicyAdmin(BackToTheEditor):
     """Policies that are not archived."""
 
     form = PolicyForm
@@ -93,7 +94,7 @@ class PolicyAdmin(admin.ModelAdmin[Policy]):
         self.message_user(request, f"Version {result.version.number} {news}.", messages.INFO)
         for agent in Agent.objects.filter(pk__in=result.agents):
             told = f"Published again with policy {result.version}."
-            self.log_change(request, agent, told)  # type: ignore[arg-type]  # Django asks the row what it is
+            self.log_change(request, agent, told)
         if result.agents:
             self.message_user(request, f"Published again with it: {', '.join(result.agents)}.", messages.INFO)
         obj.pk = result.policy.pk

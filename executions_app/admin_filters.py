@@ -85,8 +85,8 @@ class OperationFilter(_FieldFilter):
     parameter_name = "operation"
 
     def choices_known(self) -> Iterable[str]:
-        """All operations."""
-        return [str(operation) for operation in Operation]
+        """All changes of a document, and what lets one run without a change."""
+        return [*map(str, Operation), "backfill", "trigger"]
 
 
 def chosen(request: HttpRequest) -> Wanted:

@@ -30,10 +30,12 @@ QUIET: Final = {
     "httpcore": logging.WARNING,
     "LiteLLM": logging.WARNING,
     "asyncio": logging.WARNING,
+    # It warns four times of each worker that is not there yet.
+    "flower.inspector": logging.ERROR,
 }
 
-TOLD_BY_COMMANDS: Final = ("executions_app.limits.limiter",)
-"""Loggers whose warnings a command would only say twice: its own error names the address and the remedy."""
+TOLD_BY_COMMANDS: Final = ("executions_app.limits.limiter", "executions_app.holds")
+"""Loggers whose warnings a command would only say twice: its own words say what was done, or name the remedy."""
 
 CONSOLE_TIME: Final = "%Y-%m-%d %H:%M:%SZ"
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mongoclaw_project import __version__
+
 SETTINGS: Final[Mapping[str, Any]] = {
     "TITLE": "MongoClaw",
+    "VERSION": __version__,
     "DESCRIPTION": (
         "Keeps MongoDB documents enriched by language models. Compatible with the clients of MongoClaw 1.0.4 "
         "(PyPI and npm `mongoclaw`). Times are UTC without an offset."

@@ -30,7 +30,7 @@ def flower(environ: Mapping[str, str], directory: Path, login: AdminLogin, port:
     settings = {
         "FLOWER_READ_ONLY": "true",
         "FLOWER_MAX_TASKS": str(TASKS_KEPT),
-        "FLOWER_LOGGING": "warning",
+        "FLOWER_LOGGING": "none",  # the project's handler writes; a second one of Flower's own would say it again
         **environ,
         "FLOWER_ADDRESS": LOOPBACK,
         "FLOWER_PORT": str(port),

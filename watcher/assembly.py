@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -149,7 +149,9 @@ class Watcher:
 
     def _make_work(self, role: str) -> Work:
         if role == DISPATCH:
-            return Dispatching(self._make_dispatch())
+            interval = self._settings.worker.heartbeat_seconds
+            pulse = Heartbeat(self._holder, role=DISPATCH, interval=interval, now=_now)
+            return Dispatching(self._make_dispatch(pulse.beat), pulse.withdraw)
         if role == UPKEEP:
             return self._make_upkeep()
         return Backfilling(self._client, now=_now, monotonic=time.monotonic)
@@ -206,13 +208,12 @@ class Watcher:
     def _make_publisher(self) -> Publisher:
         return Publisher(self._app, Routes(self._settings, monotonic=time.monotonic))
 
-    def _make_dispatch(self) -> Dispatch:
+    def _make_dispatch(self, beat: Callable[[], None]) -> Dispatch:
         worker = self._settings.worker
-        pulse = Heartbeat(self._holder, role=DISPATCH, interval=worker.heartbeat_seconds, now=_now)
         return Dispatch(
             publisher=self._make_publisher(),
             windows=self._make_windows(),
-            beat=pulse.beat,
+            beat=beat,
             vitality=Vitality(
                 worker.heartbeat_timeout_seconds,
                 apart=worker.heartbeat_seconds + ORPHAN_CHECK_SECONDS + IDLE_TICK,
@@ -250,10 +251,11 @@ class Watcher:
 
 
 class Dispatching:
-    """Dispatch as work under a lease."""
+    """Dispatch as work under a lease; `withdraw` takes back the sign of life that it gives meanwhile."""
 
-    def __init__(self, dispatch: Dispatch) -> None:
+    def __init__(self, dispatch: Dispatch, withdraw: Callable[[], None]) -> None:
         self._dispatch = dispatch
+        self._withdraw = withdraw
 
     def step(self, term: Term) -> float:
         """Do one tick; returns the seconds until the next."""
@@ -261,8 +263,9 @@ class Dispatching:
         return BUSY_TICK if sent or self._dispatch.windows.is_full else IDLE_TICK
 
     def stop(self) -> None:
-        """Drop what was seen of the workers: it is old when this process leads again."""
+        """Drop what was seen of the workers, which is old when this process leads again, and be silent from now on."""
         self._dispatch.vitality.forget()
+        self._withdraw()
 
 
 def _pressure_policy(settings: Settings) -> PressurePolicy:

@@ -17,6 +17,7 @@ from executions_app.console.panel import Asked, Panel
 from executions_app.console.spending import Sums
 from executions_app.console.viewer import OPERATE, SEE_AGENTS, SEE_FIGURES
 from executions_app.histogram import Histogram, quantile
+from executions_app.holds import Holding, in_force
 from executions_app.live import Waiting
 from executions_app.load import Load, present_load
 from executions_app.models import HourTally
@@ -38,6 +39,7 @@ class AgentLine:
     namespace: str
     model: str
     enabled: bool
+    is_held: bool
     trouble: str
     waiting: Waiting | None
     queued: int
@@ -52,7 +54,9 @@ class AgentLine:
         """One word for how it stands."""
         if not self.enabled:
             return "disabled"
-        return "unhealthy" if self.trouble else "enabled"
+        if self.trouble:
+            return "unhealthy"
+        return "paused" if self.is_held else "enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class _Work:
     load: Load = field(default_factory=Load)
     day: Mapping[str, Sums] = field(default_factory=dict)
     today: Mapping[str, Sums] = field(default_factory=dict)
+    holding: Holding = field(default_factory=Holding)
 
     def depth(self, agent_id: str) -> int:
         """How many runs of an agent wait or go on."""
@@ -84,7 +89,7 @@ def look(asked: Asked) -> Agents:
     """Read all agents in sight, and describe those that come first."""
     hour = asked.now.replace(minute=0, second=0, microsecond=0)
     with_figures = asked.viewer.may(SEE_FIGURES)
-    work = _work(asked, hour - _DAY) if with_figures else _Work()
+    work = _work(asked, hour - _DAY) if with_figures else _Work(holding=in_force())
     rows = list(Agent.objects.filter(archived_at=None, **asked.viewer.narrowed("id")).order_by("id"))
     rows.sort(key=lambda agent: _rank(agent, work))
     shown = rows[:SHOWN]
@@ -100,6 +105,7 @@ def _work(asked: Asked, since: datetime) -> _Work:
         present_load(),
         spending.sums_by_agent(asked.viewer, since=since),
         spending.sums_by_agent(asked.viewer, since=spending.midnight(asked.now)),
+        in_force(),
     )
 
 
@@ -118,6 +124,7 @@ def _line(agent: Agent, work: _Work, latency: Histogram, most: int) -> AgentLine
         namespace=namespace,
         model=model,
         enabled=agent.enabled,
+        is_held=work.holding.of(agent.pk) is not None,
         trouble=unreadable or ill,
         waiting=work.waiting.get(agent.pk),
         queued=work.load.queued[agent.pk],

@@ -1,8 +1,9 @@
-"""What holds model calls up: pauses of the whole fleet, limits that agents have reached, and gaps that hold agents."""
+"""What holds work up: people, pauses of the whole fleet, limits that agents have reached, and gaps that hold agents."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -12,8 +13,10 @@ from redis import Redis
 from agents_app import registry
 from executions_app import gaps
 from executions_app.console.panel import Asked, Panel
-from executions_app.console.viewer import SEE_AGENTS
+from executions_app.console.viewer import SEE_AGENTS, Viewer
+from executions_app.holds import in_force
 from executions_app.limits import Limiter, rules_of
+from executions_app.models import Hold as Held
 from executions_app.states import Reason, reason_meaning
 from mongoclaw_project.config import current
 
@@ -41,8 +44,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """All that holds calls up now."""
+    """All that holds work up now. `by_hand` are the runs that somebody holds back; no agent's name means all."""
 
+    by_hand: tuple[Held, ...]
     pauses: tuple[Hold, ...]
     limits: tuple[Hold, ...]
     held: tuple[str, ...]
@@ -63,7 +67,15 @@ def look(asked: Asked) -> Holds:
         _hold(agent, why.reason, why.seconds) for agent, why in refused.items() if why.reason in OWN
     )
     held_agents = tuple(agent for agent in sorted(gaps.held_since()) if viewer.sees(agent))
-    return Holds(pauses, limits, held_agents, gaps.unsettled().filter(**viewer.narrowed("agent_id")).count())
+    still_open = gaps.unsettled().filter(**viewer.narrowed("agent_id")).count()
+    return Holds(tuple(_by_hand(viewer)), pauses, limits, held_agents, still_open)
+
+
+def _by_hand(viewer: Viewer) -> Iterator[Held]:
+    holding = in_force()
+    if holding.overall is not None:
+        yield holding.overall
+    yield from (held for agent, held in holding.agents.items() if viewer.sees(agent))
 
 
 def _hold(name: str, reason: str, seconds: float) -> Hold:

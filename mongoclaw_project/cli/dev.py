@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,7 +72,8 @@ def dev(port: int, data_dir: Path | None, latency_ms: str, use_flower: bool, rea
 
     MONGOCLAW_MONGODB__URI, MONGOCLAW_REDIS__URL and MONGOCLAW_DATABASE__URL point at servers of your own; for
     each that is not set an embedded one is started. Without a provider's API key the sandbox model answers.
-    Commands in other terminals in the same folder find these servers by themselves.
+    Commands in other terminals in the same folder find these servers by themselves, unless --data-dir puts the data
+    elsewhere: then they need MONGOCLAW_STATE_DIR.
     """
     plan = local_plan(
         environment_with_file(os.environ),
@@ -84,7 +86,7 @@ def dev(port: int, data_dir: Path | None, latency_ms: str, use_flower: bool, rea
         with Supervisor(TerminalSink(sys.stdout)) as supervisor:
             system = start_system(plan, supervisor)
             with announced(system.addresses, plan.data_dir, plan.shared):
-                _show(system)
+                _show(system, needs_state_dir=not is_found_unasked(plan))
                 _run_until_stopped(system, ready_file)
     except StopAsked:
         click.echo("mongoclaw: everything is stopped")
@@ -115,10 +117,9 @@ def local_plan(
     _refuse_wrong(environ, latency)
     reading = read(environ)
     given = {name: _given(reading.values, group, field) for name, group, field in OWN_SERVERS}
-    state_dir = Path(str(reading.values.get("state_dir", Settings.model_fields["state_dir"].default)))
     own_model = _given(reading.values, "ai", "sandbox_url") is not None
     return SystemPlan(
-        data_dir=(data_dir or state_dir.expanduser()).resolve(),
+        data_dir=(data_dir or _state_dir(reading.values)).resolve(),
         web_port=port,
         environ=environ,
         use_flower=use_flower,
@@ -130,6 +131,15 @@ def local_plan(
         say=lambda text: click.echo(f"mongoclaw: {text}"),
         **given,
     )
+
+
+def is_found_unasked(plan: SystemPlan) -> bool:
+    """Whether commands in other terminals, which look where the settings say, find this system."""
+    return _state_dir(read(plan.environ).values).resolve() == plan.data_dir
+
+
+def _state_dir(values: Mapping[str, object]) -> Path:
+    return Path(str(values.get("state_dir", Settings.model_fields["state_dir"].default))).expanduser()
 
 
 def _refuse_wrong(environ: Mapping[str, str], latency: str) -> None:
@@ -167,19 +177,23 @@ def _port(values: Mapping[str, object]) -> int | None:
     return int(port) if port and port.isdigit() else None
 
 
-def _show(system: System) -> None:
+def _show(system: System, *, needs_state_dir: bool) -> None:
     shown = system.addresses.without_secrets()
     lines = [
+        ("Console", f"{shown.web}/ui/"),
+        ("Admin", f"{shown.web}/admin/"),
+        ("", f"user {system.login.username}  password {system.login.password}"),
+        ("API", f"{shown.web}/docs"),
+        ("API key", system.api_key or "those of MONGOCLAW_SECURITY__API_KEYS"),
         ("MongoDB", shown.mongodb),
         ("Broker", shown.broker),
         ("Database", shown.database),
-        ("Web", shown.web),
-        ("Admin", f"{shown.web}/admin/"),
-        ("", f"user {system.login.username}  password {system.login.password}"),
-        ("API key", system.api_key or "those of MONGOCLAW_SECURITY__API_KEYS"),
         ("Flower", _flower(system)),
         *zip(("Model", ""), _model(system), strict=False),
     ]
+    if needs_state_dir:
+        setting = f"MONGOCLAW_STATE_DIR={shlex.quote(str(system.plan.data_dir))}"
+        lines.append(("Commands", f"in other terminals need {setting}"))
     click.echo("\nMongoClaw is running. Ctrl-C stops everything.\n")
     for name, text in lines:
         click.echo(f"  {name:<9} {text}")

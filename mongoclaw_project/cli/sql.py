@@ -44,14 +44,19 @@ def explained() -> Iterator[None]:
 def _understood(error: Exception) -> SqlUnusable:
     text = " ".join(str(error).split())
     if any(sign in text for sign in _NO_TABLE):
-        return SqlUnusable("the SQL database lacks tables", "run `mongoclaw migrate`")
+        return SqlUnusable(f"{_named()} lacks tables", "run `mongoclaw migrate`")
     if connection.vendor != "sqlite":
         remedy = "check MONGOCLAW_DATABASE__URL and that the server runs"
         return SqlUnusable(f"PostgreSQL cannot be used ({text})", remedy)
     if "locked" in text:
         return SqlUnusable("another process keeps the SQLite file locked", "try again, or stop that process")
-    file = connection.settings_dict["NAME"]
-    return SqlUnusable(f"the SQLite file {file} cannot be used ({text})", "correct MONGOCLAW_DATABASE__URL")
+    return SqlUnusable(f"{_named()} cannot be used ({text})", "correct MONGOCLAW_DATABASE__URL")
+
+
+def _named() -> str:
+    """Name a SQLite file, since it may be another one than was meant; PostgreSQL's address holds a password."""
+    is_file = connection.vendor == "sqlite"
+    return f"the SQLite file {connection.settings_dict['NAME']}" if is_file else "the SQL database"
 
 
 class SqlCommand(Command):

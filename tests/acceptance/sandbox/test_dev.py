@@ -125,7 +125,10 @@ def test_flower_shows_queues_and_workers_to_whoever_has_the_password_and_changes
             "/api/task/async-apply/tasks.enrich",
         ):
             assert http.request("POST", flower + refused, headers=known).status == 403, refused
-    assert f"Flower    {flower}" in running.text()
+    text = running.text()
+    assert f"Flower    {flower}" in text
+    assert "Inspect method" not in text
+    assert not re.search(r"^flower +\| \[", text, re.MULTILINE)
     assert running.process.poll() is None
 
 
@@ -140,10 +143,12 @@ def test_all_runs_and_all_ends(dev: Callable[..., Dev]) -> None:
         addresses.mongodb,
         addresses.broker,
         addresses.database,
-        addresses.web,
+        f"Console   {addresses.web}/ui/\n",
+        f"API       {addresses.web}/docs\n",
         "no language model",
     ):
         assert shown in text
+    assert "MONGOCLAW_STATE_DIR" not in text
     login = json.loads((first.data_dir / "admin.json").read_text())
     assert f"user {login['username']}" in text
     assert f"password {login['password']}" in text

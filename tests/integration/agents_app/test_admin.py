@@ -200,6 +200,19 @@ def test_nobody_undoes_anothers_change_unseen(bob: Client, agent: Agent, make_sp
     assert get("triage").revision == 2
 
 
+def test_publishing_is_told_once_and_claims_no_change_where_there_is_none(
+    bob: Client, make_spec: MakeSpec
+) -> None:
+    added = bob.post(ADD, {"specification": _yaml(make_spec("new"))}, follow=True)
+    again = bob.post(TRIAGE, {"specification": _yaml(make_spec("new")), "seen_revision": "1"}, follow=True)
+
+    assert "Version 1 published." in _text(added)
+    assert "Version 1 is current; its content had been published before." in _text(again)
+    assert added.redirect_chain[-1][0] == again.redirect_chain[-1][0] == TRIAGE
+    for page in (added, again):
+        assert "successfully" not in _text(page)
+
+
 def test_saving_does_not_wake_a_disabled_agent(bob: Client, agent: Agent, make_spec: MakeSpec) -> None:
     set_enabled("triage", enabled=False, now=NOW)
     _publish(bob, make_spec("new"), revision=2)

@@ -139,6 +139,20 @@ def test_the_list_is_filtered(sign_in: SignIn, make_event: MakeEvent, query: str
     assert ("another" in page) == (query == "agent=triage")
 
 
+@pytest.mark.parametrize("operation", ["trigger", "backfill"])
+def test_the_list_is_filtered_by_what_is_no_change_of_a_document(
+    sign_in: SignIn, make_event: MakeEvent, operation: str
+) -> None:
+    recorded(make_event, "the-one", operation=operation)
+    recorded(make_event, "another", operation="insert")
+
+    page = sign_in("viewer").get(f"{LIST}?operation={operation}").content.decode()
+
+    assert f"?operation={operation}" in page
+    assert "the-one" in page
+    assert "another" not in page
+
+
 @pytest.mark.parametrize(
     ("key", "text"),
     [

@@ -15,6 +15,7 @@ from django.urls import reverse
 from agents_app.models import Agent
 from agents_app.publish import publish
 from agents_app.spec import parse_spec
+from executions_app import holds as dispatching
 from executions_app import ledger, queries, transitions
 from executions_app.console import holds, panels, processes, viewer
 from executions_app.console.minutes import MEMORY
@@ -166,11 +167,36 @@ def test_processes_and_streams_are_told_with_what_is_wrong(vera: Client) -> None
 
 
 def test_a_pause_is_shown_as_long_as_it_holds(vera: Client, redis_url: str) -> None:
-    assert "Nothing holds calls up" in panel(vera, "holds")
+    assert "Nothing holds work up" in panel(vera, "holds")
     limiter = Limiter(connect(redis_url), lease_seconds=6, monotonic=lambda: 0.0)
     limiter.report(Lesson("pause", "cooldown:openai", Reason.PROVIDER_QUOTA, 60_000, 60_000, 60_000))
     assert "cooldown:openai" in panel(vera, "holds")
     assert "provider_quota" in panel(vera, "holds")
+
+
+def test_runs_that_somebody_holds_back_are_shown_with_who_and_why(vera: Client) -> None:
+    now = datetime.now(UTC)
+    dispatching.pause("triage", by="olga", why="the bill", now=now)
+
+    assert "olga" in panel(vera, "holds")
+    assert "the bill" in panel(vera, "holds")
+    assert '<span class="state paused">paused</span>' in panel(vera, "agents")
+
+    dispatching.resume("triage", by="olga", now=now)
+    dispatching.pause(dispatching.ALL, by="olga", why="", now=now)
+    assert "All agents" in panel(vera, "holds")
+    assert '<span class="state paused">paused</span>' in panel(vera, "agents")
+
+    dispatching.resume(dispatching.ALL, by="olga", now=now)
+    assert "Nothing holds work up" in panel(vera, "holds")
+    assert "paused" not in panel(vera, "agents")
+
+
+def test_a_hold_of_an_agent_out_of_sight_is_not_shown(vera: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatching.pause("triage", by="olga", why="the bill", now=datetime.now(UTC))
+    monkeypatch.setattr(viewer, "visible_agents", lambda _: frozenset({"another"}))
+
+    assert "Nothing holds work up" in panel(vera, "holds")
 
 
 def test_a_panel_whose_server_is_away_says_so_and_the_others_go_on(

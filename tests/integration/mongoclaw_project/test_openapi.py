@@ -44,6 +44,10 @@ def test_it_says_how_to_sign_in(document: Any) -> None:
     assert document["openapi"].startswith("3.1")
 
 
+def test_it_names_the_version_that_the_server_is(document: Any) -> None:
+    assert document["info"]["version"] == Client().get("/version").json()["version"]
+
+
 def test_times_without_an_offset_claim_no_format(document: Any) -> None:
     created = document["components"]["schemas"]["AgentSpec"]["properties"]["created_at"]
     assert "date-time" not in str(created)

@@ -24,6 +24,7 @@ from executions_app.routing import Outbound
 from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from tests.events import new_event
+from watcher.assembly import Dispatching
 from watcher.sending.dispatch import Dispatch
 from watcher.sending.publisher import BrokerUnavailable
 from watcher.sending.vitality import Vitality
@@ -405,6 +406,22 @@ def test_a_dead_worker_leaves_no_row_behind_for_longer_than_an_hour() -> None:
         dispatch.tick()
 
     assert set(WorkerProcess.objects.values_list("role", flat=True)) == {"dispatch"}
+
+
+def test_a_watcher_that_leads_no_more_is_not_seen_as_a_silent_one() -> None:
+    clock = Clock()
+    dispatch = make_dispatch(Outbox(), clock)
+    dispatch.tick()
+    assert WorkerProcess.objects.filter(role="dispatch").count() == 1
+
+    clock.advance(2)
+    Dispatching(
+        dispatch, Heartbeat("d" * 32, role="dispatch", interval=1, now=lambda: clock.at).withdraw
+    ).stop()
+
+    assert not WorkerProcess.objects.exists()
+    dispatch.tick()
+    assert WorkerProcess.objects.filter(role="dispatch").count() == 1
 
 
 def test_rows_of_low_priority_take_a_quarter_of_the_window_and_leave_the_rest_to_changes() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from mongoclaw_project.cli.dev import local_plan
+from mongoclaw_project.cli.dev import is_found_unasked, local_plan
 from mongoclaw_project.config import SettingsInvalid, load
 from sandbox.addresses import Addresses
 from sandbox.announcement import announced
@@ -53,6 +53,14 @@ def test_a_broker_of_ones_own_that_is_away_is_refused_before_a_server_starts(tmp
         start_system(wanted, supervisor)
 
     assert not data_dir.exists()
+
+
+def test_a_data_dir_of_its_own_is_not_found_by_commands_without_a_setting(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "data"
+
+    assert not is_found_unasked(plan({}, elsewhere))
+    assert is_found_unasked(plan({}, Path(".mongoclaw")))
+    assert is_found_unasked(plan({"MONGOCLAW_STATE_DIR": str(elsewhere)}, elsewhere))
 
 
 def test_commands_beside_it_look_for_messages_where_its_strategy_puts_them(tmp_path: Path) -> None:

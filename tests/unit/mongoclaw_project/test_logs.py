@@ -119,6 +119,12 @@ def test_a_command_logs_warnings_to_stderr(capsys: pytest.CaptureFixture[str]) -
     assert "hidden" not in captured.err
 
 
+def test_a_command_that_pauses_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_for_terminal()
+    structlog.get_logger("executions_app.holds").warning("dispatch.held", scope="all")
+    assert capsys.readouterr().err == ""
+
+
 def test_djangos_set_up_keeps_what_the_process_has_chosen() -> None:
     configure_for_terminal()
     configure_django({})

@@ -61,7 +61,7 @@ def test_no_command_of_ours_imports_litellm_before_it_asks_a_model(tmp_path: Pat
         ),
         ({"ENVIRONMENT": "production"}, "there is no SQL database, but this is production"),
         ({"MONGODB__URL": "x"}, "MONGOCLAW_MONGODB__URL: there is no such setting; did you mean"),
-        ({}, "the SQL database lacks tables: run `mongoclaw migrate`"),
+        ({}, "mongoclaw.sqlite3 lacks tables: run `mongoclaw migrate`"),
     ],
 )
 def test_a_database_that_does_not_serve_is_one_line_with_its_remedy(
