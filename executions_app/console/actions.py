@@ -17,6 +17,7 @@ from executions_app.console import letter_actions, switching
 from executions_app.console.answers import fragment, no_session, refused, told
 from executions_app.console.question import Choice, Question
 from executions_app.console.viewer import DISCARD, OPERATE, REQUEUE, Viewer, viewer_of
+from executions_app.text import storable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def action(request: HttpRequest, name: str) -> HttpResponse:
     if not viewer.may(found.needs):
         return refused(request)
     given = request.POST if request.method == "POST" else request.GET
-    choice = Choice({key: str(text) for key, text in given.items()})
+    choice = Choice({key: storable(str(text)) for key, text in given.items()})
     try:
         question = found.ask(viewer, choice)
         if request.method == "POST":
