@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import django
 import psycopg
 import pytest
+import structlog
 from kombu import Connection
 from pymongo import MongoClient
 from redis import Redis
@@ -86,6 +87,15 @@ os.environ.setdefault("MONGOCLAW_ENV_FILE", os.devnull)
 os.environ.setdefault("MONGOCLAW_API__RATE_LIMIT_REQUESTS", "1000000")
 if os.environ.get("MONGOCLAW_TEST_DATABASE") == "postgres":
     os.environ.setdefault("MONGOCLAW_DATABASE__URL", _servers.url("postgres"))
+_configure_logs = structlog.configure
+
+
+def _configure_without_memory(**chosen: Any) -> None:
+    """Let loggers follow: one that keeps the settings of its first use is deaf to `capture_logs` after later ones."""
+    _configure_logs(**{**chosen, "cache_logger_on_first_use": False})
+
+
+structlog.configure = _configure_without_memory  # type: ignore[assignment]
 django.setup()
 
 

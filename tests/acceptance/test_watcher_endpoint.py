@@ -93,8 +93,8 @@ def test_lag_and_readiness_say_what_is_measured_while_the_ledger_holds_the_strea
     events = "mongoclaw_stream_events_total"
     fleet.wait_for(lambda: watcher.value(events, stream=stream, outcome="matched") == 1)
     fleet.wait_for(lambda: watcher.value("mongoclaw_publish_seconds_count"))
-    # The oldest event of the publication had waited for the ledger.
-    assert (watcher.value("mongoclaw_commit_to_broker_seconds_sum") or 0) > PATIENCE
+    # The oldest event of the publication had waited for the ledger; its time is that of a whole second.
+    assert (watcher.value("mongoclaw_commit_to_broker_seconds_sum") or 0) > PATIENCE - 1
 
 
 def test_the_series_of_a_stream_move_with_it_and_a_standby_is_ready_without_any(fleet: Fleet) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,8 @@ def read_history(mongo: MongoClient[Document], since: Timestamp, *, home: str) -
     watched |= {f"{rule.database}.{rule.elsewhere}" for rule in RULES if rule.elsewhere}
     changes: list[Change] = []
     positions: list[Saved] = []
-    for event in _events(mongo, since):
+    databases = {name.partition(".")[0] for name in watched} | {home, _END}
+    for event in _events(mongo, since, databases):
         namespace = f"{event['ns']['db']}.{event['ns'].get('coll', '')}"
         if event["operationType"] in _EMPTYING:
             changes.extend(_emptied(event, namespace))
@@ -83,9 +84,11 @@ def read_history(mongo: MongoClient[Document], since: Timestamp, *, home: str) -
     return History(tuple(changes), tuple(positions))
 
 
-def _events(mongo: MongoClient[Document], since: Timestamp) -> Iterator[Document]:
+def _events(mongo: MongoClient[Document], since: Timestamp, databases: Collection[str]) -> Iterator[Document]:
     end = mongo[_END].ends.insert_one({}).inserted_id
-    with mongo.watch(start_at_operation_time=since, max_await_time_ms=500) as stream:
+    # Other tests on the same server may have written what cannot be decoded.
+    ours = [{"$match": {"ns.db": {"$in": sorted(databases)}}}]
+    with mongo.watch(ours, start_at_operation_time=since, max_await_time_ms=500) as stream:
         for event in stream:
             if event["ns"]["db"] == _END and event["documentKey"]["_id"] == end:
                 return

@@ -62,6 +62,7 @@ def test_the_admin_greets_its_users(client: Client) -> None:
     assert client.get("/admin/").status_code == 200
 
 
+@pytest.mark.django_db
 def test_static_files_are_served_without_collecting_them(client: Client) -> None:
     response = client.get("/static/admin/css/base.css")
     assert response.status_code == 200

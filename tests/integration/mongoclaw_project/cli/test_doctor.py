@@ -315,7 +315,7 @@ def test_messages_that_no_worker_takes_are_named_with_their_queue(
 
     found = said(run("doctor", "--json"), "Queue")
 
-    assert found["1 messages wait in the queue mongoclaw"] == "ok"
+    assert found.get("1 messages wait in the queue mongoclaw") == "ok", found
     assert found["1 messages wait in mongoclaw, which no worker consumes"] == "warn"
     assert [level for message, level in found.items() if "lie in mongoclaw.dead" in message] == ["warn"]
 
