@@ -166,6 +166,7 @@ def position_term(fleet: Fleet) -> int:
     return int(found["term"])
 
 
+@pytest.mark.once
 def test_a_thousand_agents_cost_a_cursor_per_database_and_a_new_one_is_taken_up(fleet: Fleet) -> None:
     databases = [fleet.db.name, f"{fleet.db.name}_b", f"{fleet.db.name}_c"]
     publish_all(

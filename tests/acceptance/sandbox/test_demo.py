@@ -40,6 +40,7 @@ def test_a_directory_with_something_else_is_left_alone(tmp_path: Path) -> None:
     assert precious.read_text() == "three years of work"
 
 
+@pytest.mark.faults
 def test_ctrl_c_in_the_middle_leaves_nothing_running_and_the_next_demo_is_as_good(tmp_path: Path) -> None:
     data_dir = tmp_path / "demo"
     output = tmp_path / "out"
