@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from kombu import Connection
 
+from mongoclaw_project.celery_queues import queue, quorum_arguments
 from sandbox.embedded import RunningServer, start_rabbitmq
 from tests.acceptance.conftest import Fleet
+from tests.conditions import eventually
 
 QUEUED = "SELECT count(*) FROM executions_app_execution WHERE status = 'queued'"
 
@@ -108,3 +112,24 @@ def test_two_workers_of_one_name_share_a_rabbitmq_and_one_may_come_back(
     fleet.children["worker-1"].process.send_signal(signal.SIGCONT)
     fleet.insert(20)
     fleet.wait_for(lambda: fleet.enriched() == 20)
+
+
+def holds_one(channel: Any, name: str) -> bool:
+    return bool(channel.queue_declare(name, passive=True).message_count == 1)
+
+
+def test_messages_that_no_worker_takes_are_named_with_their_queue(fleet: Fleet, rabbitmq_url: str) -> None:
+    fleet.environ["MONGOCLAW_BROKER__URL"] = rabbitmq_url
+    with Connection(rabbitmq_url) as connection:
+        queue("mongoclaw", quorum_arguments(20))(connection.default_channel).declare()
+        for name in ("mongoclaw", "mongoclaw.dead"):
+            connection.Producer().publish("{}", exchange="", routing_key=name)
+            # A quorum has to agree on it first.
+            eventually(partial(holds_one, connection.default_channel, name))
+
+    findings = json.loads(fleet.cli("doctor", "--json", check=False).stdout)["findings"]
+
+    found = {finding["message"]: finding["level"] for finding in findings if finding["area"] == "Queue"}
+    assert found.get("1 messages wait in the queue mongoclaw") == "ok", found
+    assert found["1 messages wait in mongoclaw, which no worker consumes"] == "warn"
+    assert [level for message, level in found.items() if "lie in mongoclaw.dead" in message] == ["warn"]

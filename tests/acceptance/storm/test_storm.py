@@ -20,9 +20,7 @@ SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 10
 
 
 @pytest.mark.timeout(400)
-def test_some_random_kills_cuts_and_failures_loses_and_doubles_nothing(
-    stage: Stage, tmp_path: Path
-) -> None:
+def test_some_random_kills_cuts_and_failures_loses_and_doubles_nothing(stage: Stage, tmp_path: Path) -> None:
     run = Run(seed=SEED, kills=30, keys=5, longest_pause=2, between_upheavals=8, longest=40, drain=150)
     with closing(Journal(tmp_path / "faults.jsonl")) as journal:
         outcome = storm(stage, run, journal)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bson import Timestamp
-from kombu import Connection
 from pymongo.database import Database
 from redis import Redis
 
@@ -18,9 +16,7 @@ from agents_app import publish
 from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.models import GapKind, WorkerProcess
-from mongoclaw_project.celery_queues import queue, quorum_arguments
 from mongoclaw_project.cli.doctor.finding import Level, bad, examine, good
-from tests.conditions import eventually
 from tests.integration.mongoclaw_project.cli.conftest import Outcome, Point, Run
 from watcher.leading.control import Controls
 from watcher.reading.cluster import look_at
@@ -296,28 +292,6 @@ def test_a_target_that_cannot_be_written_is_found(
     access = said(run("doctor", "--json"), "Agents' access to MongoDB")
 
     assert [level for message, level in access.items() if "results cannot be written" in message] == ["fail"]
-
-
-def holds_one(channel: Any, name: str) -> bool:
-    return bool(channel.queue_declare(name, passive=True).message_count == 1)
-
-
-def test_messages_that_no_worker_takes_are_named_with_their_queue(
-    run: Run, point: Point, servers: dict[str, str], rabbitmq_url: str
-) -> None:
-    point(**servers, BROKER__URL=rabbitmq_url)
-    with Connection(rabbitmq_url) as connection:
-        queue("mongoclaw", quorum_arguments(20))(connection.default_channel).declare()
-        for name in ("mongoclaw", "mongoclaw.dead"):
-            connection.Producer().publish("{}", exchange="", routing_key=name)
-            # A quorum has to agree on it first.
-            eventually(partial(holds_one, connection.default_channel, name))
-
-    found = said(run("doctor", "--json"), "Queue")
-
-    assert found.get("1 messages wait in the queue mongoclaw") == "ok", found
-    assert found["1 messages wait in mongoclaw, which no worker consumes"] == "warn"
-    assert [level for message, level in found.items() if "lie in mongoclaw.dead" in message] == ["warn"]
 
 
 @pytest.fixture
