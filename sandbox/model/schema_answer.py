@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sandbox.model.schema_merge import Schema
 
 _FULL_DEPTH = 5  # Deeper down only what is required is made, so that recursive schemas end.
+_PATIENCE = 10
 _TYPE_OF_KEYWORD = {
     "properties": "object",
     "required": "object",
@@ -126,12 +127,19 @@ class SchemaAnswer:
         while len(made) < goal and tries < 50 * (goal + 1):
             tries += 1
             item = self._make(items, name, depth + 1)
+            if tries > _PATIENCE * goal and isinstance(item, str) and _is_plain(items):
+                item = f"{item} {tries}"  # a document of one word has no other one to give
             if not schema.get("uniqueItems") or item not in made:
                 made.append(item)
         return made
 
     def _phrase(self, name: str, schema: Schema) -> str:
         return make_string(schema, name, self.rng, self._words)
+
+
+def _is_plain(schema: Any) -> bool:
+    """Whether any text fits."""
+    return isinstance(schema, dict) and schema.keys() <= {"type", "title", "description"}
 
 
 def _type_of(schema: Schema) -> str:

@@ -101,3 +101,9 @@ def test_a_format_is_kept(kind: str) -> None:
     schema = {"type": "string", "format": kind}
     answer = SchemaAnswer(schema, seed=3, words=("word",)).value()
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(answer)
+
+
+def test_a_document_of_one_word_gets_as_many_different_tags_as_the_schema_asks_for() -> None:
+    schema = {"type": "array", "items": {"type": "string"}, "minItems": 4, "uniqueItems": True}
+    answer = SchemaAnswer(schema, seed=1, words=("",)).value()
+    assert len(set(answer)) == len(answer) >= 4

@@ -11,7 +11,7 @@ from enrichment.prompt import PromptInvalid, PromptRenderError, PromptTooExpensi
 from enrichment.prompt.template.compiled import compile_template
 from enrichment.prompt.template.meter import Limits, Meter
 
-SECONDS = 1.0  # of processor time; the meter stops at 0.5, after the operation that it is in
+SECONDS = 2.0  # of processor time, on cores that others heat; the meter stops at 0.5, after the operation that it is in
 MEGABYTES = 120
 
 DOCUMENT: dict[str, Any] = {
