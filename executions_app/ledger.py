@@ -100,6 +100,19 @@ def enter(
     return Recorded(to_publish, new[_QUEUED], new[_PENDING], deferred)
 
 
+def run_of(event: NewExecution) -> str:
+    """Name an event's own row, or the one that it has joined; for the transaction that has put it on record.
+
+    A row that came and was claimed while the event's own was refused has read the document later.
+    """
+    own = execution_id(event.agent_id, event.token)
+    if Execution.objects.filter(id=own).exists():
+        return own
+    subject = subject_of(event.agent_id, event.database, event.collection, event.key)
+    rows = Execution.objects.filter(subject=subject).values_list("id", flat=True)
+    return rows.filter(slot=Slot.WAITING).first() or rows.order_by("-created_at")[0]
+
+
 def _without(waiting: Collection[str], rows: Iterable[NewRow]) -> list[NewRow]:
     return [row for row in rows if row.coalesces and row.subject not in waiting]
 

@@ -13,10 +13,10 @@ from agents_app.errors import Decision, MongoClawError
 from agents_app.models import Agent
 from executions_app import dead_letter_work, ledger
 from executions_app.dead_letter_work import LEFT_MEANINGS, Selection
-from executions_app.identity import execution_id, unpack_key, unpack_time
+from executions_app.identity import unpack_key, unpack_time
 from executions_app.ledger import NewExecution
 from executions_app.models import Execution
-from executions_app.states import Slot, Status
+from executions_app.states import Status
 
 
 class RetryRefused(MongoClawError):
@@ -58,9 +58,7 @@ def _succeeded(execution: Execution, request_id: str | None, now: datetime) -> s
     event = replace(_again(execution, agent.current_version_id, now), request_id=request_id)
     found: list[str] = []
     # No room: a web process sends nothing to the broker; dispatch does, a moment later.
-    ledger.enter(
-        [event], room={}, now=now, along=lambda _new: found.append(_run_of(event, execution.subject))
-    )
+    ledger.enter([event], room={}, now=now, along=lambda _new: found.append(ledger.run_of(event)))
     return found[-1]
 
 
@@ -81,12 +79,3 @@ def _again(execution: Execution, version_id: int, now: datetime) -> NewExecution
         priority=spec.execution.priority,
         coalesce=spec.coalesces,
     )
-
-
-def _run_of(event: NewExecution, subject: str) -> str:
-    """Name the new row, or the one that it has joined, in the transaction that has put it on record."""
-    own = execution_id(event.agent_id, event.token)
-    if Execution.objects.filter(id=own).exists():
-        return own
-    rows = Execution.objects.filter(subject=subject).values_list("id", flat=True)
-    return rows.filter(slot=Slot.WAITING).first() or rows.order_by("-created_at")[0]

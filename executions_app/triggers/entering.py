@@ -13,10 +13,8 @@ from pymongo import MongoClient
 from agents_app import publish, registry
 from agents_app.registry import ActiveAgent
 from executions_app import ledger, queries
-from executions_app.identity import execution_id, subject_of
 from executions_app.ledger import NewExecution
 from executions_app.models import Execution
-from executions_app.states import Slot
 from executions_app.triggers import documents, repetition
 from executions_app.triggers.documents import Placed
 from executions_app.triggers.errors import TriggerRefused
@@ -97,7 +95,7 @@ def _enter(row: NewExecution, request: Request, now: datetime) -> str:
     found: list[str] = []
 
     def note(_new: int) -> None:
-        found.append(_run_of(row))
+        found.append(ledger.run_of(row))
         # Whoever waits for it is told of an end that the official clients know.
         Execution.objects.filter(id=found[-1]).update(requested=True)
         repetition.answer(request, found[-1])
@@ -108,15 +106,3 @@ def _enter(row: NewExecution, request: Request, now: datetime) -> str:
     except Answered as answered:
         return answered.execution_id
     return found[-1]
-
-
-def _run_of(row: NewExecution) -> str:
-    """Name the new row, or the one that it has joined, in the transaction that has put it on record."""
-    own = execution_id(row.agent_id, row.token)
-    if Execution.objects.filter(id=own).exists():
-        return own
-    subject = subject_of(row.agent_id, row.database, row.collection, row.key)
-    rows = Execution.objects.filter(subject=subject).values_list("id", flat=True)
-    # One that came and was claimed while ours was refused has read the document later than we did.
-    waiting = rows.filter(slot=Slot.WAITING).first()
-    return waiting or rows.order_by("-created_at")[0]
