@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +10,6 @@ from typing import Any, Final
 
 from django.urls import path
 from pydantic import Field
-from pymongo import MongoClient
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,19 +18,18 @@ from agents_app.api_docs import OBJECT, SLICE, Shape, operation, parameter
 from agents_app.api_request import slice_of, somebody, text
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.sight import visible_agents
-from enrichment.providers import ProviderConfig
 from executions_app import backfill_transitions, backfills
 from executions_app.api_permissions import MayChange, MayView
 from executions_app.backfill_estimate import estimate
 from executions_app.backfill_wire import backfill_json, backfills_json, estimate_json
 from executions_app.backfills import BackfillNotFound, Wish
 from executions_app.models import Backfill
+from executions_app.mongodb import mongodb
+from executions_app.provider_config import provider_config
 from executions_app.seeing import require_visible
 from executions_app.stats_api import StatsView
-from mongoclaw_project.config import current
 
 FIELDS: Final = ("agent_id", "filter", "limit", "rate", "dry_run")
-PATIENCE_MS: Final = 3_000
 TAG: Final = "backfills"
 GONE, TAKEN, WRONG = HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -84,8 +81,7 @@ class BackfillList(APIView):
         asked, dry_run = _wish(request.data)
         require_visible(asked.agent_id, visible_agents(request.user))
         if dry_run:
-            with _mongodb() as client:
-                found = estimate(client, asked, _providers(), now=_now)
+            found = estimate(mongodb(), asked, provider_config(), now=_now)
             return Response({"dry_run": True, "estimate": estimate_json(found)})
         planned = backfills.ask(asked, by=somebody(request), now=_now())
         return Response(backfill_json(planned), status=HTTPStatus.CREATED)
@@ -186,17 +182,6 @@ def _wish(data: object) -> tuple[Wish, bool]:
     if problems:
         raise SpecInvalid(errors=problems)
     return asked, bool(dry_run)
-
-
-def _mongodb() -> MongoClient[dict[str, Any]]:
-    return MongoClient(
-        current().mongodb.uri, serverSelectionTimeoutMS=PATIENCE_MS, minPoolSize=0, appname="mongoclaw-api"
-    )
-
-
-def _providers() -> ProviderConfig:
-    """What prices are told by."""
-    return ProviderConfig(sandbox_url=current().ai.sandbox_url, env=dict(os.environ))
 
 
 def _now() -> datetime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import cache
 from typing import Any, Final
 
 from pymongo import MongoClient
@@ -18,12 +17,26 @@ _OPENING: Final = threading.Lock()
 Document = dict[str, Any]
 
 
+_clients: Final[dict[str, MongoClient[Document]]] = {}
+
+
 def mongodb() -> MongoClient[Document]:
     """Return this process's client."""
+    uri = current().mongodb.uri
     with _OPENING:  # two requests that come first would open two
-        return _client(current().mongodb.uri)
+        if uri not in _clients:
+            _clients[uri] = MongoClient(
+                uri,
+                serverSelectionTimeoutMS=PATIENCE_MS,
+                connectTimeoutMS=PATIENCE_MS,
+                minPoolSize=0,
+                appname="mongoclaw-api",
+            )
+        return _clients[uri]
 
 
-@cache
-def _client(uri: str) -> MongoClient[Document]:
-    return MongoClient(uri, serverSelectionTimeoutMS=PATIENCE_MS, minPoolSize=0, appname="mongoclaw-api")
+def forget() -> None:
+    """Close what is open. For tests, whose servers come and go."""
+    with _OPENING:
+        while _clients:
+            _clients.popitem()[1].close()

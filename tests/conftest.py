@@ -124,13 +124,14 @@ def _no_memory_of_other_tests(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     from agents_app import registry
-    from executions_app import holds
+    from executions_app import holds, mongodb
 
     registry.forget()
     holds.forget()
     yield
     registry.forget()
     holds.forget()
+    mongodb.forget()
 
 
 @pytest.fixture(scope="session")

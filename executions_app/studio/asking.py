@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from typing import ClassVar, Final
@@ -14,7 +13,6 @@ from agents_app.spec import AgentSpec
 from enrichment.errors import ProviderError
 from enrichment.prompt import RenderedPrompt
 from enrichment.providers import ModelReply, ProviderConfig, provider_for, route
-from enrichment.providers.egress import Egress
 from enrichment.trial import question
 from executions_app.limits import Admitted, Limiter, LimiterUnavailable, Refused, Rules, Spent, rules_of
 from executions_app.limits.limiter import connect
@@ -39,19 +37,6 @@ class CallHeldUp(MongoClawError):
 
     decision: ClassVar[Decision] = Decision.DEFER
     code: ClassVar[str] = "call_held_up"
-
-
-def providers() -> ProviderConfig:
-    """What providers are given: the keys and settings of the web server's environment."""
-    settings = current()
-    return ProviderConfig(
-        sandbox_url=settings.ai.sandbox_url,
-        request_timeout=settings.ai.request_timeout,
-        pool_size=1,
-        direct=settings.ai.direct_client,
-        egress=Egress.allowing(settings.security.egress_allow, loopback=settings.is_development),
-        env=dict(os.environ),
-    )
 
 
 def refuse_litellm(spec: AgentSpec, config: ProviderConfig) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
@@ -13,12 +13,10 @@ from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 from agents_app.errors import MongoClawError
 from agents_app.spec import AgentSpec
 from enrichment.writeback import DOCUMENT_CODEC
+from executions_app.mongodb import PATIENCE_MS, mongodb
 from executions_app.queries import keys_of
-from mongoclaw_project.config import current
 
 Document = dict[str, Any]
-
-PATIENCE_MS: Final = 3_000
 
 
 class NoDocument(MongoClawError):
@@ -28,17 +26,10 @@ class NoDocument(MongoClawError):
 
 
 @contextmanager
-def mongodb() -> Iterator[MongoClient[Document]]:
-    """Connect for a look. Raises NoDocument where MongoDB cannot be asked."""
+def looking() -> Iterator[MongoClient[Document]]:
+    """Give the client for a look. Raises NoDocument where MongoDB cannot be asked."""
     try:
-        with MongoClient[Document](
-            current().mongodb.uri,
-            serverSelectionTimeoutMS=PATIENCE_MS,
-            connectTimeoutMS=PATIENCE_MS,
-            minPoolSize=0,
-            appname="mongoclaw-studio",
-        ) as client:
-            yield client
+        yield mongodb()
     except ExecutionTimeout:
         raise NoDocument(
             f"MongoDB did not find one within {PATIENCE_MS / 1000:g} seconds; name a document by its _id"

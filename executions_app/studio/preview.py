@@ -11,8 +11,9 @@ from enrichment.policy import CompiledPolicy
 from enrichment.writeback import DOCUMENT_CODEC
 from executions_app.identity import unpack_key
 from executions_app.models import Attempt, Execution
+from executions_app.mongodb import PATIENCE_MS
 from executions_app.states import ENDS, Status
-from executions_app.studio.documents import PATIENCE_MS, Document, mongodb
+from executions_app.studio.documents import Document, looking
 
 MOST: Final = 500
 """Runs that one preview looks at."""
@@ -93,7 +94,7 @@ def _documents(runs: Sequence[Execution]) -> Mapping[str, Document]:
     for run in runs:
         places[run.database, run.collection].append(run)
     found: dict[str, Document] = {}
-    with mongodb() as client:
+    with looking() as client:
         for (database, name), there in places.items():
             collection = client.get_database(database).get_collection(name, codec_options=DOCUMENT_CODEC)
             for run in there:

@@ -12,7 +12,7 @@ from agents_app.policy_use import resolve
 from agents_app.spec import AgentSpec
 from agents_app.yaml_field import YamlField
 from enrichment.extended_json import DocumentInvalid, read_document
-from executions_app.studio.documents import Document, NoDocument, by_id, mongodb, newest
+from executions_app.studio.documents import Document, NoDocument, by_id, looking, newest
 
 NEWEST: Final = "newest"
 BY_ID: Final = "id"
@@ -86,7 +86,7 @@ class TrialForm(forms.Form):
         source = cleaned.get("source") or NEWEST
         if source == PASTED:
             return read_document(cleaned.get("pasted") or "")
-        with mongodb() as client:
+        with looking() as client:
             if source == NEWEST:
                 return newest(client, self.spec)
             return by_id(client, self.spec, cleaned.get("document_id") or "")

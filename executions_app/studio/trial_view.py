@@ -21,7 +21,8 @@ from enrichment.providers import ModelReply, route
 from enrichment.trial import Outcome, Rendering, follow, render
 from executions_app.cost import cost_text
 from executions_app.identity import display_key
-from executions_app.studio.asking import NotFromHere, ask, providers, refuse_litellm
+from executions_app.provider_config import provider_config
+from executions_app.studio.asking import NotFromHere, ask, refuse_litellm
 from executions_app.studio.trial_form import BY_ID, PASTED, TrialForm
 
 TEMPLATE = "admin/studio/trial.html"
@@ -82,7 +83,7 @@ def _start(request: HttpRequest) -> dict[str, Any]:
 
 
 def _tried(request: HttpRequest, form: TrialForm) -> dict[str, Any]:
-    spec, agent, config = form.spec, form.agent, providers()
+    spec, agent, config = form.spec, form.agent, provider_config()
     trial = _try(form, by=request.user.get_username(), call="call" in request.POST)
     again = dict(form.cleaned_data)
     if again.get("source") != PASTED:
@@ -114,7 +115,7 @@ def _try(form: TrialForm, *, by: str, call: bool) -> Trial:
         rendering = render(spec, document, now=now)
         if not call:
             return Trial(shown, rendering)
-        reply = ask(spec, rendering.prompts, providers(), by=by)
+        reply = ask(spec, rendering.prompts, provider_config(), by=by)
         return Trial(shown, rendering, reply, follow(spec, document, rendering.prompts, reply, now=now))
     except MongoClawError as error:
         return Trial(shown, rendering, reply or getattr(error, "reply", None), fault=str(error))

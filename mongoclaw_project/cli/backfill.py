@@ -12,10 +12,10 @@ from executions_app.backfill_estimate import Estimate, estimate
 from executions_app.backfill_wire import backfill_json, estimate_json
 from executions_app.backfills import Wish
 from executions_app.cost import cost_text
+from executions_app.provider_config import provider_config
 from mongoclaw_project.cli.following import NO_WATCHER, follow, somebody_takes_it_up
 from mongoclaw_project.cli.output import done, note, show
 from mongoclaw_project.cli.person import somebody
-from mongoclaw_project.cli.providers import provider_config
 from mongoclaw_project.cli.rate import RATE
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import mongodb

@@ -9,9 +9,9 @@ from agents_app.errors import MongoClawError
 from agents_app.models import Agent, Health
 from agents_app.spec import AgentSpec, dump_json, parse_spec
 from enrichment.providers import provider_for, route
+from executions_app.provider_config import provider_config
 from mongoclaw_project.cli import sql
 from mongoclaw_project.cli.doctor.finding import Finding, bad, doubtful, good
-from mongoclaw_project.cli.providers import provider_config
 
 
 def specs() -> list[AgentSpec]:

@@ -14,8 +14,8 @@ from enrichment.prompt import RenderedPrompt
 from enrichment.providers import provider_for, route
 from enrichment.trial import follow, question, render
 from enrichment.writeback import WritePlan
+from executions_app.provider_config import provider_config
 from mongoclaw_project.cli.output import FAILURE
-from mongoclaw_project.cli.providers import provider_config
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.test.ai import bill, facts
 from mongoclaw_project.cli.test.document import document_options, read_document

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from agents_app.spec import AISpec
 from enrichment.providers import ModelReply, ModelRequest, provider_for, route
 from executions_app.cost import cost_text, usd
+from executions_app.provider_config import provider_config
 from mongoclaw_project.cli.command import Command
 from mongoclaw_project.cli.output import SUCCESS, fail, show
-from mongoclaw_project.cli.providers import provider_config
 from mongoclaw_project.config import current
 
 

@@ -147,7 +147,7 @@ def test_a_dry_run_estimates_and_plans_nothing(
 def test_a_mongodb_that_is_away_is_said_so(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings({"MONGOCLAW_MONGODB__URI": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50"})
     monkeypatch.setattr(loading, "_current", lambda: Loaded(settings, ()))
-    monkeypatch.setattr("executions_app.api.PATIENCE_MS", 50)
+    monkeypatch.setattr("executions_app.mongodb.PATIENCE_MS", 50)
 
     answer = post(api, URL, {"agent_id": "triage", "dry_run": True})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +16,6 @@ from agents_app.models import Agent
 from agents_app.publish import publish
 from agents_app.spec import parse_spec
 from executions_app import catalog
-from executions_app.mongodb import _client, mongodb
 from mongoclaw_project.config import Loaded, load_settings, loading
 from tests.integration.executions_app.conftest import NOW
 from tests.integration.executions_app.test_backfill_api import client_of
@@ -41,12 +39,9 @@ def watcher(transactional_db: None, mongo_db: Database[Document]) -> Agent:
 
 
 @pytest.fixture(autouse=True)
-def _on_the_test_s_server(mongo_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _on_the_test_s_server(mongo_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings({"MONGOCLAW_MONGODB__URI": mongo_uri, "MONGOCLAW_MONGODB__DATABASE": "own"})
     monkeypatch.setattr(loading, "_current", lambda: Loaded(settings, ()))
-    yield
-    mongodb().close()
-    _client.cache_clear()
 
 
 def profile(client: Client, database: Database[Document], collection: str = "tickets", **more: Any) -> Any:

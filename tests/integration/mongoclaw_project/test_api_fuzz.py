@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +23,6 @@ from schemathesis.specs.openapi.checks import (
 
 from agents_app.publish import publish
 from agents_app.spec import parse_spec
-from executions_app import mongodb
 from executions_app.models import Execution
 from mongoclaw_project.config import Loaded, load_settings, loading
 from mongoclaw_project.wsgi import application
@@ -51,9 +50,7 @@ CHECKS = [
 
 
 @pytest.fixture
-def api(
-    transactional_db: None, mongo_uri: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def api(transactional_db: None, mongo_uri: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The HTTP API, with a key that may do everything, on real servers."""
     found = load_settings(
         {
@@ -65,9 +62,6 @@ def api(
         }
     )
     monkeypatch.setattr(loading, "_current", lambda: Loaded(found, ()))
-    yield
-    mongodb.mongodb().close()
-    mongodb._client.cache_clear()
 
 
 @pytest.mark.once

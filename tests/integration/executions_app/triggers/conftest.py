@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,6 @@ from pymongo.database import Database
 from agents_app.models import Agent
 from agents_app.publish import publish
 from agents_app.spec import parse_spec
-from executions_app.mongodb import _client, mongodb
 from mongoclaw_project.config import Loaded, load_settings, loading
 
 Document = dict[str, Any]
@@ -43,14 +42,12 @@ def client_of(user: User) -> Client:
 @pytest.fixture
 def tickets(
     transactional_db: None, mongo_uri: str, mongo_db: Database[Document], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Collection[Document]]:
+) -> Collection[Document]:
     """The collection that the agent `triage` watches."""
     settings = load_settings({"MONGOCLAW_MONGODB__URI": mongo_uri})
     monkeypatch.setattr(loading, "_current", lambda: Loaded(settings, ()))
     publish_triage(mongo_db.name)
-    yield mongo_db.tickets
-    mongodb().close()
-    _client.cache_clear()
+    return mongo_db.tickets
 
 
 def publish_triage(database: str, **changes: Any) -> None:

@@ -6,7 +6,7 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -16,10 +16,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from pymongo.collection import Collection
+from pymongo.database import Database
 
 from executions_app import holds
 from executions_app.models import Delivery, Execution, Hold
-from executions_app.mongodb import _client, mongodb
 from executions_app.webhooks import deliveries
 from executions_app.webhooks.signatures import sign
 from mongoclaw_project.config import Loaded, load_settings, loading
@@ -45,13 +45,11 @@ def configure(mongo_uri: str, monkeypatch: pytest.MonkeyPatch) -> Configure:
 
 
 @pytest.fixture
-def tickets(configure: Configure, mongo_db: Any) -> Iterator[Collection[Document]]:
+def tickets(configure: Configure, mongo_db: Database[Document]) -> Collection[Document]:
     """The collection that the agent `triage` watches; webhooks have a secret."""
     configure(SECRET=SECRET)
     publish_triage(mongo_db.name)
-    yield mongo_db.tickets
-    mongodb().close()
-    _client.cache_clear()
+    return mongo_db.tickets
 
 
 def post(route: str, body: object, client: Client | None = None, **headers: str) -> Any:

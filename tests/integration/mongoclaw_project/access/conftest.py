@@ -15,7 +15,6 @@ from agents_app.spec import HistoryPolicy, parse_spec
 from executions_app import backfills, gaps, holds
 from executions_app.gaps import NewGap
 from executions_app.models import GapKind
-from executions_app.mongodb import _client, mongodb
 from mongoclaw_project.access import keys
 from mongoclaw_project.access.keys import Wish
 from mongoclaw_project.config import Loaded, load_settings, loading
@@ -83,9 +82,8 @@ def ids(
         "<str:letter_id>": dead,
         "<int:number>": "1",
     }
-    for client, known in ((mongodb, _client), (servers.mongo, servers._mongo)):
-        client().close()
-        known.cache_clear()
+    servers.mongo().close()
+    servers._mongo.cache_clear()
     fleet.cache_clear()
 
 

@@ -60,8 +60,6 @@ def probes(given: Given, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pymongo, "timeout", lambda _seconds: within(0.1))
     yield
     servers.mongo().close()
-    mongodb.mongodb().close()
-    mongodb._client.cache_clear()
     fleet.cache_clear()
 
 

@@ -1,4 +1,4 @@
-"""The model providers as a command sees them."""
+"""The model providers as commands and web processes see them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mongoclaw_project.config import current
 
 
 def provider_config() -> ProviderConfig:
-    """What a command gives to providers: the same settings and keys as a worker in this environment."""
+    """What providers are given outside of workers: the settings and keys that a worker has in this environment."""
     settings = current()
     return ProviderConfig(
         sandbox_url=settings.ai.sandbox_url,
