@@ -26,7 +26,7 @@ from executions_app.backfills import BackfillNotFound, Wish
 from executions_app.models import Backfill
 from executions_app.mongodb import mongodb
 from executions_app.provider_config import provider_config
-from executions_app.seeing import require_visible
+from executions_app.seeing import found_by_id, require_visible
 from executions_app.stats_api import StatsView
 
 FIELDS: Final = ("agent_id", "filter", "limit", "rate", "dry_run")
@@ -150,16 +150,7 @@ def _moved(request: Request, backfill_id: str, move: Callable[..., Backfill]) ->
 def _seen(request: Request, backfill_id: str) -> Backfill:
     """Return a backfill of an agent that the caller may see. Raises BackfillNotFound, likewise for a hidden one."""
     missing = BackfillNotFound(f"Backfill '{backfill_id}' not found")
-    if not backfill_id.isalnum():
-        raise missing
-    try:
-        found = backfills.find(backfill_id)
-    except BackfillNotFound:
-        raise missing from None
-    only = visible_agents(request.user)
-    if only is not None and found.agent_id not in only:
-        raise missing
-    return found
+    return found_by_id(backfill_id, backfills.find, visible_agents(request.user), missing=missing)
 
 
 def _wish(data: object) -> tuple[Wish, bool]:

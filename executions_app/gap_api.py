@@ -21,7 +21,7 @@ from executions_app import gaps
 from executions_app.gap_wire import gap_json
 from executions_app.gaps import GapNotFound
 from executions_app.models import StreamGap
-from executions_app.seeing import require_visible
+from executions_app.seeing import found_by_id, require_visible
 
 TAG: Final = "streams"
 GONE, TAKEN, WRONG = HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
@@ -130,16 +130,7 @@ urlpatterns = [
 
 def _seen(gap_id: str, only: Collection[str] | None) -> StreamGap:
     """Return a gap of an agent among `only`. Raises GapNotFound, likewise for one that is hidden."""
-    missing = GapNotFound(f"Gap '{gap_id}' not found")
-    if not gap_id.isalnum():
-        raise missing
-    try:
-        found = gaps.find(gap_id)
-    except GapNotFound:
-        raise missing from None
-    if only is not None and found.agent_id not in only:
-        raise missing
-    return found
+    return found_by_id(gap_id, gaps.find, only, missing=GapNotFound(f"Gap '{gap_id}' not found"))
 
 
 def _wants_backfill(body: Mapping[str, object]) -> bool:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import Protocol, TypeVar
 
-from agents_app.errors import AgentNotFound
+from agents_app.errors import AgentNotFound, MongoClawError
 from executions_app.models import Execution
 from executions_app.queries import ExecutionNotFound
+
+
+class OfAnAgent(Protocol):
+    """What belongs to an agent."""
+
+    agent_id: str
+
+
+T = TypeVar("T", bound=OfAnAgent)
 
 
 def require_visible(agent_id: str | None, only: Collection[str] | None) -> None:
@@ -22,3 +33,14 @@ def seen(execution_id: str, only: Collection[str] | None) -> Execution:
     if found is None or (only is not None and found.agent_id not in only):
         raise ExecutionNotFound(f"Execution '{execution_id}' not found")
     return found
+
+
+def found_by_id(
+    id_: str, find: Callable[[str], T], only: Collection[str] | None, *, missing: MongoClawError
+) -> T:
+    """Return what `find` finds, if it is of an agent among `only`; else raise `missing`, for what is hidden alike."""
+    with suppress(type(missing)):
+        found = find(id_) if id_.isalnum() else None
+        if found is not None and (only is None or found.agent_id in only):
+            return found
+    raise missing
