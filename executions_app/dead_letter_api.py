@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
@@ -33,7 +33,6 @@ from executions_app.dead_letter_shapes import (
     SelectionBody,
 )
 from executions_app.dead_letter_wire import dead_letter_json, line_json, report_json, story_json
-from executions_app.dead_letter_work import Report
 from executions_app.dead_letters import Filter
 from executions_app.models import Execution
 
@@ -141,28 +140,11 @@ class Requeue(APIView):
         return Response(report_json(report))
 
 
-class Aside(APIView):
-    """Putting aside and bringing back."""
+class Discard(APIView):
+    """Putting aside."""
 
     permission_classes = (MayDiscard,)
     queryset = Execution.objects.none()
-    move: str = ""
-
-    def post(self, request: Request) -> Response:
-        """Discard with a reason, or restore."""
-        chosen, body = selection(request, *(["why"] if self.move == "discard" else []))
-        by, why = somebody(request), str(body.get("why") or "")
-        moves: dict[str, Callable[[], Report]] = {
-            "discard": lambda: work.discard(chosen, by=by, why=why, now=_now()),
-            "restore": lambda: work.restore(chosen, by=by, now=_now()),
-        }
-        return Response(report_json(moves[self.move]()))
-
-
-class Discard(Aside):
-    """Putting aside."""
-
-    move = "discard"
 
     @operation(
         "discard_dead_letters",
@@ -173,13 +155,16 @@ class Discard(Aside):
     )
     def post(self, request: Request) -> Response:
         """Put dead letters aside, with a reason; nothing is erased."""
-        return super().post(request)
+        chosen, body = selection(request, "why")
+        why = str(body.get("why") or "")
+        return Response(report_json(work.discard(chosen, by=somebody(request), why=why, now=_now())))
 
 
-class Restore(Aside):
+class Restore(APIView):
     """Bringing back."""
 
-    move = "restore"
+    permission_classes = (MayDiscard,)
+    queryset = Execution.objects.none()
 
     @operation(
         "restore_dead_letters",
@@ -190,7 +175,8 @@ class Restore(Aside):
     )
     def post(self, request: Request) -> Response:
         """Bring back what was put aside."""
-        return super().post(request)
+        chosen, _ = selection(request)
+        return Response(report_json(work.restore(chosen, by=somebody(request), now=_now())))
 
 
 urlpatterns = [
