@@ -10,6 +10,7 @@ import structlog
 import urllib3
 
 from executions_app.database import write_turn
+from executions_app.forgetting import forget_oldest
 from executions_app.models import Notification
 from executions_app.webhooks.signatures import OWN, sign
 
@@ -46,11 +47,9 @@ def send_next(url: str, secret: str, *, now: datetime) -> bool:
 
 
 def forget(*, now: datetime) -> None:
-    """Delete what was told or given up long ago."""
-    old = Notification.objects.filter(created_at__lt=now - KEPT).exclude(sent_at=None, given_up_at=None)
-    if old.exists():
-        with write_turn():
-            old.delete()
+    """Delete what was told or given up long ago, so many at a time."""
+    done = Notification.objects.exclude(sent_at=None, given_up_at=None)
+    forget_oldest(done.filter(created_at__lt=now - KEPT).order_by("created_at"))
 
 
 def _post(url: str, secret: str, row: Notification, *, second: int) -> str:

@@ -14,13 +14,12 @@ from typing import Final
 from bson import ObjectId
 
 from executions_app.database import write_turn
+from executions_app.forgetting import forget_oldest
 from executions_app.models import TriggerKey
 from executions_app.triggers.errors import KeyReused
 
 KEPT: Final = timedelta(days=7)
 """A key that is older may be used for something else."""
-
-FORGOTTEN_AT_ONCE: Final = 500
 
 
 class Answered(Exception):
@@ -84,8 +83,4 @@ def answer(request: Request, execution_id: str) -> None:
 def forget(*, now: datetime) -> int:
     """Delete keys that are old, so many at a time; returns how many."""
     old = TriggerKey.objects.filter(created_at__lt=now - KEPT).order_by("created_at")
-    ids = list(old.values_list("id", flat=True)[:FORGOTTEN_AT_ONCE])
-    if not ids:
-        return 0
-    with write_turn():
-        return TriggerKey.objects.filter(id__in=ids).delete()[0]
+    return forget_oldest(old)

@@ -15,12 +15,11 @@ from typing import Final
 from django.db import IntegrityError, transaction
 
 from executions_app.database import write_turn
+from executions_app.forgetting import forget_oldest
 from executions_app.models import Delivery
 
 KEPT: Final = timedelta(days=30)
 """A signature with a time is of no use after minutes; GitHub's has none."""
-
-FORGOTTEN_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +76,7 @@ def afterwards(marked: Marked, act: Callable[[], Reply]) -> Reply:
 def forget(*, now: datetime) -> int:
     """Delete what is old, so many at a time; returns how many."""
     old = Delivery.objects.filter(received_at__lt=now - KEPT).order_by("received_at")
-    ids = list(old.values_list("id", flat=True)[:FORGOTTEN_AT_ONCE])
-    if not ids:
-        return 0
-    with write_turn():
-        return Delivery.objects.filter(id__in=ids).delete()[0]
+    return forget_oldest(old)
 
 
 def _known(marked: Marked) -> Reply | None:
