@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils.module_loading import import_string
 from pytest_django import Settings
@@ -21,6 +21,7 @@ from agents_app.publish import archive, get, publish, set_enabled
 from agents_app.spec import AgentSpec, ParsedSpec, dump_yaml
 from mongoclaw_project import settings as project
 from mongoclaw_project.config import load_settings
+from tests.people import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -47,27 +48,21 @@ def _checks(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.AGENT_PUBLISH_CHECKS = ["kettles"]
 
 
-def _person(name: str, *permissions: str) -> Client:
-    user = User.objects.create_user(name, password="secret", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def alice() -> Client:
-    return _person("alice", "view_agent")
+    return signed_in("alice", "view_agent", is_staff=True)
 
 
 @pytest.fixture
 def bob() -> Client:
-    return _person("bob", "view_agent", "add_agent", "change_agent", "delete_agent", "operate_agent")
+    return signed_in(
+        "bob", "view_agent", "add_agent", "change_agent", "delete_agent", "operate_agent", is_staff=True
+    )
 
 
 @pytest.fixture
 def charlie() -> Client:
-    return _person("charlie")
+    return signed_in("charlie", is_staff=True)
 
 
 @pytest.fixture
@@ -250,7 +245,7 @@ def test_the_delete_button_of_one_agent_archives_it(bob: Client, agent: Agent) -
 
 
 def test_an_editor_without_the_right_to_delete_has_no_such_action(agent: Agent) -> None:
-    editor = _person("eve", "view_agent", "change_agent")
+    editor = signed_in("eve", "view_agent", "change_agent", is_staff=True)
     assert 'value="delete_selected"' not in _text(editor.get(AGENTS))
     _act(editor, "delete_selected", "triage", post="yes")
     assert get("triage").archived_at is None

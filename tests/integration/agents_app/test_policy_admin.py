@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from agents_app import policies
 from agents_app.models import Policy, PolicyVersion
 from agents_app.publish import get, publish
 from agents_app.spec import ParsedSpec, parse_policy
+from tests.people import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -37,22 +37,14 @@ def sure(make_spec: MakeSpec) -> Policy:
     return policy
 
 
-def _person(name: str, *permissions: str) -> Client:
-    user = User.objects.create_user(name, password="secret", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def alice() -> Client:
-    return _person("alice", "view_policy")
+    return signed_in("alice", "view_policy", is_staff=True)
 
 
 @pytest.fixture
 def bob() -> Client:
-    return _person("bob", "view_policy", "add_policy", "change_policy", "delete_policy")
+    return signed_in("bob", "view_policy", "add_policy", "change_policy", "delete_policy", is_staff=True)
 
 
 def _text(response: Any) -> str:
@@ -143,7 +135,7 @@ def test_a_viewer_looks_and_changes_nothing(alice: Client, sure: Policy) -> None
 
 
 def test_an_outsider_sees_no_policy() -> None:
-    charlie = _person("charlie")
+    charlie = signed_in("charlie", is_staff=True)
     for url in (POLICIES, SURE):
         response = charlie.get(url)
         assert response.status_code == 403

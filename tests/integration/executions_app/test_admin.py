@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from bson import ObjectId
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -18,6 +18,7 @@ from executions_app.models import Attempt, Execution, WorkerProcess
 from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
+from tests.people import signed_in
 
 LIST = reverse("admin:executions_app_execution_changelist")
 ROOM = {"triage": 100}
@@ -35,11 +36,7 @@ def sign_in(transactional_db: None) -> SignIn:
     }
 
     def sign_in(name: str) -> Client:
-        user = User.objects.create_user(name, password="secret", is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename__in=granted[name]))
-        client = Client()
-        client.force_login(user)
-        return client
+        return signed_in(name, *granted[name], is_staff=True)
 
     return sign_in
 

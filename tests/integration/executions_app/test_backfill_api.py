@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from pymongo.database import Database
 
@@ -13,24 +13,16 @@ from agents_app.models import Agent
 from executions_app.models import Backfill
 from mongoclaw_project.config import Loaded, load_settings, loading
 from tests.integration.executions_app.conftest import NOW
+from tests.people import signed_in
 
 Document = dict[str, Any]
 URL = "/api/v1/backfills"
 
 
-def client_of(name: str, *permissions: str) -> Client:
-    """Make a user, and a client in which that user is logged in."""
-    made = User.objects.create(username=name)
-    made.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(made)
-    return client
-
-
 @pytest.fixture
 def api(agent: Agent) -> Client:
     """A client that may do everything."""
-    return client_of("alice", "view_backfill", "add_backfill", "change_backfill")
+    return signed_in("alice", "view_backfill", "add_backfill", "change_backfill")
 
 
 def post(client: Client, url: str, body: object = None) -> Any:
@@ -120,11 +112,11 @@ def test_a_session_alone_steers_nothing_from_another_site(agent: Agent) -> None:
 
 
 def test_permissions_are_kept(agent: Agent) -> None:
-    assert client_of("eve").get(URL).status_code == 403
-    viewer = client_of("bob", "view_backfill")
+    assert signed_in("eve").get(URL).status_code == 403
+    viewer = signed_in("bob", "view_backfill")
     assert viewer.get(URL).status_code == 200
     assert post(viewer, URL, {"agent_id": "triage"}).status_code == 403
-    asker = client_of("carol", "view_backfill", "add_backfill")
+    asker = signed_in("carol", "view_backfill", "add_backfill")
     made = post(asker, URL, {"agent_id": "triage"})
     assert made.status_code == 201
     assert post(asker, f"{URL}/{made.json()['id']}/cancel").status_code == 403

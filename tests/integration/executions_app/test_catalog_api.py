@@ -18,8 +18,8 @@ from agents_app.spec import parse_spec
 from executions_app import catalog
 from mongoclaw_project.config import Loaded, load_settings, loading
 from tests.integration.executions_app.conftest import NOW
-from tests.integration.executions_app.test_backfill_api import client_of
 from tests.integration.executions_app.test_executions_api import bind, superuser
+from tests.people import signed_in
 
 URL = "/api/v1/catalog"
 Document = dict[str, Any]
@@ -101,7 +101,7 @@ def test_whoever_is_no_superuser_sees_watched_collections_only(
 ) -> None:
     mongo_db["tickets"].insert_one({"a": 1})
     mongo_db["salaries"].insert_one({"a": 1})
-    user = client_of("bob", "view_agent", "view_execution")
+    user = signed_in("bob", "view_agent", "view_execution")
 
     overview = user.get(f"{URL}/overview").json()
 
@@ -148,5 +148,5 @@ def test_documents_are_shown_to_those_who_may_see_executions(
     watcher: Agent, mongo_db: Database[Document]
 ) -> None:
     assert Client().get(f"{URL}/overview").status_code == 401
-    assert profile(client_of("eve", "view_agent"), mongo_db).status_code == 403
+    assert profile(signed_in("eve", "view_agent"), mongo_db).status_code == 403
     assert User.objects.count() == 1

@@ -14,7 +14,7 @@ from executions_app.models import Attempt, Execution, Requeue, StrayMessage
 from executions_app.states import Reason, Status
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 from tests.integration.executions_app.letters import dead_run, dead_runs, stray
-from tests.integration.executions_app.test_backfill_api import client_of
+from tests.people import signed_in
 
 RUNS = reverse("admin:executions_app_deadrun_changelist")
 EXECUTIONS = reverse("admin:executions_app_execution_changelist")
@@ -23,7 +23,7 @@ MESSAGES = reverse("admin:executions_app_straymessage_changelist")
 
 def staff(name: str, *permissions: str) -> Client:
     """A member of the staff with these permissions for executions."""
-    client = client_of(name, *(f"{one}_execution" for one in permissions))
+    client = signed_in(name, *(f"{one}_execution" for one in permissions))
     from django.contrib.auth.models import User
 
     User.objects.filter(username=name).update(is_staff=True)

@@ -17,7 +17,8 @@ from executions_app.states import Reason, Status
 from mongoclaw_project.access.principal import Principal
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 from tests.integration.executions_app.letters import dead_run, dead_runs, stray
-from tests.integration.executions_app.test_backfill_api import client_of, post
+from tests.integration.executions_app.test_backfill_api import post
+from tests.people import signed_in
 
 URL = "/api/v1/dead-letters"
 DECISIONS = {"requeue": "requeue_execution", "discard": "discard_execution", "restore": "discard_execution"}
@@ -26,7 +27,7 @@ DECISIONS = {"requeue": "requeue_execution", "discard": "discard_execution", "re
 @pytest.fixture
 def api(agent: Agent) -> Client:
     """A client that may do everything."""
-    return client_of("alice", "view_execution", "requeue_execution", "discard_execution")
+    return signed_in("alice", "view_execution", "requeue_execution", "discard_execution")
 
 
 def ids(answer: Any) -> list[str]:
@@ -196,8 +197,8 @@ def test_they_are_exported_as_lines(api: Client, make_event: MakeEvent) -> None:
 @pytest.mark.parametrize("verb", DECISIONS)
 def test_each_decision_asks_for_its_permission(agent: Agent, make_event: MakeEvent, verb: str) -> None:
     dead_run(make_event)
-    viewer = client_of("viewer", "view_execution")
-    allowed = client_of("operator", DECISIONS[verb])
+    viewer = signed_in("viewer", "view_execution")
+    allowed = signed_in("operator", DECISIONS[verb])
 
     assert post(viewer, f"{URL}/{verb}", {"all": True}).status_code == 403
     assert post(allowed, f"{URL}/{verb}", {"all": True}).status_code == 200

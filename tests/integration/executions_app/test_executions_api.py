@@ -20,8 +20,9 @@ from executions_app.states import Reason, Status
 from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
 from tests.integration.executions_app.letters import dead_run
-from tests.integration.executions_app.test_backfill_api import client_of, post
+from tests.integration.executions_app.test_backfill_api import post
 from tests.integration.executions_app.test_transitions import paid_for
+from tests.people import signed_in
 
 URL = "/api/v1/executions"
 ROOM = {"triage": 100, "other": 100}
@@ -265,13 +266,13 @@ def test_failed_runs_are_retried_by_filter(api: Client, make_event: MakeEvent) -
 def test_permissions_are_kept(agent: Agent, make_event: MakeEvent) -> None:
     id_ = dead_run(make_event)
     assert Client().get(URL).status_code == 401
-    assert client_of("eve").get(URL).status_code == 403
-    viewer = client_of("bob", "view_execution")
+    assert signed_in("eve").get(URL).status_code == 403
+    viewer = signed_in("bob", "view_execution")
     assert viewer.get(f"{URL}/{id_}").status_code == 200
     assert viewer.get(f"{URL}/stats").status_code == 200
     for action in ("retry", "cancel"):
         assert post(viewer, f"{URL}/{id_}/{action}").status_code == 403
-    assert post(client_of("carol", "requeue_execution"), f"{URL}/{id_}/retry").status_code == 200
+    assert post(signed_in("carol", "requeue_execution"), f"{URL}/{id_}/retry").status_code == 200
 
 
 def test_a_key_that_is_bound_to_agents_sees_their_runs_alone(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
@@ -14,6 +13,7 @@ from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.models import Backfill, GapKind, GapStatus, StreamGap
 from tests.integration.executions_app.conftest import NOW
+from tests.people import signed_in
 
 LIST = reverse("admin:executions_app_streamgap_changelist")
 INDEX = reverse("admin:index")
@@ -32,11 +32,7 @@ def sign_in(transactional_db: None) -> SignIn:
     }
 
     def sign_in(name: str) -> Client:
-        user = User.objects.create(username=name, is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename__in=granted[name]))
-        client = Client()
-        client.force_login(user)
-        return client
+        return signed_in(name, *granted[name], is_staff=True)
 
     return sign_in
 

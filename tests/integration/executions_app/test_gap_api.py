@@ -13,8 +13,9 @@ from executions_app import gaps
 from executions_app.gaps import NewGap
 from executions_app.models import Backfill, GapKind, StreamGap
 from tests.integration.executions_app.conftest import NOW
-from tests.integration.executions_app.test_backfill_api import client_of, post
+from tests.integration.executions_app.test_backfill_api import post
 from tests.integration.executions_app.test_executions_api import bind, superuser
+from tests.people import signed_in
 
 URL = "/api/v1/gaps"
 
@@ -65,7 +66,7 @@ def test_a_wrong_decision_is_422(gap: StreamGap, body: Any) -> None:
 
 def test_permissions_and_bounds_are_kept(gap: StreamGap, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Client().get(URL).status_code == 401
-    viewer = client_of("bob", "view_streamgap")
+    viewer = signed_in("bob", "view_streamgap")
     assert viewer.get(f"{URL}/{gap.id}").status_code == 200
     assert post(viewer, f"{URL}/{gap.id}/close").status_code == 403
     for wrong in ("nothing", "a%00b", "ffffffff"):

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.test import Client
+from django.contrib.auth.models import User
 
 from agents_app.errors import AgentNotFound
 from executions_app import ledger, live, stats, transitions
@@ -19,6 +18,7 @@ from executions_app.stats import By, SpanInvalid
 from executions_app.stats_wire import tally_json
 from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
+from tests.people import signed_in
 
 ROOM = {"triage": 10_000}
 WRITTEN = Settlement(status=Status.COMPLETED, reason=Reason.WRITTEN, written=True)
@@ -122,19 +122,11 @@ def test_a_long_backlog_is_not_counted_to_its_end(make_event: MakeEvent) -> None
     assert (waiting.due, waiting.at_least) == (3, True)
 
 
-def client_of(*permissions: str) -> Client:
-    made = User.objects.create(username="alice")
-    made.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(made)
-    return client
-
-
 def test_the_api_gives_the_figures_to_those_who_may_see_them(make_event: MakeEvent) -> None:
     now = datetime.now(UTC)
     ran(make_event, "one", WRITTEN, now=now - timedelta(minutes=5), took=2)
     count(now)
-    api = client_of("view_hourtally")
+    api = signed_in("alice", "view_hourtally")
 
     found: Any = api.get(URL, {"since": "2h", "by": "hour"}).json()
 
@@ -149,14 +141,14 @@ def test_the_api_tells_reasons_apart_as_the_command_does(make_event: MakeEvent) 
     ran(make_event, "one", FAILED, now=now - timedelta(minutes=5), took=2)
     count(now)
 
-    found: Any = client_of("view_hourtally").get(URL, {"by": "reason", "since": "-2h"}).json()
+    found: Any = signed_in("alice", "view_hourtally").get(URL, {"by": "reason", "since": "-2h"}).json()
 
     assert found["reasons"] == [{"reason": "provider_auth", "end": "failed", "runs": 1}]
     assert found["total"]["failed"] == 1
 
 
 def test_the_api_names_the_parameter_that_is_wrong(make_event: MakeEvent) -> None:
-    api = client_of("view_hourtally")
+    api = signed_in("alice", "view_hourtally")
 
     assert "since" in api.get(URL, {"since": "yesterday"}).content.decode()
     assert "must be one of: agent, hour, reason" in api.get(URL, {"by": "week"}).content.decode()
@@ -164,14 +156,14 @@ def test_the_api_names_the_parameter_that_is_wrong(make_event: MakeEvent) -> Non
 
 
 def test_the_api_refuses_who_has_no_permission(make_event: MakeEvent) -> None:
-    assert client_of().get(URL).status_code == 403
+    assert signed_in("alice").get(URL).status_code == 403
 
 
 def test_the_admin_shows_a_line_per_hour_and_agent_to_those_who_may_see_them(make_event: MakeEvent) -> None:
     ran(make_event, "one", WRITTEN, now=NOW, took=2)
     ran(make_event, "two", FAILED, now=NOW, took=2)
     count(NOW + timedelta(hours=1))
-    admin = client_of("view_hourtally")
+    admin = signed_in("alice", "view_hourtally")
     User.objects.update(is_staff=True)
     page = "/admin/executions_app/hourtally/"
 
@@ -184,7 +176,7 @@ def test_the_admin_shows_a_line_per_hour_and_agent_to_those_who_may_see_them(mak
 
 
 def test_the_admin_refuses_the_figures_to_who_has_no_permission(make_event: MakeEvent) -> None:
-    admin = client_of("view_execution")
+    admin = signed_in("alice", "view_execution")
     User.objects.update(is_staff=True)
 
     assert admin.get("/admin/executions_app/hourtally/").status_code == 403

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pymongo.database import Database
 from redis import Redis
@@ -29,6 +28,7 @@ from executions_app.states import Reason, Status
 from mongoclaw_project.config import Loaded, load_settings, loading
 from sandbox.model.client import ModelControl
 from tests.integration.executions_app.conftest import NOW, MakeEvent
+from tests.people import signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,18 +39,10 @@ ID = ObjectId("65f000000000000000000001")
 Page = Callable[..., str]
 
 
-def _person(name: str, *permissions: str) -> Client:
-    user = User.objects.create_user(name, password="secret", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def bob() -> Client:
     """May change agents and look at policies and runs."""
-    return _person("bob", "change_agent", "view_policy", "view_execution")
+    return signed_in("bob", "change_agent", "view_policy", "view_execution", is_staff=True)
 
 
 @pytest.fixture
@@ -195,7 +187,7 @@ def test_the_pages_load_no_litellm() -> None:
 
 
 def test_only_those_who_may_change_agents_try_them(tickets: Database[Any]) -> None:
-    alice = _person("alice", "view_agent", "add_agent", "view_execution")
+    alice = signed_in("alice", "view_agent", "add_agent", "view_execution", is_staff=True)
     assert alice.post(TRY, {"specification": _text(tickets), "source": "newest"}).status_code == 403
     assert Client().get(TRY).status_code == 302
 
@@ -306,6 +298,6 @@ def test_a_preview_begins_with_the_policy_and_the_agents_that_use_it(bob: Client
 
 @pytest.mark.parametrize("missing", ["view_policy", "view_execution"])
 def test_a_preview_needs_the_right_to_see_policies_and_runs(agent: Agent, missing: str) -> None:
-    eve = _person("eve", *({"view_policy", "view_execution"} - {missing}))
+    eve = signed_in("eve", *({"view_policy", "view_execution"} - {missing}), is_staff=True)
     assert eve.get(f"{PREVIEW}?agent=triage").status_code == 403
     assert eve.post(PREVIEW, {"specification": "name: x", "limit": "1"}).status_code == 403
