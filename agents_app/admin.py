@@ -16,7 +16,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from agents_app import publish as publishing
-from agents_app.after_publishing import BackToTheEditor
 from agents_app.check_view import check_view
 from agents_app.checking import check_agent
 from agents_app.diff_markup import differences
@@ -25,6 +24,7 @@ from agents_app.examples import example, examples
 from agents_app.forms import AgentForm
 from agents_app.models import Agent
 from agents_app.policy_admin import PolicyAdmin
+from agents_app.published_text_admin import PublishedTextAdmin
 from agents_app.registry import spec_of
 from agents_app.spec import dump_filled_yaml
 from agents_app.version_admin import AgentVersionAdmin
@@ -38,7 +38,7 @@ SHOWN_VERSIONS = 10
 
 
 @admin.register(Agent)
-class AgentAdmin(BackToTheEditor):
+class AgentAdmin(PublishedTextAdmin):
     """Agents that are not archived."""
 
     form = AgentForm
@@ -57,27 +57,15 @@ class AgentAdmin(BackToTheEditor):
         "updated_at",
         "versions",
     )
-    _editor = ("specification", "seen_revision", "reviewed")
-    _state = (
+    text = "specification_text"
+    state = (
         "State",
         {"fields": ("enabled", "health", "health_reason", "enabled_at", "updated_at", "versions")},
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
-        """Leave out archived agents."""
-        return super().get_queryset(request).filter(archived_at=None)
-
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the user may switch agents on and off."""
         return bool(request.user.has_perm("agents_app.operate_agent"))
-
-    def get_fieldsets(self, request: HttpRequest, obj: Agent | None = None) -> Any:
-        """Show the text as an editor to those who may change it, as text to others."""
-        if obj is None:
-            return [(None, {"fields": self._editor})]
-        if self.has_change_permission(request, obj):
-            return [(None, {"fields": self._editor}), self._state]
-        return [(None, {"fields": ("specification_text",)}), self._state]
 
     def get_urls(self) -> list[URLPattern]:
         """Add the address that checks a text."""
@@ -114,8 +102,7 @@ class AgentAdmin(BackToTheEditor):
         """Publish what the text says. It has passed the checks already."""
         by = request.user.get_username()
         result = publishing.publish(form.parsed, by=by, now=datetime.now(UTC), must_be_new=not change)
-        news = "published" if result.created else "is current; its content had been published before"
-        self.message_user(request, f"Version {result.version.number} {news}.", messages.INFO)
+        self.tell_published(request, result.version.number, created=result.created)
         for warning in result.warnings:
             self.message_user(request, f"Warning: {warning}", messages.WARNING)
         obj.pk = result.agent.pk
@@ -136,10 +123,6 @@ class AgentAdmin(BackToTheEditor):
         """Archive agents, after asking."""
         return delete_selected(self, request, queryset)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002
-        """Name the agents only: archiving takes nothing else along."""
-        return [str(agent) for agent in objs], {self.opts.verbose_name_plural: len(objs)}, set(), []
-
     def delete_model(self, request: HttpRequest, obj: Agent) -> None:  # noqa: ARG002
         """Archive the agent."""
         publishing.archive(obj.pk, now=datetime.now(UTC))
@@ -149,11 +132,6 @@ class AgentAdmin(BackToTheEditor):
         with transaction.atomic():
             for agent_id in queryset.order_by("pk").values_list("pk", flat=True):
                 publishing.archive(agent_id, now=datetime.now(UTC))
-
-    @admin.display(description="version", ordering="current_version__number")
-    def version(self, agent: Agent) -> int | None:
-        """The number of the current version."""
-        return agent.current_version.number if agent.current_version else None
 
     @admin.display(description="watches")
     def namespace(self, agent: Agent) -> str:

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -17,7 +17,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from agents_app import policies
-from agents_app.after_publishing import BackToTheEditor
 from agents_app.check_view import check_view
 from agents_app.checking import check_policy
 from agents_app.diff_markup import differences
@@ -25,6 +24,7 @@ from agents_app.errors import PolicyExists, PolicyInUse, SpecInvalid
 from agents_app.models import Agent, Policy, PolicyVersion
 from agents_app.policy_forms import PolicyForm
 from agents_app.policy_use import content_of, users_of
+from agents_app.published_text_admin import PublishedTextAdmin
 from agents_app.spec import write_policy
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ SHOWN_VERSIONS = 20
 
 
 @admin.register(Policy)
-class PolicyAdmin(BackToTheEditor):
+class PolicyAdmin(PublishedTextAdmin):
     """Policies that are not archived."""
 
     form = PolicyForm
@@ -45,8 +45,8 @@ class PolicyAdmin(BackToTheEditor):
     actions = None
     readonly_fields = ("policy_text", "users", "versions", "updated_at")
     change_form_template = "admin/agents_app/policy/change_form.html"
-    _editor = ("specification", "seen_revision", "reviewed")
-    _state = ("State", {"fields": ("users", "versions", "updated_at")})
+    text = "policy_text"
+    state = ("State", {"fields": ("users", "versions", "updated_at")})
 
     def get_urls(self) -> list[URLPattern]:
         """Add the address that checks a text, and the way back to an earlier version."""
@@ -57,18 +57,6 @@ class PolicyAdmin(BackToTheEditor):
             name="agents_app_policy_restore",
         )
         return [check, restore, *super().get_urls()]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
-        """Leave out archived policies."""
-        return super().get_queryset(request).filter(archived_at=None)
-
-    def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
-        """Show the text as an editor to those who may change it, as text to others."""
-        if obj is None:
-            return [(None, {"fields": self._editor})]
-        if self.has_change_permission(request, obj):
-            return [(None, {"fields": self._editor}), self._state]
-        return [(None, {"fields": ("policy_text",)}), self._state]
 
     def changeform_view(
         self,
@@ -90,8 +78,7 @@ class PolicyAdmin(BackToTheEditor):
         """Publish what the text says, and the agents that use it. It has passed the checks already."""
         by = request.user.get_username()
         result = policies.publish(form.parsed, by=by, now=datetime.now(UTC), must_be_new=not change)
-        news = "published" if result.created else "is current; its content had been published before"
-        self.message_user(request, f"Version {result.version.number} {news}.", messages.INFO)
+        self.tell_published(request, result.version.number, created=result.created)
         for agent in Agent.objects.filter(pk__in=result.agents):
             told = f"Published again with policy {result.version}."
             self.log_change(request, agent, told)
@@ -116,18 +103,9 @@ class PolicyAdmin(BackToTheEditor):
         self.message_user(request, message, messages.ERROR)
         return HttpResponseRedirect(reverse("admin:agents_app_policy_change", args=(object_id,)))
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002
-        """Name the policies only: archiving takes nothing else along."""
-        return [str(policy) for policy in objs], {self.opts.verbose_name_plural: len(objs)}, set(), []
-
     def delete_model(self, request: HttpRequest, obj: Policy) -> None:  # noqa: ARG002
         """Archive the policy."""
         policies.archive(obj.pk, now=datetime.now(UTC))
-
-    @admin.display(description="version", ordering="current_version__number")
-    def version(self, policy: Policy) -> int | None:
-        """The number of the current version."""
-        return policy.current_version.number if policy.current_version else None
 
     @admin.display(description="agents")
     def used_by(self, policy: Policy) -> str:
