@@ -36,7 +36,3 @@ class ServerUnreachable(SandboxError):
 
 class ChildDied(SandboxError):
     """A supervised process ended by itself."""
-
-
-class CheckFailed(SandboxError):
-    """The documents are not as they should be."""

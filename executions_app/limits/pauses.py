@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from executions_app.limits.verdict import Refused
 from executions_app.states import known_reason
-
-FAILING: Final = "failing"
-"""Holds nobody up: it asks whoever succeeds to say so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from prometheus_client.core import (
 from prometheus_client.utils import floatToGoString
 
 PREFIX: Final = "mongoclaw_"
-TOTAL: Final = "_total"
 
 Labels = tuple[str, ...]
 

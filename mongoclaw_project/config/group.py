@@ -9,9 +9,6 @@ from pydantic import BaseModel, ConfigDict
 ACCEPTED: Final[dict[str, Any]] = {"accepted": True}
 """Marks a setting of MongoClaw 1.0.4 that is read, checked and then used nowhere."""
 
-PATHLIKE: Final[dict[str, Any]] = {"path": True}
-"""Marks a setting whose relative value starts at the working directory."""
-
 
 class Group(BaseModel):
     """A frozen group of settings; names that it does not know are errors."""
