@@ -96,6 +96,8 @@ def _configure_without_memory(**chosen: Any) -> None:
 
 
 structlog.configure = _configure_without_memory  # type: ignore[assignment]
+# In a worker of xdist Django, and with it the log, is set up before this module is read.
+structlog.configure(cache_logger_on_first_use=False)
 django.setup()
 
 
