@@ -95,18 +95,26 @@ _LOAD_AND_CHANGES_SQL: Final = f"""
                  ORDER BY lower.priority DESC, lower.due_at, lower.sequence LIMIT 1))
     {LOAD_SQL}
     UNION ALL
-    SELECT 'due', agent_id, COUNT(*) FROM head WHERE due_at <= %s GROUP BY agent_id
+    SELECT 'due', agent_id, SUM(
+           (SELECT COUNT(*) FROM (
+                SELECT 1 FROM executions_app_execution AS due
+                 WHERE due.status = 'pending' AND due.agent_id = head.agent_id
+                   AND due.priority = head.priority AND due.due_at <= %s LIMIT %s) AS counted))
+      FROM head WHERE due_at <= %s GROUP BY agent_id
 """  # noqa: S608 - constants only
 
 
-def load_and_changes_due(agents: Collection[str], now: datetime) -> tuple[Load, frozenset[str]]:
-    """Return what is in flight, and which of these agents have a change due; what backfills have due is none."""
+def load_and_changes_due(agents: Collection[str], now: datetime, *, most: int) -> tuple[Load, Counter[str]]:
+    """Return what is in flight, and how many changes these agents have due, up to `most` of each priority.
+
+    What backfills have due is no change.
+    """
     marks = ", ".join(["%s"] * len(agents))
     moment = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:
-        cursor.execute(_LOAD_AND_CHANGES_SQL.format(agents=marks), [*agents, moment])
+        cursor.execute(_LOAD_AND_CHANGES_SQL.format(agents=marks), [*agents, moment, most, moment])
         found = cursor.fetchall()
-    waiting = frozenset(agent for kind, agent, _ in found if kind == "due")
+    waiting = Counter({agent: int(count) for kind, agent, count in found if kind == "due"})
     return load_of(row for row in found if row[0] != "due"), waiting
 
 

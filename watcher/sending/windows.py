@@ -63,8 +63,8 @@ class Windows:
         """Say how many new rows of each agent may go to the broker at once, without waiting for dispatch.
 
         None of an agent that is held, and none of one with a rate or a budget: dispatch asks the limiter what may
-        begin. And none of an agent of which a change is due already: a stream of new ones would keep that waiting for
-        ever. What a backfill has due stands in nobody's way.
+        begin. Changes that are due already keep their room: a stream of new ones would let them wait for ever. What a
+        backfill has due stands in nobody's way.
         """
         rules = {agent: rules_of(spec) for agent, spec in agents.items()}
         held = holds.recent(now)
@@ -72,13 +72,14 @@ class Windows:
         if not asked:
             self.ahead = frozenset()
             return {}
-        (load, waiting), slots = due.load_and_changes_due(asked, now), self.slots(now)
+        load, waiting = due.load_and_changes_due(asked, now, most=self.per_agent)
+        slots = self.slots(now)
         share = guaranteed(slots, len(load.agents | agents.keys()))
         left = round(slots * self.per_slot) - load.total
         found = {}
         for agent in asked:
             room = min(self._most(rules[agent], load), max(share - load.busy(agent), left))
-            found[agent] = 0 if agent in waiting else max(0, room)
+            found[agent] = max(0, room - waiting[agent])
             left -= found[agent]
         self.ahead = _ahead(found, load, slots=slots, share=share)
         return found

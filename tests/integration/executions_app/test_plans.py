@@ -124,7 +124,7 @@ def lead() -> None:
         load.waiting_of(agent, most=100)
     due.low_in_flight(["triage"])
     due.paid_rows("triage", NOW, most=10, reach=10)
-    due.load_and_changes_due(["triage", "other"], NOW)
+    due.load_and_changes_due(["triage", "other"], NOW, most=100)
     dispatch._beats_of_holders()
     live.look(NOW)
     live.put_off(NOW)

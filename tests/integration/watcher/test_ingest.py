@@ -149,10 +149,10 @@ def test_a_change_of_lower_priority_that_is_due_is_not_overtaken_by_one_that_wai
     intake: Intake, make_change: MakeEvent
 ) -> None:
     intake.ingest.ingest(intake.matcher, [make_change(n, token=f"82{n:02X}") for n in range(15)])
-    Execution.objects.filter(status=Status.QUEUED).delete()
     later = intake.clock.wall + timedelta(minutes=1)
     urgent = Execution.objects.filter(status=Status.PENDING).order_by("sequence")[0]
     Execution.objects.filter(id=urgent.id).update(priority=5, due_at=later)
+    take_from_the_queue(4)
 
     intake.ingest.ingest(intake.matcher, [make_change(99, token="8299")])
     assert Execution.objects.get(document_id="99").status == Status.PENDING
@@ -160,6 +160,23 @@ def test_a_change_of_lower_priority_that_is_due_is_not_overtaken_by_one_that_wai
     Execution.objects.exclude(id=urgent.id).delete()
     intake.ingest.ingest(intake.matcher, [make_change(100, token="82100")])
     assert Execution.objects.get(document_id="100").status == Status.QUEUED
+
+
+def test_changes_that_wait_keep_their_room_and_no_change_waits_for_them_where_there_is_more(
+    intake: Intake, make_change: MakeEvent
+) -> None:
+    intake.ingest.ingest(intake.matcher, [make_change(n, token=f"82{n:02X}") for n in range(15)])
+    take_from_the_queue(7)
+
+    intake.ingest.ingest(intake.matcher, [make_change(n, token=f"82{n:02X}") for n in range(90, 95)])
+
+    new = Execution.objects.filter(document_id__gte="90", status=Status.QUEUED)
+    assert new.count() == 2, "seven places, and five of them are for those that wait"
+
+
+def take_from_the_queue(rows: int) -> None:
+    first = Execution.objects.filter(status=Status.QUEUED).order_by("sequence")[:rows]
+    Execution.objects.filter(id__in=[row.id for row in first]).delete()
 
 
 def test_a_change_costs_one_look_at_the_queue_and_none_where_dispatch_decides(
