@@ -7,8 +7,13 @@ import os
 import signal
 import sys
 import threading
+from typing import Final
 
 import django
+
+SWITCH_SECONDS: Final = 0.0005
+"""How long a thread may compute while another one waits for the interpreter: each statement of a change's transaction
+ends in such a wait, and a backfill computes all the time."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +42,7 @@ def _run(role: str) -> int:
     from watcher.assembly import ROLES, Watcher
     from watcher.connection import connect_patiently
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
