@@ -25,16 +25,31 @@ def parse(text: str, *, now: datetime) -> Timestamp:
     A cluster time is `seconds:increment`, `Timestamp(seconds, increment)`, or 16 hexadecimal digits. Raises
     MomentInvalid with what is understood.
     """
-    text = text.strip()
+    exact = _cluster_time(text.strip())
+    if exact is not None:
+        return exact
+    try:
+        return beginning_of(moment.moment_of(text.strip(), now=now))
+    except MomentInvalid as error:
+        raise MomentInvalid(str(error).replace(moment.FORMS, FORMS)) from None
+
+
+def parse_end(text: str, *, now: datetime) -> Timestamp:
+    """Read a moment as the end of a range: all of its second belongs to it, unless it is an exact cluster time.
+
+    Raises MomentInvalid.
+    """
+    time = parse(text, now=now)
+    return time if _cluster_time(text.strip()) is not None else Timestamp(time.time, _MOST)
+
+
+def _cluster_time(text: str) -> Timestamp | None:
     if _PACKED.fullmatch(text):
         return unpack_time(text)
     pair = _PAIR.fullmatch(text)
     if pair and max(int(pair[1]), int(pair[2])) <= _MOST:
         return Timestamp(int(pair[1]), int(pair[2]))
-    try:
-        return beginning_of(moment.moment_of(text, now=now))
-    except MomentInvalid as error:
-        raise MomentInvalid(str(error).replace(moment.FORMS, FORMS)) from None
+    return None
 
 
 def beginning_of(at: datetime) -> Timestamp:

@@ -8,7 +8,6 @@ import uuid
 from datetime import UTC, datetime
 
 import click
-from bson import Timestamp
 
 from agents_app.publish import mark_health
 from agents_app.registry import ActiveAgent
@@ -82,7 +81,7 @@ def _chosen(database: str, agent_id: str | None) -> list[ActiveAgent]:
 def _range(server: Server, database: str, since: str, until: str | None) -> Range:
     here = cluster.time_of(server.client)
     start = moment.parse(since, now=server.now())
-    end = here if until is None else min(_last_of_second(moment.parse(until, now=server.now())), here)
+    end = here if until is None else min(moment.parse_end(until, now=server.now()), here)
     if start >= end:
         fail(
             f"There is nothing from {moment.shown(start)} to {moment.shown(end)} UTC: --from must come first"
@@ -94,11 +93,6 @@ def _range(server: Server, database: str, since: str, until: str | None) -> Rang
             "`mongoclaw backfill AGENT`, which works through documents whatever the oplog holds"
         )
     return Range(database=database, start=start, end=end)
-
-
-def _last_of_second(time_: Timestamp) -> Timestamp:
-    """A time in seconds means all of the second; an exact cluster time means itself."""
-    return Timestamp(time_.time, 2**32 - 1) if time_.inc == 1 else time_
 
 
 def _ingest() -> Ingest:

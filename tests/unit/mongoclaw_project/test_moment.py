@@ -6,7 +6,7 @@ import pytest
 from bson import Timestamp
 
 from executions_app.moment import MomentInvalid
-from mongoclaw_project.cli.moment import as_json, lasting, parse, shown
+from mongoclaw_project.cli.moment import as_json, lasting, parse, parse_end, shown
 
 NOW = datetime(2026, 11, 21, 2, 15, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -29,6 +29,21 @@ SECONDS = int(NOW.timestamp())
 )
 def test_a_moment_is_understood_in_every_form(text: str, expected: Timestamp) -> None:
     assert parse(text, now=NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-21T02:15:00Z", Timestamp(SECONDS, 2**32 - 1)),
+        ("-2h", Timestamp(SECONDS - 7_200, 2**32 - 1)),
+        (f"{SECONDS}:1", Timestamp(SECONDS, 1)),
+        (f"{SECONDS:08x}00000001", Timestamp(SECONDS, 1)),
+    ],
+)
+def test_all_of_the_last_second_belongs_to_a_range_unless_its_end_is_a_cluster_time(
+    text: str, expected: Timestamp
+) -> None:
+    assert parse_end(text, now=NOW) == expected
 
 
 @pytest.mark.parametrize(
