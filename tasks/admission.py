@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -67,7 +68,7 @@ def ask_admitted(question: Question, rules: Rules, usage: Usage) -> Given | Post
     admitted = gate.enter(rules, run, most=_most_of(question, rules))
     if isinstance(admitted, Refused):
         return put_off(question.runtime, admitted)
-    before = Usage(usage.calls, usage.tokens, usage.cost_nanousd)
+    before = replace(usage)
     try:
         given = ask(question, usage)
     except MongoClawError as error:
@@ -92,9 +93,8 @@ def _most_of(question: Question, rules: Rules) -> Spent:
 
 
 def _spent(before: Usage, after: Usage) -> Spent:
-    known = before.cost_nanousd is not None and after.cost_nanousd is not None
     return Spent(
         calls=after.calls - before.calls,
         tokens=after.tokens - before.tokens,
-        nanousd=(after.cost_nanousd or 0) - (before.cost_nanousd or 0) if known else 0,
+        nanousd=after.known_nanousd - before.known_nanousd,
     )

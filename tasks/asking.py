@@ -37,10 +37,17 @@ class Usage:
 
     calls: int = 0
     tokens: int = 0
-    cost_nanousd: int | None = 0
+    known_nanousd: int = 0
+    is_priced: bool = True
+    """Whether the price of every call that was answered is known."""
+
+    @property
+    def cost_nanousd(self) -> int | None:
+        """The sum; an unknown price makes it unknown, never smaller."""
+        return self.known_nanousd if self.is_priced else None
 
     def add(self, reply: ModelReply | None) -> None:
-        """Count one call; an unknown price makes the sum unknown, never smaller."""
+        """Count one call."""
         if reply is None:
             self.calls += 1
         else:
@@ -50,8 +57,8 @@ class Usage:
         """Count one call that was answered."""
         self.calls += 1
         self.tokens += tokens
-        known = self.cost_nanousd is not None and cost_nanousd is not None
-        self.cost_nanousd = (self.cost_nanousd or 0) + (cost_nanousd or 0) if known else None
+        self.known_nanousd += cost_nanousd or 0
+        self.is_priced = self.is_priced and cost_nanousd is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +118,12 @@ def usage_so_far(run: Claimed) -> Usage:
     usage = Usage()
     if run.claim == 1:
         return usage
-    for attempt in Attempt.objects.filter(execution_id=run.id):
-        usage.count(attempt.prompt_tokens + attempt.completion_tokens, attempt.cost_nanousd)
+    calls = Attempt.objects.filter(execution_id=run.id).order_by()
+    for prompt, completion, cost in calls.values_list("prompt_tokens", "completion_tokens", "cost_nanousd"):
+        if prompt:
+            usage.count(prompt + completion, cost)
+        else:
+            usage.add(None)  # whatever was answered has counted or estimated its prompt
     return usage
 
 

@@ -11,6 +11,7 @@ from django.db import connection
 
 from agents_app import registry
 from agents_app.publish import archive, set_enabled
+from enrichment.providers.egress import Egress
 from executions_app.limits import Lesson, Rules
 from executions_app.models import Attempt, Execution
 from executions_app.states import Reason, Status
@@ -180,6 +181,21 @@ def test_a_run_over_its_agents_budget_comes_back_soon_because_dispatch_asks_befo
     assert (row.status, row.reason) == (Status.PENDING, Reason.TOKEN_LIMIT)
     assert row.started_at is not None
     assert 2 <= (row.due_at - row.started_at).total_seconds() < 10
+
+
+def test_the_cost_of_a_run_that_had_stumbled_counts_against_its_agents_budget(bench: Bench) -> None:
+    egress = Egress.allowing((), loopback=True)
+    bench.runtime = replace(bench.runtime, providers=replace(bench.runtime.providers, egress=egress))
+    priced = {"provider": "custom", "model": "gpt-4o", "extra_params": {"base_url": bench.model.url}}
+    bench.publish(ai=priced, execution={"cost_limit_usd": 0.000_000_01})
+    bench.insert(1)
+    bench.insert(2)
+    bench.model.script("reset", times=1)
+    row = bench.run_to_the_end(bench.run(1))
+    assert (row.status, row.model_calls) == (Status.COMPLETED, 2)
+
+    assert bench.run(2).reason == Reason.COST_LIMIT
+    assert row.cost_nanousd, "the price of the call that was answered is known"
 
 
 def test_a_raised_limit_counts_for_what_waits_already(bench: Bench) -> None:
