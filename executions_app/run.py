@@ -58,6 +58,8 @@ class Postponement:
     due_at: datetime
     burns_attempt: bool = False
     model_calls: int = 0
+    tokens_used: int = 0
+    cost_nanousd: int | None = None
     error_type: str = ""
     error: str = ""
     traceback: str = ""

@@ -144,6 +144,8 @@ def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
                 attempts=F("attempts") + int(wait.burns_attempt),
                 deferrals=F("deferrals") + int(not wait.burns_attempt),
                 model_calls=wait.model_calls,
+                tokens_used=wait.tokens_used,
+                cost_nanousd=wait.cost_nanousd,
                 **failure,
             )
     except IntegrityError:

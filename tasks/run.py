@@ -67,7 +67,7 @@ def perform(runtime: Runtime, run: Claimed) -> Settlement | Postponement:
     error: MongoClawError
     try:
         usage = usage_so_far(run)
-        return _perform(runtime, run, usage)
+        return _counted(_perform(runtime, run, usage), usage)
     except MongoClawError as failure:
         error = failure
     except (OperationalError, InterfaceError) as failure:
@@ -78,7 +78,7 @@ def perform(runtime: Runtime, run: Claimed) -> Settlement | Postponement:
         error = UnexpectedFailure(f"{type(failure).__name__}: {failure}")
         error.__cause__ = failure
     # Asked for until the ledger answers: a row that is left running by a living worker is nobody's.
-    return persist(lambda: _failed(runtime, run, error, usage), stopping=runtime.stopping)
+    return _counted(persist(lambda: _failed(runtime, run, error), stopping=runtime.stopping), usage)
 
 
 def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postponement:
@@ -87,19 +87,19 @@ def _perform(runtime: Runtime, run: Claimed, usage: Usage) -> Settlement | Postp
         return Postponement(reason=Reason.AGENT_DISABLED, due_at=runtime.now())
     if holds.recent(runtime.now()).of(run.agent_id):
         # Not at once: dispatch knows of the end of a hold before this process does.
-        return Postponement(reason=Reason.HELD, due_at=runtime.now() + holds.STALE, model_calls=usage.calls)
+        return Postponement(reason=Reason.HELD, due_at=runtime.now() + holds.STALE)
     agent = compiled_agent(run.version_id, runtime.providers)
     rules = present_rules(agent, run.version_id, current)
     waits = held_up(runtime, run, rules)
     if waits is not None:
-        return replace(waits, model_calls=usage.calls)
+        return waits
     deadline = runtime.monotonic() + agent.spec.execution.timeout_seconds
     work = _Work(runtime, run, agent, rules, deadline, usage)
     loaded = load_document(runtime, run, agent.spec, timeout=agent.spec.execution.timeout_seconds)
     if loaded.document is None:
-        return _counted(_skipped(loaded.missing or Reason.DOCUMENT_NOT_FOUND), usage)
+        return _skipped(loaded.missing or Reason.DOCUMENT_NOT_FOUND)
     if hops_exhausted(run, agent.spec, unpack_key(run.document_key)):
-        return _counted(_skipped(Reason.MAX_HOPS), usage)
+        return _skipped(Reason.MAX_HOPS)
     return _enrich(work, loaded, loaded.document)
 
 
@@ -108,28 +108,22 @@ def _enrich(work: _Work, loaded: Loaded, document: Document) -> Settlement | Pos
     input_hash = fingerprint(work.agent.behaviour, rendered)
     standing = standing_answer(work.runtime, work.run, work.agent.spec, document, input_hash)
     if standing is Standing.OWN_WRITE:
-        return _counted(_WRITTEN, work.usage, input_hash)
+        return replace(_WRITTEN, input_hash=input_hash)
     if standing is Standing.SAME_INPUT and work.agent.spec.execution.deduplicate:
-        return _counted(_skipped(Reason.UNCHANGED_INPUT), work.usage, input_hash)
+        return replace(_skipped(Reason.UNCHANGED_INPUT), input_hash=input_hash)
     given = stored_answer(work.run, input_hash)
     if given is None:
         question = Question(work.runtime, work.run, work.agent, rendered, input_hash, work.deadline)
         asked = ask_admitted(question, work.rules, work.usage)
         if isinstance(asked, Postponement):
-            return replace(asked, model_calls=work.usage.calls)
+            return asked
         given = asked
-    end = _write(work, loaded, rendered, given, input_hash)
-    return _counted(end, work.usage, input_hash)
+    return replace(_write(work, loaded, rendered, given, input_hash), input_hash=input_hash)
 
 
-def _counted(end: Settlement, usage: Usage, input_hash: str = "") -> Settlement:
-    return replace(
-        end,
-        input_hash=input_hash,
-        model_calls=usage.calls,
-        tokens_used=usage.tokens,
-        cost_nanousd=usage.cost_nanousd,
-    )
+def _counted(end: Settlement | Postponement, usage: Usage) -> Settlement | Postponement:
+    """Say what the run's calls have used so far: one that waits may be called off and keep that for ever."""
+    return replace(end, model_calls=usage.calls, tokens_used=usage.tokens, cost_nanousd=usage.cost_nanousd)
 
 
 def _context(work: _Work, loaded: Loaded, document: Document) -> PromptContext:
@@ -208,7 +202,7 @@ def _skipped(reason: str) -> Settlement:
     return Settlement(status=Status.SKIPPED, reason=reason)
 
 
-def _failed(runtime: Runtime, run: Claimed, error: MongoClawError, usage: Usage) -> Settlement | Postponement:
+def _failed(runtime: Runtime, run: Claimed, error: MongoClawError) -> Settlement | Postponement:
     spec = _spec(run)
     policy = ExecutionSpec() if spec is None else spec.execution
     failure = Failure(
@@ -221,7 +215,7 @@ def _failed(runtime: Runtime, run: Claimed, error: MongoClawError, usage: Usage)
     end = decide(failure, policy, now=runtime.now(), uniform=runtime.uniform)
     if spec is not None and (isinstance(end, Settlement) or end.burns_attempt):
         runtime.gate.failed(rules_of(spec))
-    return _counted(end, usage) if isinstance(end, Settlement) else replace(end, model_calls=usage.calls)
+    return end
 
 
 def _spec(run: Claimed) -> AgentSpec | None:

@@ -12,6 +12,7 @@ from django.db import connection
 from agents_app import registry
 from agents_app.publish import archive, set_enabled
 from enrichment.providers.egress import Egress
+from executions_app import transitions
 from executions_app.limits import Lesson, Rules
 from executions_app.models import Attempt, Execution
 from executions_app.states import Reason, Status
@@ -359,6 +360,25 @@ def test_a_disabled_agent_calls_nothing_and_its_rows_wait(bench: Bench) -> None:
 
     assert Execution.objects.get().reason == Reason.AGENT_DISABLED
     assert bench.model.calls()["total"] == 0
+
+
+def test_a_run_that_is_called_off_while_it_waits_shows_what_its_calls_have_used(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    bench.model.script("bad_json", times=2)
+    bench.model.script("error_500", times=1)
+    row = bench.run()
+    assert (row.status, row.reason, row.model_calls) == (Status.PENDING, "provider_error_5xx", 3)
+    tokens = sum(call.prompt_tokens + call.completion_tokens for call in Attempt.objects.all())
+    assert row.tokens_used == tokens > 0
+
+    set_enabled("triage", False, now=bench.runtime.now())
+    registry.forget()
+    assert bench.run_again(row).reason == Reason.AGENT_DISABLED
+    transitions.cancel(row.id, now=bench.runtime.now())
+
+    end = Execution.objects.get(id=row.id)
+    assert (end.reason, end.model_calls, end.tokens_used) == (Reason.CANCELLED, 3, tokens)
 
 
 def test_a_chain_of_agents_ends_at_max_hops(bench: Bench) -> None:
