@@ -96,7 +96,7 @@ REASON_MEANINGS: Final[dict[Reason, str]] = {
     Reason.WRITTEN: "The answer stands in the document.",
     Reason.ADMISSION: "Waits for room in its agent's window of messages in the broker.",
     Reason.DOCUMENT_BUSY: "Another run of the same agent works on this document; made due when that one ends.",
-    Reason.RECLAIMED: "The worker that ran it stopped giving signs of life; it runs again.",
+    Reason.RECLAIMED: "The worker that had it stopped giving signs of life, or never learnt that it had it.",
     Reason.OVERDUE: "Its message was published and never taken up; it is published again.",
     Reason.REQUEUED: "It had failed, and somebody asked to run it again.",
     Reason.BROKER_UNAVAILABLE: "The broker refused the message; it is published again.",

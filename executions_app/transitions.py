@@ -53,6 +53,23 @@ def claim(execution_id: str, *, worker: str, now: datetime) -> Claimed | None:
     return _claimed(found, now)
 
 
+def disown(execution_id: str, *, worker: str, claimed_at: datetime, now: datetime) -> bool:
+    """Put back what a claim has taken whose answer did not arrive; false if it had taken nothing.
+
+    The moment tells that claim from another one of the same worker, which a second message may have made.
+    """
+    _allowed(Status.RUNNING, Status.PENDING)
+    row = Execution.objects.filter(
+        id=execution_id, status=Status.RUNNING, worker=worker, started_at=claimed_at
+    )
+    try:
+        with write_turn(), transaction.atomic():
+            return bool(row.update(status=Status.PENDING, reason=Reason.RECLAIMED, due_at=now))
+    except IntegrityError:
+        subject = Execution.objects.values_list("subject", flat=True).get(id=execution_id)
+        return _supersede(row, execution_id, subject, now=now)
+
+
 def _claimed(row: Mapping[str, Any], now: datetime) -> Claimed:
     return Claimed(
         **{

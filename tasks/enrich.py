@@ -61,14 +61,27 @@ def _queue(delivery: Mapping[str, Any] | None) -> str:
 def run_execution(runtime: Runtime, execution_id: str) -> Settlement | Postponement | None:
     """Claim, perform and record one execution. Returns None when the row was not to be had.
 
-    Raises Django's database errors if the ledger cannot be reached for the claim: the row stays queued and is
-    published again.
+    Raises Django's database errors if the ledger cannot be reached for the claim: the row stays queued, or is put
+    back as soon as the ledger answers, and is published again.
     """
-    run = transitions.claim(execution_id, worker=runtime.worker_id, now=runtime.now())
+    run = _claim(runtime, execution_id)
     if run is None:
         return None
     with bound_contextvars(**_context(run)):
         return _run(runtime, run)
+
+
+def _claim(runtime: Runtime, execution_id: str) -> Claimed | None:
+    worker, now = runtime.worker_id, runtime.now()
+    try:
+        return transitions.claim(execution_id, worker=worker, now=now)
+    except (OperationalError, InterfaceError):
+        # The ledger may have taken the claim and only the answer be lost: then the row would be nobody's.
+        persist(
+            lambda: transitions.disown(execution_id, worker=worker, claimed_at=now, now=runtime.now()),
+            stopping=runtime.stopping,
+        )
+        raise
 
 
 def _run(runtime: Runtime, run: Claimed) -> Settlement | Postponement:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import threading
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from agents_app import registry
 from agents_app.publish import archive, set_enabled
 from enrichment.providers.egress import Egress
-from executions_app import transitions
+from executions_app import statements, transitions
 from executions_app.limits import Lesson, Rules
 from executions_app.models import Attempt, Execution
 from executions_app.states import Reason, Status
@@ -467,6 +468,28 @@ def test_an_answer_that_is_paid_for_is_written_while_the_provider_is_held_up(ben
 
     assert (again.status, bench.model.calls()["total"]) == (Status.COMPLETED, 1)
     assert "ai" in bench.document()
+
+
+def test_a_claim_whose_answer_was_lost_on_the_way_leaves_no_run_that_nobody_runs(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.publish()
+    bench.insert()
+    id_ = bench.event()
+    claim = statements.claim
+
+    def lost(execution_id: str, *, worker: str, now: datetime) -> None:
+        claim(execution_id, worker=worker, now=now)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as line:
+        line.setattr(statements, "claim", lost)
+        with pytest.raises(OperationalError):
+            run_execution(bench.runtime, id_)
+
+    row = Execution.objects.get(id=id_)
+    assert (row.status, row.reason, row.attempts) == (Status.PENDING, Reason.RECLAIMED, 0)
+    assert bench.run_again(row).status == Status.COMPLETED
 
 
 def test_an_archived_agents_rows_are_not_run(bench: Bench) -> None:
