@@ -108,7 +108,7 @@ class AgentForm(forms.ModelForm[Agent]):
     @property
     def change(self) -> tuple[str, str]:
         """The agent's text as it is and as it would be, with shared policies written out."""
-        return text_of(self.instance.current_version_id, filled=True), dump_filled_yaml(self.resolved)
+        return text_of(self.instance.current_version_id or 0, filled=True), dump_filled_yaml(self.resolved)
 
     @property
     def change_name(self) -> str:

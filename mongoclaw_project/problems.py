@@ -45,7 +45,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 def _without_slash(request: HttpRequest) -> HttpResponse | None:
     path = request.path.rstrip("/")
-    if path == request.path or not path or not is_valid_path(path):
+    if path == request.path or is_valid_path(request.path) or not is_valid_path(path):
         return None
     query = request.META.get("QUERY_STRING", "")
     address = escape_uri_path(path) + (f"?{query}" if query else "")

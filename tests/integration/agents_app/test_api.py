@@ -139,7 +139,8 @@ def test_a_change_is_merged_and_counts_as_a_version(api: Client) -> None:
     assert put(api, "/triage", {"name": "Newer"}).json()["agent"]["enabled"] is False
     wrong = put(api, "/triage", {"write": {"target_field": "$x"}})
     assert (wrong.status_code, wrong.json()["detail"][0]["loc"]) == (422, ["body", "write", "target_field"])
-    for other in ("another", [], {}):
+    others: list[Any] = ["another", [], {}]
+    for other in others:
         renamed = put(api, "/triage", {"id": other})
         assert (renamed.status_code, renamed.json()["detail"][0]["loc"]) == (422, ["body", "id"])
 
