@@ -25,9 +25,9 @@ from agents_app.forms import AgentForm
 from agents_app.models import Agent
 from agents_app.policy_admin import PolicyAdmin
 from agents_app.published_text_admin import PublishedTextAdmin
-from agents_app.registry import spec_of
-from agents_app.spec import dump_filled_yaml
+from agents_app.registry import readable
 from agents_app.version_admin import AgentVersionAdmin
+from agents_app.version_text import text_of
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
@@ -136,19 +136,21 @@ class AgentAdmin(PublishedTextAdmin):
     @admin.display(description="watches")
     def namespace(self, agent: Agent) -> str:
         """Database and collection."""
-        return ".".join(spec_of(agent.current_version_id).watch_namespace) if agent.current_version_id else ""
+        spec = readable(agent.current_version_id)
+        return ".".join(spec.watch_namespace) if spec else ""
 
     @admin.display(description="model")
     def asked_model(self, agent: Agent) -> str:
         """The model that is asked."""
-        return spec_of(agent.current_version_id).ai.model if agent.current_version_id else ""
+        spec = readable(agent.current_version_id)
+        return spec.ai.model if spec else ""
 
     @admin.display(description="specification")
     def specification_text(self, agent: Agent) -> SafeString | str:
         """The current version as YAML."""
         if agent.current_version_id is None:
             return ""
-        text = dump_filled_yaml(spec_of(agent.current_version_id))
+        text = text_of(agent.current_version_id, filled=True)
         return format_html('<pre class="mc-yaml">{}</pre>', text)
 
     @admin.display(description="versions")
@@ -210,5 +212,6 @@ class AgentAdmin(PublishedTextAdmin):
 
 
 def _has_policy(object_id: str) -> bool:
-    agent = Agent.objects.filter(pk=unquote(object_id), current_version__isnull=False).first()
-    return agent is not None and spec_of(agent.current_version_id or 0).policy is not None
+    agent = Agent.objects.filter(pk=unquote(object_id)).first()
+    spec = readable(agent.current_version_id) if agent else None
+    return spec is not None and spec.policy is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from agents_app import registry
-from agents_app.errors import VersionUnreadable
 from agents_app.models import Agent, AgentVersion
 from agents_app.spec import AgentSpec, declared, dump_json
 
@@ -26,7 +25,7 @@ def summary_json(agent: Agent) -> dict[str, Any]:
         "name": agent.name,
         "description": agent.description or None,
         "enabled": agent.enabled,
-        **_said(_readable(agent)),
+        **_said(registry.readable(agent.current_version_id)),
         "tags": agent.tags,
         "version": agent.revision,
         "health": agent.health,
@@ -51,15 +50,6 @@ def version_config_json(version: AgentVersion, *, current_id: int | None) -> dic
     """Return a version with what it says. Raises VersionUnreadable."""
     said = declared(registry.spec_of(version.pk))
     return {**version_json(version, current_id=current_id), "config": said}
-
-
-def _readable(agent: Agent) -> AgentSpec | None:
-    if agent.current_version_id is None:
-        return None
-    try:
-        return registry.spec_of(agent.current_version_id)
-    except VersionUnreadable:
-        return None
 
 
 def _said(spec: AgentSpec | None) -> dict[str, Any]:

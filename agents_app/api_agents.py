@@ -135,7 +135,7 @@ class Switch(APIView):
         "enable_agent",
         tag=TAG,
         answers={200: AgentChange},
-        failures=[GONE, UNREADABLE, STALE],
+        failures=[GONE, STALE],
         query=[IF_MATCH],
     )
     def post(self, request: Request, agent_id: str) -> Response:
@@ -150,7 +150,7 @@ class SwitchOff(Switch):
         "disable_agent",
         tag=TAG,
         answers={200: AgentChange},
-        failures=[GONE, UNREADABLE, STALE],
+        failures=[GONE, STALE],
         query=[IF_MATCH],
     )
     def post(self, request: Request, agent_id: str) -> Response:
@@ -165,8 +165,9 @@ def changed(
     warnings: tuple[str, ...] = (),
     status: HTTPStatus = HTTPStatus.OK,
 ) -> Response:
-    """Answer that an agent was changed, with the agent."""
-    body: dict[str, Any] = {"success": True, "agent": config_json(agent), "message": message}
+    """Answer that an agent was changed, with the agent; without it where this release cannot read what it does."""
+    config = config_json(agent) if registry.readable(agent.current_version_id) else None
+    body: dict[str, Any] = {"success": True, "agent": config, "message": message}
     return Response({**body, "warnings": list(warnings)}, status=status, headers={"ETag": etag_of(agent)})
 
 

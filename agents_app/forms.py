@@ -11,8 +11,8 @@ from agents_app.checking import check_agent
 from agents_app.errors import SpecInvalid
 from agents_app.models import Agent
 from agents_app.policy_use import resolve
-from agents_app.registry import spec_of
-from agents_app.spec import AgentSpec, ParsedSpec, content_hash, dump_filled_yaml, dump_yaml
+from agents_app.spec import AgentSpec, ParsedSpec, content_hash, dump_filled_yaml
+from agents_app.version_text import text_of
 from agents_app.yaml_field import YamlField
 
 NEW_AGENT = """\
@@ -76,7 +76,7 @@ class AgentForm(forms.ModelForm[Agent]):
         if "specification" not in self.fields:
             return
         version_id = self.instance.current_version_id
-        text = NEW_AGENT if version_id is None else dump_yaml(spec_of(version_id), managed=False)
+        text = NEW_AGENT if version_id is None else text_of(version_id)
         self.initial.setdefault("specification", text)
         self.initial["seen_revision"] = self.instance.revision or None
 
@@ -108,7 +108,7 @@ class AgentForm(forms.ModelForm[Agent]):
     @property
     def change(self) -> tuple[str, str]:
         """The agent's text as it is and as it would be, with shared policies written out."""
-        return dump_filled_yaml(spec_of(self.instance.current_version_id)), dump_filled_yaml(self.resolved)
+        return text_of(self.instance.current_version_id or 0, filled=True), dump_filled_yaml(self.resolved)
 
     @property
     def change_name(self) -> str:

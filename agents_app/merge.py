@@ -19,7 +19,7 @@ def merged(spec: AgentSpec, changes: Mapping[str, Any]) -> Upgraded:
 
     Null takes a value away, so that its default holds. Raises SpecInvalid for a change of the id.
     """
-    if changes.get("id") not in {None, spec.id}:
+    if changes.get("id") not in (None, spec.id):
         raise SpecInvalid(errors=[SpecProblem("id", "never changes; create another agent instead")])
     upgraded = upgrade(changes)
     if upgraded.problems:

@@ -19,6 +19,7 @@ from agents_app.errors import (
     PolicyNotFound,
     SpecInvalid,
     SpecProblem,
+    VersionUnreadable,
 )
 from agents_app.models import Agent, Policy, PolicyVersion
 from agents_app.policy_use import fill, users_of, works_by
@@ -148,7 +149,11 @@ def _publish_agents(version: PolicyVersion, *, by: str, now: datetime) -> tuple[
         # Whoever published it with another policy, or deleted it, has not waited for this one's lock.
         if agent.current_version_id is None or not works_by(agent, version.policy_id):
             continue
-        spec = fill(registry.spec_of(agent.current_version_id), version)
+        try:
+            spec = fill(registry.spec_of(agent.current_version_id), version)
+        except VersionUnreadable as error:
+            problems.append(SpecProblem(f"agent {agent_id}", str(error)))
+            continue
         problems += [SpecProblem(f"agent {agent_id}: {path}", text) for path, text in spec.problems()]
         publishing.publish_again(agent, spec, version, by=by, now=now)
         published.append(agent_id)

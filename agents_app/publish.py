@@ -21,6 +21,12 @@ log = structlog.get_logger(__name__)
 STREAM_REASON: Final = "stream "
 """What the reason for an agent's health begins with when its stream is at fault, and not the agent."""
 
+COLLECTION_REASON: Final = "watch.collection: "
+"""Likewise, when the collection is no longer one that can be watched."""
+
+UNREADABLE_REASON: Final = "this release of MongoClaw cannot read"
+"""Likewise, when another release has written what the agent does."""
+
 PublishCheck = Callable[[AgentSpec], Iterable[str]]
 
 
@@ -149,9 +155,11 @@ def mark_health(agent_id: str, health: str, reason: str = "") -> bool:
 def mark_watched(agent_ids: Iterable[str]) -> None:
     """Note that these agents are watched for.
 
-    One that was found unhealthy stays so until it is published anew, unless its stream was all that was wrong.
+    One that was found unhealthy stays so until it is published anew, unless being watched is what it lacked.
     """
-    well = Q(health=Health.UNKNOWN) | Q(health=Health.UNHEALTHY, health_reason__startswith=STREAM_REASON)
+    well = Q(health=Health.UNKNOWN)
+    for reason in (STREAM_REASON, COLLECTION_REASON, UNREADABLE_REASON):
+        well |= Q(health=Health.UNHEALTHY, health_reason__startswith=reason)
     Agent.objects.filter(well, pk__in=list(agent_ids)).update(health=Health.HEALTHY, health_reason="")
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from agents_app.errors import VersionNotFound, VersionUnreadable
 from agents_app.models import Agent, AgentVersion, Health
 from agents_app.policy_use import fill
-from agents_app.publish import mark_health
+from agents_app.publish import UNREADABLE_REASON, mark_health
 from agents_app.spec import AgentSpec
 from agents_app.spec.problems import describe
 
@@ -85,10 +85,18 @@ def spec_of(version_id: int) -> AgentSpec:
     except (ValidationError, TypeError) as error:
         problems = "; ".join(map(str, describe(error))) if isinstance(error, ValidationError) else str(error)
         raise VersionUnreadable(
-            f"this release of MongoClaw cannot read version {version.number} of the agent ({problems}): "
+            f"{UNREADABLE_REASON} version {version.number} of the agent ({problems}): "
             "publish it again, or run the release that published it",
             agent_id=version.agent_id,
         ) from None
+
+
+def readable(version_id: int | None) -> AgentSpec | None:
+    """Return what a version says; None where there is none, or where this release cannot read it."""
+    try:
+        return None if version_id is None else spec_of(version_id)
+    except VersionUnreadable:
+        return None
 
 
 def config_of(agent: Agent) -> AgentSpec:

@@ -19,8 +19,8 @@ from agents_app.errors import AgentChanged, AgentNotFound, SpecInvalid
 from agents_app.models import Agent, AgentVersion
 from agents_app.policy_use import resolve
 from agents_app.publish_hooks import checks
-from agents_app.registry import spec_of
 from agents_app.spec import ParsedSpec, dump_filled_yaml, parse_spec
+from agents_app.version_text import text_of
 
 
 def restore_view(of: admin.ModelAdmin[Any]) -> Callable[..., HttpResponse]:
@@ -67,7 +67,7 @@ def _question(
     of: admin.ModelAdmin[Any], request: HttpRequest, version: AgentVersion, agent: Agent, parsed: ParsedSpec
 ) -> dict[str, Any]:
     resolved = resolve(parsed.spec)
-    live = dump_filled_yaml(spec_of(agent.current_version_id)) if agent.current_version_id else ""
+    live = text_of(agent.current_version_id, filled=True) if agent.current_version_id else ""
     return {
         **of.admin_site.each_context(request),
         "title": f"Go back to {version}?",

@@ -12,9 +12,8 @@ from django.utils.html import format_html
 
 from agents_app.diff_markup import differences
 from agents_app.models import AgentVersion
-from agents_app.registry import spec_of
 from agents_app.restoring import restore_view
-from agents_app.spec import dump_filled_yaml
+from agents_app.version_text import text_of
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
@@ -132,4 +131,4 @@ class AgentVersionAdmin(admin.ModelAdmin[AgentVersion]):
 
 
 def _text(version: AgentVersion) -> str:
-    return dump_filled_yaml(spec_of(version.pk))
+    return text_of(version.pk, filled=True)

@@ -11,8 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from agents_app.errors import VersionUnreadable
-from agents_app.registry import spec_of
+from agents_app.registry import readable
 from agents_app.spec import PolicySpec
 from executions_app import dead_letter_work as work
 from executions_app import listing, queries
@@ -192,10 +191,8 @@ class ExecutionAdmin(ReadOnlyAdmin):
 
 def _policy_of(execution: Execution) -> PolicySpec | None:
     """The policy of the run's version, if it has one that this release can read."""
-    try:
-        return spec_of(execution.version_id).policy
-    except VersionUnreadable:
-        return None
+    spec = readable(execution.version_id)
+    return spec.policy if spec else None
 
 
 @admin.register(WorkerProcess)

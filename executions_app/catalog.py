@@ -11,7 +11,7 @@ import pymongo
 from pymongo import MongoClient
 
 from agents_app import registry
-from agents_app.errors import Decision, MongoClawError, VersionUnreadable
+from agents_app.errors import Decision, MongoClawError
 from agents_app.models import Agent
 from agents_app.spec import AgentSpec
 from enrichment.plain import to_plain
@@ -91,11 +91,9 @@ def watching(only: Collection[str] | None) -> dict[Namespace, list[Watching]]:
     agents = Agent.objects.filter(archived_at=None, current_version__isnull=False).order_by("id")
     found: defaultdict[Namespace, list[Watching]] = defaultdict(list)
     for agent in agents if only is None else agents.filter(id__in=only):
-        try:
-            spec = registry.spec_of(agent.current_version_id or 0)
-        except VersionUnreadable:
-            continue
-        found[spec.watch_namespace].append(Watching(agent, spec))
+        spec = registry.readable(agent.current_version_id)
+        if spec is not None:
+            found[spec.watch_namespace].append(Watching(agent, spec))
     return dict(found)
 
 

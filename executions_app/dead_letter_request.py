@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from rest_framework.request import Request
 
-from agents_app.api_request import whole
+from agents_app.api_request import flag, whole
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.sight import visible_agents
 from executions_app import dead_letter_work as work
@@ -57,8 +57,18 @@ def _problems(data: Mapping[str, Any], also: tuple[str, ...]) -> Iterator[SpecPr
     if not isinstance(wanted, Mapping):
         yield SpecProblem("filter", "must be an object")
     else:
-        unknown = (name for name in wanted if name not in FILTERS)
-        yield from (SpecProblem(f"filter.{name}", "unknown field") for name in unknown)
+        yield from _filter_problems(wanted)
+
+
+def _filter_problems(wanted: Mapping[str, Any]) -> Iterator[SpecProblem]:
+    """Say what is wrong with a body's filter: one that a script has left empty would mean every letter."""
+    for name, value in wanted.items():
+        if name not in FILTERS:
+            yield SpecProblem(f"filter.{name}", "unknown field")
+        elif value is not None and (not _is_text(value) or not value.strip()):
+            yield SpecProblem(f"filter.{name}", "must be text that is not empty, without null characters")
+    if wanted and all(value is None for value in wanted.values()):
+        yield SpecProblem("filter", "names nothing; to mean every dead letter, send all: true")
 
 
 def refuse_unseen(meant: Mapping[str, str], visible: frozenset[str] | None) -> None:
@@ -99,11 +109,10 @@ def filter_of(
     wanted = replace(wanted, visible=visible)
     if problems := [SpecProblem(f"{prefix}{one.path}", one.message) for one in unknown_names(wanted)]:
         raise SpecInvalid(errors=problems, place=place)
-    archived = str(given.get("archived", "")).lower() in {"1", "true"}
-    return replace(wanted, archived=archived)
+    return replace(wanted, archived=flag(given, "archived", default=False))
 
 
-def _is_text(value: object) -> bool:
+def _is_text(value: object) -> TypeGuard[str]:
     """Whether PostgreSQL can look for it."""
     return isinstance(value, str) and "\0" not in value
 

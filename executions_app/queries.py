@@ -121,7 +121,8 @@ def recent_reasons() -> list[str]:
 
 def _subjects(text: str) -> Iterator[str]:
     versions = AgentVersion.objects.order_by().values_list("agent_id", "id")
-    watched = {(agent_id, *registry.spec_of(version_id).watch_namespace) for agent_id, version_id in versions}
+    specs = ((agent_id, registry.readable(version_id)) for agent_id, version_id in versions)
+    watched = {(agent_id, *spec.watch_namespace) for agent_id, spec in specs if spec is not None}
     keys = list(keys_of(text))
     for agent_id, database, collection in watched:
         for key in keys:

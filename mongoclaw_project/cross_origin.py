@@ -10,7 +10,8 @@ from django.utils.cache import patch_vary_headers
 
 from mongoclaw_project.config import current
 
-_FOR_PEOPLE: Final = ("/admin/", "/static/")
+_FOR_PEOPLE: Final = ("/admin/", "/static/", "/ui/")
+_MAY_BE_READ: Final = "ETag, Location, Retry-After, X-Request-ID"
 _PREFLIGHT_SECONDS: Final = 600
 
 
@@ -18,7 +19,7 @@ class CrossOrigin:
     """Adds CORS headers for the origins of `api.cors_origins` and answers their preflight requests.
 
     Only a listed origin may send credentials: with `*` that would let every page act as the user. The admin
-    is never opened to another origin.
+    and the console are never opened to another origin.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -46,7 +47,7 @@ def _allow(response: HttpResponse, origin: str) -> bool:
         response["Access-Control-Allow-Origin"] = "*"
     else:
         return False
-    response["Access-Control-Expose-Headers"] = "X-Request-ID"
+    response["Access-Control-Expose-Headers"] = _MAY_BE_READ
     return True
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.urls import is_valid_path
+from django.utils.encoding import escape_uri_path
 from django.views import defaults
 
 
@@ -19,8 +21,12 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answer 404."""
-    return _answer(request, HTTPStatus.NOT_FOUND) or defaults.page_not_found(request, exception)
+    """Answer 404, or lead to the address without the slash at its end, as MongoClaw 1.0.4 does."""
+    return (
+        _without_slash(request)
+        or _answer(request, HTTPStatus.NOT_FOUND)
+        or defaults.page_not_found(request, exception)
+    )
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
@@ -35,6 +41,15 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
         },
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
     )
+
+
+def _without_slash(request: HttpRequest) -> HttpResponse | None:
+    path = request.path.rstrip("/")
+    if path == request.path or is_valid_path(request.path) or not is_valid_path(path):
+        return None
+    query = request.META.get("QUERY_STRING", "")
+    address = escape_uri_path(path) + (f"?{query}" if query else "")
+    return HttpResponseRedirect(address, preserve_request=True)
 
 
 def _answer(request: HttpRequest, status: HTTPStatus) -> HttpResponse | None:

@@ -14,6 +14,7 @@ from agents_app.spec.canonical import (
     dump_json,
     dump_yaml,
     policy_hash,
+    to_yaml,
 )
 from agents_app.spec.execution import ConsistencyMode, ExecutionSpec
 from agents_app.spec.load import load_policy, load_spec, read_text
@@ -64,5 +65,6 @@ __all__ = [
     "parse_spec",
     "policy_hash",
     "read_text",
+    "to_yaml",
     "write_policy",
 ]

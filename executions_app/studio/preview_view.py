@@ -16,7 +16,7 @@ from agents_app.checking import check_policy
 from agents_app.errors import PolicyNotFound
 from agents_app.models import Agent, PolicyVersion
 from agents_app.policy_use import content_of, users_of
-from agents_app.registry import spec_of
+from agents_app.registry import readable
 from agents_app.spec import SharedPolicySpec, write_policy
 from agents_app.yaml_field import YamlField
 from enrichment.policy import compile_policy
@@ -105,7 +105,8 @@ def _of_version(version: PolicyVersion) -> dict[str, Any]:
 
 def _of_agent(agent_id: str) -> dict[str, Any]:
     agent = get_object_or_404(Agent, pk=agent_id, archived_at=None, current_version__isnull=False)
-    policy = spec_of(agent.current_version_id or 0).policy
-    if policy is None:
+    spec = readable(agent.current_version_id)
+    if spec is None or spec.policy is None:
         raise Http404
+    policy = spec.policy
     return {"specification": write_policy(policy.use or agent.pk, "", policy.content), "agents": [agent.pk]}

@@ -14,8 +14,8 @@ from django.template.response import TemplateResponse
 
 from agents_app.errors import MongoClawError
 from agents_app.models import Agent, AgentVersion
-from agents_app.registry import spec_of
-from agents_app.spec import ConsistencyMode, dump_yaml
+from agents_app.spec import ConsistencyMode
+from agents_app.version_text import text_of
 from enrichment.extended_json import extended_text
 from enrichment.providers import ModelReply, route
 from enrichment.trial import Outcome, Rendering, follow, render
@@ -78,7 +78,7 @@ def _start(request: HttpRequest) -> dict[str, Any]:
     else:
         agent = get_object_or_404(Agent, pk=request.GET.get("agent", ""), archived_at=None)
         version = get_object_or_404(AgentVersion, pk=agent.current_version_id)
-    text = dump_yaml(spec_of(version.pk), managed=False)
+    text = text_of(version.pk)
     return {"specification": text, "seen_revision": version.agent.revision}
 
 

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from rest_framework.exceptions import PermissionDenied
 
-from agents_app.errors import AgentNotFound, SpecInvalid, SpecProblem
+from agents_app import listing
+from agents_app.errors import SpecInvalid, SpecProblem
+from agents_app.spec.plain import text_problem
 from executions_app import holds
 from executions_app.mongodb import mongodb
 from executions_app.text import storable
@@ -91,15 +93,14 @@ def _act(event: Event, sender: Sender, marked: Marked) -> Reply:
 def _trigger(event: Event, sender: Sender, marked: Marked) -> Reply:
     body = dict(event.data)
     agent_id = body.pop("agent_id", None)
-    if not isinstance(agent_id, str) or "\0" in agent_id:
+    if not isinstance(agent_id, str) or text_problem(agent_id):
         raise SpecInvalid(errors=[SpecProblem("data.agent_id", "must be text")])
-    if sender.agents is not None and agent_id not in sender.agents:
-        raise AgentNotFound(agent_id=agent_id)
     try:
         wanted = read_wanted(body)
     except SpecInvalid as error:
         placed = [SpecProblem(f"data.{one.path}".rstrip("."), one.message) for one in error.errors]
         raise SpecInvalid(errors=placed) from None
+    agent_id = listing.seen(agent_id, sender.agents).id
     key = sender.key or (f"webhook:{marked.mark}" if marked.mark else None)
     by, request_id = sender.name, sender.request_id
     run = trigger(mongodb(), agent_id, wanted, key=key, by=by, request_id=request_id, now=marked.now)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from agents_app.publish import COLLECTION_REASON
 from agents_app.registry import ActiveAgent
 
 Document = dict[str, Any]
@@ -63,7 +64,7 @@ def announce(
     """
     blocked = _obstacles(database, agents)
     for agent_id, reason in blocked.items():
-        unhealthy(agent_id, f"watch.collection: {reason}")
+        unhealthy(agent_id, f"{COLLECTION_REASON}{reason}")
     watched([agent.agent_id for agent in agents if agent.agent_id not in blocked])
 
 

@@ -18,6 +18,7 @@ from pytest_django import Settings
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.models import Agent, AgentVersion
 from agents_app.publish import archive, get, publish, set_enabled
+from agents_app.registry import spec_of
 from agents_app.spec import AgentSpec, ParsedSpec, dump_yaml
 from mongoclaw_project import settings as project
 from mongoclaw_project.config import load_settings
@@ -174,6 +175,23 @@ def test_the_projects_checks_refuse_and_remark(bob: Client, agent: Agent, make_s
     page = _text(bob.post(TRIAGE, {"specification": _yaml(make_spec("kettle")), "seen_revision": "1"}))
     assert "ai.prompt: line 1: no kettles" in page
     assert "Warning: ai.prompt: teapots are slow" in _text(_publish(bob, make_spec("teapot")))
+
+
+def test_what_another_release_has_written_hides_no_agent_and_can_be_published_anew(
+    bob: Client, unreadable: Agent, make_spec: MakeSpec
+) -> None:
+    editor = f"{AGENTS}{unreadable.pk}/change/"
+    assert unreadable.pk in _text(bob.get(AGENTS))
+    assert "soul: 1" in _text(bob.get(editor))
+    assert "soul: 1" in _text(bob.get(f"{VERSIONS}{unreadable.current_version_id}/change/"))
+
+    data = {"specification": _yaml(make_spec("new", id="future")), "seen_revision": "1"}
+    page = _text(bob.post(editor, data))
+    assert "<del>- soul: 1</del>" in page
+    names = dict(re.findall(r'name="(seen_revision|reviewed)" value="(\w+)"', page))
+    bob.post(editor, {**data, "_continue": "Publish", **names})
+
+    assert spec_of(get("future").current_version_id or 0).ai.prompt == "new"
 
 
 def test_the_id_of_an_agent_stays(bob: Client, agent: Agent, make_spec: MakeSpec) -> None:
@@ -408,3 +426,8 @@ def test_a_filter_that_mongodb_cannot_evaluate_is_refused_in_the_form(
     shown = _text(bob.post(TRIAGE, data, follow=True))
     assert "watch.filter: MongoDB cannot evaluate it" in shown
     assert (get("triage").revision, AgentVersion.objects.count()) == (1, 1)
+
+
+def test_a_version_of_another_release_does_not_end_searching_for_runs(unreadable: Agent) -> None:
+    seer = signed_in("dora", "view_execution", is_staff=True)
+    assert seer.get("/admin/executions_app/execution/", {"q": "order-1"}).status_code == 200

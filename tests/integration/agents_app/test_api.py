@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,6 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from agents_app import publish as publishing
-from agents_app import registry
 from agents_app.models import Agent, AgentVersion
 from tests.integration.agents_app.conftest import NOW, MakeSpec
 
@@ -141,6 +139,10 @@ def test_a_change_is_merged_and_counts_as_a_version(api: Client) -> None:
     assert put(api, "/triage", {"name": "Newer"}).json()["agent"]["enabled"] is False
     wrong = put(api, "/triage", {"write": {"target_field": "$x"}})
     assert (wrong.status_code, wrong.json()["detail"][0]["loc"]) == (422, ["body", "write", "target_field"])
+    others: list[Any] = ["another", [], {}]
+    for other in others:
+        renamed = put(api, "/triage", {"id": other})
+        assert (renamed.status_code, renamed.json()["detail"][0]["loc"]) == (422, ["body", "id"])
 
 
 def test_what_somebody_else_changes_meanwhile_is_kept(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,19 +250,9 @@ def test_a_version_of_another_release_is_a_conflict_and_does_not_hide_the_others
     assert api.get(f"{URL}/{unreadable.id}").status_code == 409
     listed = api.get(URL).json()["agents"]
     assert {agent["id"]: agent["model"] for agent in listed} == {"other": "sandbox-1", unreadable.id: ""}
-
-
-@pytest.fixture
-def unreadable(transactional_db: None) -> Iterator[Agent]:
-    """An agent whose version names a key that this release does not know."""
-    agent = Agent.objects.create(id="future", name="Future", created_at=NOW, updated_at=NOW, revision=1)
-    version = AgentVersion(
-        agent=agent, number=1, content_hash="x", spec={**BODY, "soul": 1}, published_by="x", created_at=NOW
-    )
-    version.save()
-    Agent.objects.filter(pk="future").update(current_version=version)
-    yield agent
-    registry.forget()
+    done = post(api, f"/{unreadable.id}/disable")
+    assert (done.status_code, done.json()["agent"]) == (200, None)
+    assert not publishing.get(unreadable.id).enabled
 
 
 def test_permissions_are_kept(api: Client) -> None:

@@ -20,7 +20,17 @@ from agents_app.errors import (
     VersionImmutable,
 )
 from agents_app.models import Agent, AgentVersion, Health
-from agents_app.publish import archive, get, mark_health, publish, set_enabled
+from agents_app.publish import (
+    COLLECTION_REASON,
+    STREAM_REASON,
+    UNREADABLE_REASON,
+    archive,
+    get,
+    mark_health,
+    mark_watched,
+    publish,
+    set_enabled,
+)
 from agents_app.spec import AgentSpec, ParsedSpec, content_hash
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -246,6 +256,24 @@ def test_switching_on_again_notes_the_time(make_spec: MakeSpec) -> None:
     assert set_enabled("triage", enabled=False, now=NOW).enabled_at == NOW
     agent = set_enabled("triage", enabled=True, now=LATER)
     assert (agent.enabled, agent.enabled_at, agent.revision) == (True, LATER, 3)
+
+
+@pytest.mark.parametrize(
+    ("reason", "health"),
+    [
+        (f"{STREAM_REASON}broken: no primary", Health.HEALTHY),
+        (f"{COLLECTION_REASON}it is a view", Health.HEALTHY),
+        (f"{UNREADABLE_REASON} version 3 of the agent", Health.HEALTHY),
+        ("watch.filter cannot be evaluated: $foo", Health.UNHEALTHY),
+    ],
+)
+def test_an_agent_that_is_watched_for_again_is_well_but_for_what_that_does_not_mend(
+    make_spec: MakeSpec, reason: str, health: str
+) -> None:
+    publish(make_spec(), by="ada", now=NOW)
+    mark_health("triage", Health.UNHEALTHY, reason)
+    mark_watched(["triage"])
+    assert get("triage").health == health
 
 
 def test_health_is_written_only_when_it_is_news(make_spec: MakeSpec) -> None:

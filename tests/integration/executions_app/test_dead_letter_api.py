@@ -59,6 +59,7 @@ def test_they_are_listed_page_by_page_and_filtered(api: Client, make_event: Make
         ("skip", "many"),
         ("skip", "10001"),
         ("text", "a\0b"),
+        ("archived", "maybe"),
     ],
 )
 def test_a_wrong_query_is_422_and_names_the_field(api: Client, name: str, value: str) -> None:
@@ -85,6 +86,7 @@ def test_they_run_again_are_put_aside_and_brought_back(api: Client, make_event: 
     discarded = post(api, f"{URL}/discard", {"filter": {"reason": "write_refused"}, "why": "old\0"}).json()
     assert discarded["moved"] == 2
     assert ids(api.get(URL)) == []
+    assert len(ids(api.get(URL, {"archived": "yes"}))) == 2
     [letter, _] = api.get(URL, {"archived": "true"}).json()["dead_letters"]
     assert (letter["discarded"]["by"], letter["discarded"]["why"]) == ("api:alice", "old\ufffd")
     assert post(api, f"{URL}/restore", {"all": True}).json()["moved"] == 2
@@ -144,6 +146,10 @@ def test_what_is_left_is_told_with_its_cause(api: Client) -> None:
         ({"ids": ["abcdef\0"]}, ["body", "ids"]),
         ({"all": True, "rate": "5/s"}, ["body", "rate"]),
         ({"filter": "x"}, ["body", "filter"]),
+        ({"filter": {"agent_id": ""}}, ["body", "filter", "agent_id"]),
+        ({"filter": {"reason": False}}, ["body", "filter", "reason"]),
+        ({"filter": {"since": " "}}, ["body", "filter", "since"]),
+        ({"filter": {"agent_id": None, "kind": None}}, ["body", "filter"]),
         ({"all": "yes"}, ["body", "all"]),
     ],
 )

@@ -104,6 +104,21 @@ def test_a_preflight_is_answered_before_any_view(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_the_admin_is_opened_to_no_other_origin(client: Client) -> None:
-    response = client.get("/admin/login/", headers={"Origin": "https://a.example"})
+@pytest.mark.parametrize("page", ["/admin/login/", "/ui/"])
+def test_the_admin_and_the_console_are_opened_to_no_other_origin(client: Client, page: str) -> None:
+    response = client.get(page, headers={"Origin": "https://a.example"})
     assert "Access-Control-Allow-Origin" not in response
+
+
+def test_pages_of_other_origins_may_read_what_clients_need_to_go_on(client: Client) -> None:
+    told = client.get("/version", headers={"Origin": "https://a.example"})["Access-Control-Expose-Headers"]
+    assert {"ETag", "Retry-After", "X-Request-ID"} <= set(told.split(", "))
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_address_of_the_api_with_a_slash_at_its_end_leads_to_the_one_without(
+    client: Client, method: str
+) -> None:
+    answer = getattr(client, method)("/api/v1/agents/?limit=3&tags=a%20b")
+    assert (answer.status_code, answer["Location"]) == (307, "/api/v1/agents?limit=3&tags=a%20b")
+    assert client.get("/api/v1/no-such/").status_code == 404

@@ -164,6 +164,13 @@ def test_prometheus_finds_the_metrics_where_they_are(compose: dict[str, Any]) ->
         assert "measured" in compose["services"][name]["networks"]
 
 
+def test_the_web_server_stays_healthy_whatever_hosts_are_named() -> None:
+    web = interpolated({**SECRETS, "MONGOCLAW_API__ALLOWED_HOSTS": "claw.example.com"})["services"]["web"]
+    asked = re.search(r"http://([\w.]+):", web["healthcheck"]["test"][-1])
+    assert asked is not None
+    assert {asked[1], "claw.example.com"} <= set(load(web["environment"]).settings.api.allowed_hosts)
+
+
 def test_the_web_server_tells_its_metrics_to_the_network_of_prometheus_and_to_no_other(
     compose: dict[str, Any],
 ) -> None:

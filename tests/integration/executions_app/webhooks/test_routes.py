@@ -19,7 +19,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from executions_app import holds
-from executions_app.models import Delivery, Execution, Hold
+from executions_app.models import Delivery, Execution, Hold, TriggerKey
 from executions_app.webhooks import deliveries
 from executions_app.webhooks.signatures import sign
 from mongoclaw_project.config import Loaded, load_settings, loading
@@ -226,6 +226,8 @@ def test_whoever_may_operate_agents_needs_no_signature(
         ({"event_type": "x"}, ["body", "data"]),
         ({"event_type": "x", "data": {}, "timestamp": 5}, ["body", "timestamp"]),
         (event("trigger", document={}), ["body", "data", "agent_id"]),
+        (event("trigger", agent_id="\ud800", document={}), ["body", "data", "agent_id"]),
+        (event("trigger", agent_id="a\0b", document={}), ["body", "data", "agent_id"]),
         (event("trigger", agent_id="triage"), ["body", "data"]),
     ],
 )
@@ -234,6 +236,15 @@ def test_a_body_that_is_wrong_is_told_so_by_its_place(
 ) -> None:
     answer = post("custom", body, None, **signed(body))
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, place)
+
+
+@pytest.mark.parametrize("agent_id", ["no-such", "x" * 65])
+def test_an_event_for_an_agent_that_there_is_not_is_told_so_and_leaves_no_key(
+    tickets: Collection[Document], agent_id: str
+) -> None:
+    body = event("trigger", agent_id=agent_id, document={})
+    assert post("custom", body, None, **signed(body)).status_code == 404
+    assert not TriggerKey.objects.exists()
 
 
 def test_what_is_too_large_is_not_read(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
