@@ -35,11 +35,16 @@ from executions_app.queries import ExecutionNotFound
 from executions_app.retrying import RetryRefused
 from executions_app.triggers.errors import DocumentAmbiguous, DocumentNotFound, KeyReused, TriggerRefused
 from mongoclaw_project.access.authentication import REQUIRED
+from mongoclaw_project.stream_home import StreamNotFound, StreamOutOfReach
+from mongoclaw_project.stream_position import ChangesLeftOut, PositionOutside
+from watcher.leading.control import DivisionUnsupported
 
 STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
     AgentChanged: HTTPStatus.PRECONDITION_FAILED,
     AgentNotFound: HTTPStatus.NOT_FOUND,
     BackfillNotFound: HTTPStatus.NOT_FOUND,
+    ChangesLeftOut: HTTPStatus.CONFLICT,
+    DivisionUnsupported: HTTPStatus.CONFLICT,
     BackfillRefused: HTTPStatus.CONFLICT,
     BackfillStateWrong: HTTPStatus.CONFLICT,
     CollectionNotFound: HTTPStatus.NOT_FOUND,
@@ -54,7 +59,10 @@ STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
     PolicyInUse: HTTPStatus.CONFLICT,
     PolicyNotFound: HTTPStatus.NOT_FOUND,
     PolicyOutOfReach: HTTPStatus.FORBIDDEN,
+    PositionOutside: HTTPStatus.CONFLICT,
     RetryRefused: HTTPStatus.CONFLICT,
+    StreamNotFound: HTTPStatus.NOT_FOUND,
+    StreamOutOfReach: HTTPStatus.FORBIDDEN,
     VersionNotFound: HTTPStatus.NOT_FOUND,
     VersionUnreadable: HTTPStatus.CONFLICT,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -15,8 +15,10 @@ from executions_app.routes import Routes
 from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, fail
 from mongoclaw_project.cli.sql import SqlCommand
-from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb
+from mongoclaw_project.cli.streams.server import mongodb
+from mongoclaw_project.cluster_moment import as_json, parse, parse_end, shown
 from mongoclaw_project.config import current
+from mongoclaw_project.stream_home import Server, agents_of
 from watcher.reading import cluster
 from watcher.reading.replay import Range, Replayed
 from watcher.reading.replay import replay as read_again
@@ -56,8 +58,8 @@ def replay(database: str, since: str, until: str | None, agent_id: str | None) -
         f"Read {reached.read} changes of {database} again; on record for agents: {reached.matched}",
         replay_id=id_,
         database=database,
-        since=moment.as_json(wanted.start),
-        until=moment.as_json(wanted.end),
+        since=as_json(wanted.start),
+        until=as_json(wanted.end),
         agents=[agent.agent_id for agent in agents],
         read=reached.read,
         matched=reached.matched,
@@ -80,16 +82,14 @@ def _chosen(database: str, agent_id: str | None) -> list[ActiveAgent]:
 
 def _range(server: Server, database: str, since: str, until: str | None) -> Range:
     here = cluster.time_of(server.client)
-    start = moment.parse(since, now=server.now())
-    end = here if until is None else min(moment.parse_end(until, now=server.now()), here)
+    start = parse(since, now=server.now())
+    end = here if until is None else min(parse_end(until, now=server.now()), here)
     if start >= end:
-        fail(
-            f"There is nothing from {moment.shown(start)} to {moment.shown(end)} UTC: --from must come first"
-        )
+        fail(f"There is nothing from {shown(start)} to {shown(end)} UTC: --from must come first")
     first = cluster.oldest_entry(server.client)
     if first is not None and start < first:
         fail(
-            f"The oplog reaches back to {moment.shown(first)} UTC only: give a later --from, or "
+            f"The oplog reaches back to {shown(first)} UTC only: give a later --from, or "
             "`mongoclaw backfill AGENT`, which works through documents whatever the oplog holds"
         )
     return Range(database=database, start=start, end=end)
@@ -120,7 +120,7 @@ def _now() -> datetime:
 def _show_progress(reached: Replayed, wanted: Range) -> None:
     if sys.stderr.isatty():
         share = f"{reached.share(wanted):.0%}"
-        told = f"{share}  {moment.shown(reached.time)} UTC  read {reached.read}, on record {reached.matched}"
+        told = f"{share}  {shown(reached.time)} UTC  read {reached.read}, on record {reached.matched}"
         click.echo(f"\r{told}", nl=False, err=True)
 
 

@@ -113,6 +113,7 @@ def known_places() -> dict[str, Any]:
     run = dead_run(events_of.__wrapped__(agent))  # type: ignore[attr-defined]
     return {
         "agent_id": agent.id,
+        "database": "fuzz_shop",
         "execution_id": run,
         "letter_id": run,
         "name": policy.name,

@@ -87,6 +87,7 @@ def ids(
         "<str:gap_id>": gaps.record(lost, now=now).id,
         "<str:letter_id>": dead,
         "<int:number>": "1",
+        "<str:database>": "shop",
         "<str:name>": POLICY,
     }
     servers.mongo().close()

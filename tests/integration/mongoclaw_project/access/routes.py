@@ -56,8 +56,8 @@ TABLE: dict[str, Rule] = {
     "POST api/v1/agents/validate": Rule(READ, unseen=200, body={"id": "other"}),
     "GET api/v1/agents/<str:agent_id>": Rule(READ, unseen=404),
     "PUT api/v1/agents/<str:agent_id>": Rule(WRITE, unseen=404, body={"name": "New"}),
-    "POST api/v1/agents/<str:agent_id>/enable": Rule(OPERATE, unseen=404),
     "POST api/v1/agents/<str:agent_id>/disable": Rule(OPERATE, unseen=404),
+    "POST api/v1/agents/<str:agent_id>/enable": Rule(OPERATE, unseen=404),
     "POST api/v1/agents/<str:agent_id>/validate": Rule(READ, unseen=404),
     "GET api/v1/agents/<str:agent_id>/versions": Rule(READ, unseen=404),
     "GET api/v1/agents/<str:agent_id>/versions/<int:number>": Rule(READ, unseen=404),
@@ -103,6 +103,11 @@ TABLE: dict[str, Rule] = {
     "GET api/v1/gaps/<str:gap_id>": Rule(READ, unseen=404),
     "POST api/v1/gaps/<str:gap_id>/close": Rule(OPERATE, unseen=404),
     "GET api/v1/streams": Rule(READ, unseen=200),
+    "GET api/v1/streams/<str:database>": Rule(READ, unseen=404),
+    "POST api/v1/streams/<str:database>/pause": Rule(OPERATE, unseen=404),
+    "POST api/v1/streams/<str:database>/resume": Rule(OPERATE, unseen=404),
+    "POST api/v1/streams/<str:database>/partition": Rule(OPERATE, unseen=404, body={"parts": 1}),
+    "POST api/v1/streams/<str:database>/position": Rule(OPERATE, unseen=404, body={"now": True}),
     "GET api/v1/catalog/overview": Rule(READ, unseen=200),
     "GET api/v1/catalog/collection-profile": Rule(READ, unseen=404, query="database=shop&collection=tickets"),
     "POST api/v1/webhooks/trigger/<str:agent_id>": Rule(OPERATE, unseen=404, body={"document": {}}),
@@ -112,7 +117,7 @@ TABLE: dict[str, Rule] = {
     "POST api/v1/webhooks/slack": Rule(PUBLIC),
     "DELETE api/v1/agents/<str:agent_id>": Rule(WRITE, unseen=404),
 }
-"""In this order: what ends an agent or a letter comes after what asks for it."""
+"""In this order: what ends an agent or a letter comes after what asks for it; only an enabled agent has a stream."""
 
 PEOPLE: dict[str, tuple[Scope | None, tuple[str, ...]]] = {
     "GET ui/": (PUBLIC, ()),
