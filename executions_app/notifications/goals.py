@@ -105,7 +105,7 @@ class GoalKeeper:
             free = max(
                 agents[agent_id], *(lifted.get(scope, agents[agent_id]) for scope in (agent_id, holds.ALL))
             )
-            since = max(free, _oldest(agent_id, heads) or now)
+            since = max(free, oldest_change(agent_id, heads) or now)
             yield _reading("waiting", agent_id, max(0.0, round((now - since).total_seconds(), 1)), limit)
 
 
@@ -128,7 +128,7 @@ def _totals() -> dict[str, Sums]:
     return {agent_id: Sums(*sums) for agent_id, *sums in rows}
 
 
-def _oldest(agent_id: str, heads: Collection[Head]) -> datetime | None:
+def oldest_change(agent_id: str, heads: Collection[Head]) -> datetime | None:
     """Tell since when the oldest waiting change has been on record, due or put off; None if none waits.
 
     Not since when it is due: what a limit or an outage holds up is due anew each time.
