@@ -37,6 +37,7 @@ from executions_app.triggers.errors import DocumentAmbiguous, DocumentNotFound, 
 from mongoclaw_project.access.authentication import REQUIRED
 from mongoclaw_project.stream_home import StreamNotFound, StreamOutOfReach
 from mongoclaw_project.stream_position import ChangesLeftOut, PositionOutside
+from mongoclaw_project.stream_replay import ReplayRefused
 from watcher.leading.control import DivisionUnsupported
 
 STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
@@ -60,6 +61,7 @@ STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
     PolicyNotFound: HTTPStatus.NOT_FOUND,
     PolicyOutOfReach: HTTPStatus.FORBIDDEN,
     PositionOutside: HTTPStatus.CONFLICT,
+    ReplayRefused: HTTPStatus.CONFLICT,
     RetryRefused: HTTPStatus.CONFLICT,
     StreamNotFound: HTTPStatus.NOT_FOUND,
     StreamOutOfReach: HTTPStatus.FORBIDDEN,

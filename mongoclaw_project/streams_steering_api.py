@@ -1,7 +1,4 @@
-"""The HTTP API of steering change streams: pausing, dividing, and going on from another place.
-
-Reading a range again (`mongoclaw streams replay`) stays a command: it works as long as there is something to read.
-"""
+"""The HTTP API of steering change streams: pausing, dividing, and going on from another place."""
 
 from __future__ import annotations
 
@@ -12,7 +9,6 @@ from typing import Any, ClassVar, Final
 
 import structlog
 from bson import Timestamp
-from django.urls import path
 from pydantic import Field
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,7 +26,7 @@ from mongoclaw_project import stream_position
 from mongoclaw_project.cluster_moment import parse
 from mongoclaw_project.stream_home import Server, StreamOutOfReach, agents_of, seconds_until_lost
 from mongoclaw_project.stream_position import ChangesLeftOut, TokenInvalid
-from mongoclaw_project.streams_api import StreamDetail, Streams, seen
+from mongoclaw_project.streams_api import seen
 from watcher.leading.control import MOST_PARTS
 
 log = structlog.get_logger(__name__)
@@ -159,16 +155,6 @@ class Position(Steering):
         log.warning("stream.moved", database=database, position=time_json(move.target), by=somebody(request))
         told = {"database": database, "position": time_json(move.target)}
         return Response({**told, "positions": moved.positions, "gaps": list(moved.gaps)})
-
-
-urlpatterns = [
-    path("streams", Streams.as_view()),
-    path("streams/<str:database>", StreamDetail.as_view()),
-    path("streams/<str:database>/pause", Pause.as_view()),
-    path("streams/<str:database>/resume", Resume.as_view()),
-    path("streams/<str:database>/partition", Partition.as_view()),
-    path("streams/<str:database>/position", Position.as_view()),
-]
 
 
 def _steered(request: Request, database: str) -> Server:

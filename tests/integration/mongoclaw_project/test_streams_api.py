@@ -14,7 +14,8 @@ from pymongo.database import Database
 from agents_app.publish import publish, set_enabled
 from agents_app.spec import parse_spec
 from executions_app.gap_wire import time_json
-from executions_app.models import StreamGap
+from executions_app.models import Execution, StreamGap
+from mongoclaw_project import streams_replay_api
 from mongoclaw_project.config import Loaded, load_settings, loading
 from tests.integration.executions_app.test_backfill_api import post
 from tests.integration.executions_app.test_executions_api import bind, superuser
@@ -136,9 +137,10 @@ def test_going_back_leaves_nothing_out(
     assert (position(mongo_db) or before) < before
 
 
-@pytest.mark.parametrize(
-    ("body", "loc"),
-    [
+def test_a_position_that_is_asked_for_wrongly_or_is_none_is_refused(
+    api: Client, url: str, mongo_db: Home
+) -> None:
+    bodies: list[tuple[Document, list[str]]] = [
         ({}, ["body"]),
         ({"now": False}, ["body"]),
         ({"now": True, "at": "-1s"}, ["body"]),
@@ -146,24 +148,13 @@ def test_going_back_leaves_nothing_out(
         ({"token": "hello"}, ["body", "token"]),
         ({"now": "yes"}, ["body", "now"]),
         ({"to": "-1s"}, ["body", "to"]),
-    ],
-)
-def test_a_position_that_is_asked_for_wrongly_is_named(
-    api: Client, url: str, mongo_db: Home, body: dict[str, Any], loc: list[str]
-) -> None:
-    wrong = post(api, f"{url}/position", body)
-    assert (wrong.status_code, wrong.json()["detail"][0]["loc"]) == (422, loc)
-    assert mongo_db["resume_tokens"].count_documents({}) == 0
-
-
-@pytest.mark.parametrize(
-    ("at", "said"), [("2015-01-01", "The oplog reaches back to"), ("2100-01-01", "lies in the future")]
-)
-def test_a_moment_that_the_oplog_does_not_hold_is_refused(
-    api: Client, url: str, mongo_db: Home, at: str, said: str
-) -> None:
-    refused = post(api, f"{url}/position", {"at": at})
-    assert (refused.status_code, said in refused.json()["detail"]) == (409, True)
+    ]
+    for body, loc in bodies:
+        wrong = post(api, f"{url}/position", body)
+        assert (wrong.status_code, wrong.json()["detail"][0]["loc"]) == (422, loc), body
+    for at, said in (("2015-01-01", "The oplog reaches back to"), ("2100-01-01", "lies in the future")):
+        refused = post(api, f"{url}/position", {"at": at})
+        assert (refused.status_code, said in refused.json()["detail"]) == (409, True)
     assert mongo_db["resume_tokens"].count_documents({}) == 0
 
 
@@ -184,3 +175,58 @@ def test_a_key_steers_a_stream_only_that_feeds_none_but_its_agents(
 
     set_enabled("other", False, now=LONG_AGO)
     assert post(api, f"{url}/pause", {}).status_code == 200
+
+
+@pytest.fixture
+def since(mongo_db: Home) -> str:
+    """A cluster time after which three tickets were written."""
+    start = mongo_db["other"].database.command("insert", "other", documents=[{}])["operationTime"]
+    mongo_db["tickets"].insert_many([{"_id": number} for number in range(3)])
+    return time_json(start)
+
+
+def test_a_range_is_read_again_part_by_part_and_each_change_once(
+    api: Client, url: str, since: str, mongo_db: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams_replay_api, "SECONDS", 0.0)
+    part = post(api, f"{url}/replay", {"from": since, "agent_id": "triage"}).json()
+    parts = [part]
+    while not part["done"] and len(parts) < 20:
+        mongo_db["other"].insert_one({})  # so that the cluster's time goes on meanwhile
+        more = {"from": part["reached"], "to": part["until"], "replay_id": part["replay_id"]}
+        answer = post(api, f"{url}/replay", {**more, "agent_id": "triage"})
+        assert answer.status_code == 200, answer.json()
+        part = answer.json()
+        parts.append(part)
+
+    assert part["done"]
+    assert len(parts) > 1
+    assert len({part["replay_id"] for part in parts}) == 1
+    rows = Execution.objects.values_list("agent_id", "document_id")
+    assert sorted(rows) == [("triage", "0"), ("triage", "1"), ("triage", "2")]
+    assert set(Execution.objects.values_list("status", flat=True)) == {"pending"}, "dispatch sends them"
+
+
+def test_a_replay_for_a_key_is_one_for_its_agents(
+    api: Client, url: str, since: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind(monkeypatch, "triage")
+    assert post(api, f"{url}/replay", {"from": since}).json()["agents"] == ["triage"]
+    hidden, never = (
+        post(api, f"{url}/replay", {"from": since, "agent_id": name}) for name in ("other", "nobody")
+    )
+    assert (hidden.status_code, never.status_code) == (409, 409)
+    assert hidden.json()["detail"].replace("other", "nobody") == never.json()["detail"]
+
+
+def test_a_replay_that_is_asked_for_wrongly_is_named(api: Client, url: str) -> None:
+    bodies: list[tuple[Document, list[str]]] = [
+        ({}, ["body", "from"]),
+        ({"from": "tomorrow"}, ["body", "from"]),
+        ({"from": "-1h", "to": 5}, ["body", "to"]),
+        ({"from": "-1h", "replay_id": "a b"}, ["body", "replay_id"]),
+        ({"from": "-1h", "until": "-1s"}, ["body", "until"]),
+    ]
+    for body, loc in bodies:
+        wrong = post(api, f"{url}/replay", body)
+        assert (wrong.status_code, wrong.json()["detail"][0]["loc"]) == (422, loc), body

@@ -108,6 +108,7 @@ TABLE: dict[str, Rule] = {
     "POST api/v1/streams/<str:database>/resume": Rule(OPERATE, unseen=404),
     "POST api/v1/streams/<str:database>/partition": Rule(OPERATE, unseen=404, body={"parts": 1}),
     "POST api/v1/streams/<str:database>/position": Rule(OPERATE, unseen=404, body={"now": True}),
+    "POST api/v1/streams/<str:database>/replay": Rule(OPERATE, unseen=404, body={"from": "-1s"}),
     "GET api/v1/catalog/overview": Rule(READ, unseen=200),
     "GET api/v1/catalog/collection-profile": Rule(READ, unseen=404, query="database=shop&collection=tickets"),
     "POST api/v1/webhooks/trigger/<str:agent_id>": Rule(OPERATE, unseen=404, body={"document": {}}),

@@ -348,8 +348,8 @@ class TestReplay:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (("--from", "2015-01-01"), "give a later --from"),
-            (("--from", "-1s", "--to", "-1h"), "--from must come first"),
+            (("--from", "2015-01-01"), "begin later"),
+            (("--from", "-1s", "--to", "-1h"), "the beginning must come first"),
             (("--from", "-1m", "--agent", "nobody"), "No agent 'nobody' at work watches"),
         ],
     )
