@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from agents_app import registry
-from agents_app.models import Agent, AgentVersion
+from agents_app.errors import VersionUnreadable
+from agents_app.models import Agent, AgentVersion, PolicyVersion
 from agents_app.spec import AgentSpec, declared, dump_json
 
 
@@ -35,8 +36,8 @@ def summary_json(agent: Agent) -> dict[str, Any]:
     }
 
 
-def version_json(version: AgentVersion, *, current_id: int | None) -> dict[str, Any]:
-    """Return a version without what it says."""
+def version_json(version: AgentVersion | PolicyVersion, *, current_id: int | None) -> dict[str, Any]:
+    """Return a version of an agent, or of a policy, without what it says."""
     return {
         "number": version.number,
         "content_hash": version.content_hash,

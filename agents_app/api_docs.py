@@ -110,6 +110,6 @@ SLICE: Final = (
     parameter("skip", "How many to leave out, 10,000 at most.", int),
     parameter("limit", "How many to return: 1 to 1,000, by default 100.", int),
 )
-IF_MATCH: Final = header("If-Match", "The ETag that the agent was read with; 412 if it was changed since.")
+IF_MATCH: Final = header("If-Match", "The ETag that it was read with; 412 if it was changed since.")
 OBJECT: Final[Mapping[str, Any]] = {"type": "object", "additionalProperties": True}
 """An answer that is described in words only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +15,7 @@ from agents_app.agent_wire import version_config_json, version_json
 from agents_app.api_agents import GONE, STALE, TAG, UNREADABLE, WRONG, changed
 from agents_app.api_docs import IF_MATCH, SLICE, operation, parameter
 from agents_app.api_permissions import Needs
-from agents_app.api_request import body_of, slice_of, somebody, whole
+from agents_app.api_request import body_of, slice_of, somebody, whole, wrong_query
 from agents_app.api_shapes import AgentChange, RollbackBody, VersionConfig, VersionDiff, VersionList
 from agents_app.diff import diff
 from agents_app.errors import SpecInvalid, SpecProblem, VersionNotFound
@@ -26,6 +26,11 @@ from agents_app.sight import visible_agents
 from agents_app.spec import dump_yaml, parse_spec
 
 LARGEST = 2**31 - 1
+
+COMPARED: Final = (
+    parameter("from", "The number of the version to compare with.", int, required=True),
+    parameter("to", "The number of the version to look at; by default the current one.", int),
+)
 
 
 class Versions(APIView):
@@ -68,21 +73,14 @@ class Difference(APIView):
         tag=TAG,
         answers={200: VersionDiff},
         failures=[GONE, UNREADABLE, WRONG],
-        query=[
-            parameter("from", "The number of the version to compare with.", int, required=True),
-            parameter("to", "The number of the version to look at; by default the current one.", int),
-        ],
+        query=COMPARED,
     )
     def get(self, request: Request, agent_id: str) -> Response:
         """Compare two versions line by line, as YAML."""
         agent = listing.seen(agent_id, visible_agents(request.user))
         current = agent.current_version.number if agent.current_version else 0
-        query = request.query_params
-        if "from" not in query:
-            raise SpecInvalid(errors=[SpecProblem("from", "is required")], place="query")
-        old = _version(agent, whole(query, "from", 0))
-        new = _version(agent, whole(query, "to", current))
-        lines = [{"change": line.change.value, "text": line.text} for line in diff(_text(old), _text(new))]
+        old, new = (_version(agent, number) for number in compared(request.query_params, current))
+        lines = lines_json(_text(old), _text(new))
         found = {"agent_id": agent.id, "from_version": old.number, "to_version": new.number, "lines": lines}
         return Response(found)
 
@@ -104,7 +102,7 @@ class Rollback(APIView):
     def post(self, request: Request, agent_id: str) -> Response:
         """Publish what an earlier version says once more. Whether the agent is enabled does not change."""
         agent = listing.seen(agent_id, visible_agents(request.user))
-        version = _version(agent, _number(body_of(request)))
+        version = _version(agent, wanted_version(body_of(request)))
         expected_revision(request, agent)
         done = publish.publish(
             parse_spec(version.spec),
@@ -118,7 +116,20 @@ class Rollback(APIView):
         )
 
 
-def _number(body: Mapping[str, Any]) -> int:
+def compared(query: Mapping[str, str], current: int) -> tuple[int, int]:
+    """Return the numbers of the versions to compare. Raises SpecInvalid."""
+    if "from" not in query:
+        raise wrong_query("from", "is required")
+    return whole(query, "from", 0), whole(query, "to", current)
+
+
+def lines_json(old: str, new: str) -> list[dict[str, str]]:
+    """Return the lines that differ between two texts."""
+    return [{"change": line.change.value, "text": line.text} for line in diff(old, new)]
+
+
+def wanted_version(body: Mapping[str, Any]) -> int:
+    """Return the number of the version that a body names. Raises SpecInvalid."""
     number = body.get("version")
     problems = [SpecProblem(name, "unknown field") for name in body if name != "version"]
     if isinstance(number, bool) or not isinstance(number, int):

@@ -146,6 +146,13 @@ class PolicyChanged(MongoClawError):
     code = "policy_changed"
 
 
+class PolicyOutOfReach(MongoClawError):
+    """Agents use the policy that the caller may not change, and they would change with it."""
+
+    decision = Decision.PERMANENT
+    code = "policy_out_of_reach"
+
+
 class PolicyInUse(MongoClawError):
     """Agents use the policy, so it cannot be deleted."""
 
@@ -154,7 +161,7 @@ class PolicyInUse(MongoClawError):
 
 
 class VersionNotFound(MongoClawError):
-    """There is no such version of an agent."""
+    """There is no such version."""
 
     decision = Decision.PERMANENT
     code = "version_not_found"

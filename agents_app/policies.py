@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from agents_app.errors import (
     PolicyExists,
     PolicyInUse,
     PolicyNotFound,
+    PolicyOutOfReach,
     SpecInvalid,
     SpecProblem,
     VersionUnreadable,
@@ -49,6 +50,7 @@ def publish(
     checks: Sequence[PolicyCheck] = (),
     must_be_new: bool = False,
     if_revision: int | None = None,
+    only: Collection[str] | None = None,
 ) -> PolicyResult:
     """Make the text the policy's current version, and every agent that uses it work by it, in one transaction.
 
@@ -57,7 +59,8 @@ def publish(
     3. Each agent that works by it is locked and published again; its new version says why.
 
     Raises SpecInvalid if a check does or an agent does not go with it, PolicyExists if `must_be_new` and it is not,
-    PolicyChanged if `if_revision` is given and no longer the policy's revision.
+    PolicyChanged if `if_revision` is given and no longer the policy's revision, PolicyOutOfReach if an agent uses it
+    that is not among `only`.
     """
     spec = parsed.spec
     warnings = (*parsed.warnings, *run_checks(spec, checks))
@@ -67,6 +70,8 @@ def publish(
             raise PolicyExists(f"Policy '{spec.name}' exists already", name=spec.name)
         if if_revision is not None and policy.revision != if_revision:
             raise PolicyChanged(name=spec.name)
+        if only is not None and not set(users_of(spec.name)).issubset(only):
+            raise PolicyOutOfReach(name=spec.name)
         version, created = _version(policy, spec, by=by, now=now)
         moved = policy.current_version_id != version.pk
         _apply(policy, version, spec, now=now)
@@ -95,13 +100,23 @@ def get(name: str) -> Policy:
     return policy
 
 
-def archive(name: str, *, now: datetime) -> None:
-    """Delete a policy that no agent works by; its versions stay. Raises PolicyNotFound, PolicyInUse."""
+def archive(
+    name: str, *, now: datetime, if_revision: int | None = None, only: Collection[str] | None = None
+) -> None:
+    """Delete a policy that no agent works by; its versions stay.
+
+    Raises PolicyNotFound, PolicyChanged if `if_revision` is given and is not the policy's revision, PolicyInUse, or
+    PolicyOutOfReach where that would name an agent that is not among `only`.
+    """
     with transaction.atomic():
         policy = Policy.objects.select_for_update().filter(pk=name, archived_at=None).first()
         if policy is None:
             raise PolicyNotFound(name=name)
+        if if_revision is not None and policy.revision != if_revision:
+            raise PolicyChanged(name=name)
         users = users_of(name)
+        if only is not None and not set(users).issubset(only):
+            raise PolicyOutOfReach(name=name)
         if users:
             raise PolicyInUse(
                 f"Policy '{name}' cannot be deleted: it is used by {', '.join(users)}", name=name

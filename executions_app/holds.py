@@ -47,6 +47,12 @@ def in_force() -> Holding:
     return Holding(rows.pop(ALL, None), rows)
 
 
+def lifted_since(moment: datetime) -> dict[str, datetime]:
+    """Tell when the last hold of each scope ended, of those that ended after a moment."""
+    ended = Hold.objects.filter(lifted_at__gt=moment).order_by("lifted_at")
+    return {scope: lifted_at for scope, lifted_at in ended.values_list("scope", "lifted_at") if lifted_at}
+
+
 def pause(scope: str, *, by: str, why: str, now: datetime) -> Hold:
     """Hold an agent, or all; one that is held already stays so, by whom and why it was. Raises AgentNotFound."""
     if scope != ALL:

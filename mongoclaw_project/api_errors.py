@@ -16,6 +16,11 @@ from agents_app.errors import (
     AgentExists,
     AgentNotFound,
     MongoClawError,
+    PolicyChanged,
+    PolicyExists,
+    PolicyInUse,
+    PolicyNotFound,
+    PolicyOutOfReach,
     SpecInvalid,
     VersionNotFound,
     VersionUnreadable,
@@ -30,11 +35,17 @@ from executions_app.queries import ExecutionNotFound
 from executions_app.retrying import RetryRefused
 from executions_app.triggers.errors import DocumentAmbiguous, DocumentNotFound, KeyReused, TriggerRefused
 from mongoclaw_project.access.authentication import REQUIRED
+from mongoclaw_project.stream_home import StreamNotFound, StreamOutOfReach
+from mongoclaw_project.stream_position import ChangesLeftOut, PositionOutside
+from mongoclaw_project.stream_replay import ReplayRefused
+from watcher.leading.control import DivisionUnsupported
 
 STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
     AgentChanged: HTTPStatus.PRECONDITION_FAILED,
     AgentNotFound: HTTPStatus.NOT_FOUND,
     BackfillNotFound: HTTPStatus.NOT_FOUND,
+    ChangesLeftOut: HTTPStatus.CONFLICT,
+    DivisionUnsupported: HTTPStatus.CONFLICT,
     BackfillRefused: HTTPStatus.CONFLICT,
     BackfillStateWrong: HTTPStatus.CONFLICT,
     CollectionNotFound: HTTPStatus.NOT_FOUND,
@@ -44,7 +55,16 @@ STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
     GapNotBackfillable: HTTPStatus.CONFLICT,
     GapNotFound: HTTPStatus.NOT_FOUND,
     GapNotOpen: HTTPStatus.CONFLICT,
+    PolicyChanged: HTTPStatus.PRECONDITION_FAILED,
+    PolicyExists: HTTPStatus.CONFLICT,
+    PolicyInUse: HTTPStatus.CONFLICT,
+    PolicyNotFound: HTTPStatus.NOT_FOUND,
+    PolicyOutOfReach: HTTPStatus.FORBIDDEN,
+    PositionOutside: HTTPStatus.CONFLICT,
+    ReplayRefused: HTTPStatus.CONFLICT,
     RetryRefused: HTTPStatus.CONFLICT,
+    StreamNotFound: HTTPStatus.NOT_FOUND,
+    StreamOutOfReach: HTTPStatus.FORBIDDEN,
     VersionNotFound: HTTPStatus.NOT_FOUND,
     VersionUnreadable: HTTPStatus.CONFLICT,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from agents_app.registry import ActiveAgent
 from executions_app.gap_wire import time_json
 from mongoclaw_project.config import current
+from watcher.leading.control import Control
 from watcher.observing.oplog import Oplog, seconds_to_loss
 from watcher.observing.survey import StreamView
 
@@ -31,6 +33,38 @@ def stream_json(
         "seconds_until_lost": time_left(view, oplog),
         "agents": list(agents),
         "open_gaps": open_gaps.get(view.unit.database, 0),
+    }
+
+
+def database_json(
+    database: str,
+    control: Control | None,
+    *,
+    streams: Sequence[Mapping[str, Any]],
+    agents: Sequence[Mapping[str, Any]],
+    gaps: Sequence[str],
+) -> dict[str, Any]:
+    """Return all that is known of a database's stream, and what is asked of it."""
+    asked = control or Control()
+    return {
+        "database": database,
+        "paused": asked.paused,
+        "partitions": asked.partitions,
+        "generation": asked.generation,
+        "streams": list(streams),
+        "agents": list(agents),
+        "gaps": list(gaps),
+    }
+
+
+def watching_json(agent: ActiveAgent, held: Collection[str]) -> dict[str, Any]:
+    """Return an agent as one that a stream feeds; `held` are those that a gap holds."""
+    watch = agent.spec.watch
+    return {
+        "agent_id": agent.agent_id,
+        "collection": watch.collection,
+        "on_history_lost": watch.history_policy.value,
+        "held": agent.agent_id in held,
     }
 
 

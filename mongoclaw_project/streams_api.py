@@ -1,12 +1,12 @@
-"""The HTTP API of change streams: how each is read. Steering them is a command's work."""
+"""The HTTP API of change streams: how each is read."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
 from typing import ClassVar
 
-from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -14,11 +14,13 @@ from rest_framework.views import APIView
 from agents_app import registry
 from agents_app.api_docs import Shape, operation
 from agents_app.api_permissions import Needs
+from agents_app.registry import ActiveAgent
 from agents_app.sight import visible_agents
 from executions_app import gaps
 from executions_app.mongodb import mongodb
 from mongoclaw_project.config import current
-from mongoclaw_project.stream_wire import stream_json
+from mongoclaw_project.stream_home import Server, StreamNotFound, agents_of, require_known
+from mongoclaw_project.stream_wire import database_json, stream_json, watching_json
 from watcher.observing.oplog import read_oplog
 from watcher.observing.survey import Survey, survey
 
@@ -84,7 +86,67 @@ class Streams(APIView):
         return Response({"streams": streams, "watchers": watchers, "oplog_window_seconds": window})
 
 
-urlpatterns = [path("streams", Streams.as_view())]
+class WatchingAgent(Shape):
+    """An agent that a stream feeds. One that a gap holds sees nothing until somebody decides about the gap."""
+
+    agent_id: str
+    collection: str
+    on_history_lost: str
+    held: bool
+
+
+class DatabaseStream(Shape):
+    """All that is known of a database's stream, and what is asked of it."""
+
+    database: str
+    paused: bool
+    partitions: int
+    generation: int
+    streams: list[Stream]
+    agents: list[WatchingAgent]
+    gaps: list[str]
+
+
+class StreamDetail(APIView):
+    """The stream of one database."""
+
+    permission_classes = (Needs,)
+    needs: ClassVar[Mapping[str, str]] = {"GET": "executions_app.view_streamgap"}
+
+    @operation("get_stream", tag="streams", answers={200: DatabaseStream}, failures=[HTTPStatus.NOT_FOUND])
+    def get(self, request: Request, database: str) -> Response:
+        """Show a database's stream: its parts, the agents that it feeds, and the gaps that are not closed."""
+        only, server = visible_agents(request.user), Server(mongodb())
+        agents = seen(server, database, only)
+        names = [agent.agent_id for agent in agents]
+        found, oplog, held = _look({database}), read_oplog(mongodb()), gaps.held_since()
+        unsettled = gaps.listed(database=database)
+        if only is not None:
+            unsettled = unsettled.filter(agent_id__in=only)
+        open_gaps = list(unsettled.values_list("id", flat=True))
+        counted = {database: len(open_gaps)}
+        return Response(
+            database_json(
+                database,
+                found.controls.get(database),
+                streams=[stream_json(view, oplog, counted, names) for view in found.streams],
+                agents=[watching_json(agent, held) for agent in agents],
+                gaps=open_gaps,
+            )
+        )
+
+
+def seen(server: Server, database: str, only: Collection[str] | None) -> list[ActiveAgent]:
+    """Return the agents at work that a stream feeds, those among `only`.
+
+    Raises StreamNotFound, also where it feeds none of these, and pymongo's errors.
+    """
+    agents = [one for one in agents_of(database) if only is None or one.agent_id in only]
+    if only is None:
+        require_known(server, database)
+    elif not agents:
+        raise StreamNotFound(database=database)
+    return agents
 
 
 def _look(databases: set[str]) -> Survey:

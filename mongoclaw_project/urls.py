@@ -33,7 +33,7 @@ urlpatterns = [
     path("api/v1/", include("executions_app.dead_letter_api")),
     path("api/v1/", include("executions_app.gap_api")),
     path("api/v1/", include("executions_app.catalog_api")),
-    path("api/v1/", include("mongoclaw_project.streams_api")),
+    path("api/v1/", include("mongoclaw_project.streams_urls")),
     path("api/v1/", include("executions_app.hold_api")),
     path("api/v1/", include("executions_app.triggers.api")),
     path("api/v1/", include("executions_app.webhooks.api")),

@@ -20,6 +20,7 @@ from executions_app.heartbeat import Heartbeat
 from executions_app.limits import Allowance, Limiter
 from executions_app.limits.limiter import connect as connect_limiter
 from executions_app.metrics.endpoint import Endpoint, open_endpoint
+from executions_app.notifications.goals import GoalKeeper, Goals
 from executions_app.retention import Keeping
 from executions_app.routes import Routes
 from watcher.backfill.keeper import Backfilling
@@ -40,7 +41,7 @@ from watcher.sending.dispatch import ORPHAN_CHECK_SECONDS, Dispatch
 from watcher.sending.publisher import Publisher
 from watcher.sending.vitality import Vitality
 from watcher.sending.windows import Windows
-from watcher.telling import Courier
+from watcher.telling import Courier, Post
 from watcher.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -162,11 +163,21 @@ class Watcher:
             slo_ms=self._settings.worker.latency_slo_ms,
             now=_now,
             monotonic=time.monotonic,
-            courier=Courier(
-                url=self._settings.notifications.url,
-                secret=self._settings.notifications.secret,
-                monotonic=time.monotonic,
-            ),
+            courier=self._make_courier(),
+        )
+
+    def _make_courier(self) -> Courier:
+        told = self._settings.notifications
+        goals = Goals(
+            waiting_seconds=told.slo_waiting_seconds,
+            failed_share=told.slo_failed_share,
+            late_share=told.slo_late_share,
+        )
+        return Courier(
+            post=Post(told.url, told.secret, now=_now),
+            limiter=self._make_limiter(),
+            goals=GoalKeeper(goals),
+            monotonic=time.monotonic,
         )
 
     def _make_stream_keeper(self) -> StreamKeeper:
@@ -225,12 +236,15 @@ class Watcher:
 
     def _make_windows(self) -> Windows:
         worker = self._settings.worker
-        limiter = Limiter(
+        allowance = Allowance(self._make_limiter())
+        return Windows(worker.window_per_agent, worker.window_per_slot, allowance.most)
+
+    def _make_limiter(self) -> Limiter:
+        return Limiter(
             connect_limiter(self._settings.redis.url),
-            lease_seconds=worker.heartbeat_timeout_seconds,
+            lease_seconds=self._settings.worker.heartbeat_timeout_seconds,
             monotonic=time.monotonic,
         )
-        return Windows(worker.window_per_agent, worker.window_per_slot, Allowance(limiter).most)
 
     def _open_endpoint(self, observer: Observer) -> Endpoint | None:
         watcher = self._settings.watcher

@@ -76,6 +76,8 @@ class Upkeep:
     def stop(self) -> None:
         """Sweep from the beginning when this process leads again."""
         self._place, self._swept_at, self._began_at = START, float("-inf"), float("-inf")
+        if self.courier is not None:
+            self.courier.stop()
 
     def _count(self, term: Term, now: datetime, started: float) -> bool:
         """Count a little; tell whether there is more to count."""

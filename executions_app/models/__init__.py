@@ -9,13 +9,14 @@ from executions_app.models.execution import Attempt, Execution
 from executions_app.models.gap import GapKind, GapStatus, StreamGap
 from executions_app.models.hold import Hold
 from executions_app.models.leadership import Leadership
-from executions_app.models.notification import Notification, NotificationCursor
+from executions_app.models.notification import Alarm, Notification, NotificationCursor
 from executions_app.models.tally import AgentTotal, HourTally, ModelTotal, TallyCursor
 from executions_app.models.trigger import TriggerKey
 from executions_app.models.worker import WorkerProcess
 
 __all__ = [
     "AgentTotal",
+    "Alarm",
     "Attempt",
     "Backfill",
     "BackfillRange",

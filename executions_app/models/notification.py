@@ -54,3 +54,24 @@ class NotificationCursor(models.Model):
 
     def __str__(self) -> str:
         return f"told until {self.until}"
+
+
+class Alarm(models.Model):
+    """Trouble that was told and is not over. `executions_app.notifications.alarms` adds it and takes it away."""
+
+    event = models.CharField(max_length=16)
+    agent_id = models.CharField(max_length=64, blank=True, help_text="Empty where no single agent has it.")
+    about = models.CharField(max_length=300, help_text="The goal that is broken, or the pause's name.")
+    begun_at = models.DateTimeField()
+    calm_since = models.DateTimeField(null=True, help_text="Since when it has not been seen any more.")
+
+    class Meta:
+        """The same trouble is one row."""
+
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event", "agent_id", "about"], name="one_alarm_for_each_trouble")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} of {self.agent_id or 'all'}: {self.about}"

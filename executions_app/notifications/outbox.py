@@ -2,11 +2,13 @@
 
 Gaps are written in their own transaction. Dead letters are found behind the work, as they are counted (ADR 0021):
 what ended before a time is on record for good, and the cursor moves in the transaction that writes what it passed.
+Trouble that lasts is found by looking again and again; see `alarms`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -38,7 +40,7 @@ def note_gap(gap: StreamGap, *, now: datetime) -> None:
         "kind": gap.kind,
         "policy": gap.policy,
     }
-    Notification.objects.bulk_create([_made("gap", gap.agent_id, gap.id, body, now)], ignore_conflicts=True)
+    put([made(NotificationEvent.GAP, gap.agent_id, gap.id, body, now)])
 
 
 def find_dead_letters(*, now: datetime, term: Term | None) -> int:
@@ -59,10 +61,10 @@ def find_dead_letters(*, now: datetime, term: Term | None) -> int:
         if is_new or cursor.until >= until:
             return 0
         rows = [
-            _made("dead_letter", agent_id, until.isoformat(), _summed(reasons), now)
+            made(NotificationEvent.DEAD_LETTER, agent_id, until.isoformat(), _summed(reasons), now)
             for agent_id, reasons in _failures(cursor.until, until).items()
         ]
-        Notification.objects.bulk_create(rows, ignore_conflicts=True)
+        put(rows)
         NotificationCursor.objects.filter(id=cursor.id).update(until=until)
     return len(rows)
 
@@ -79,7 +81,18 @@ def _summed(reasons: Counter[str]) -> dict[str, Any]:
     return {"count": reasons.total(), "reasons": dict(reasons)}
 
 
-def _made(event: str, agent_id: str, about: str, body: dict[str, Any], now: datetime) -> Notification:
+def made(
+    event: NotificationEvent, agent_id: str, about: str, body: Mapping[str, Any], now: datetime
+) -> Notification:
+    """Return a notification that is not on record yet. What is told of the same `about` is the same one.
+
+    `agent_id` is empty for what no single agent has.
+    """
     id_ = blake2b(f"{event}\0{agent_id}\0{about}".encode(), digest_size=16).hexdigest()
-    told = {"id": id_, "event": event, "agent_id": agent_id, "at": now.isoformat(), **body}
+    told = {"id": id_, "event": event, "agent_id": agent_id or None, "at": now.isoformat(), **body}
     return Notification(id=id_, event=event, agent_id=agent_id, body=told, created_at=now, due_at=now)
+
+
+def put(rows: Sequence[Notification]) -> None:
+    """Write notifications, in the transaction of what they tell of."""
+    Notification.objects.bulk_create(rows, ignore_conflicts=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 import urllib3
+from django.db.models import QuerySet
 
 from executions_app.database import write_turn
 from executions_app.forgetting import forget_oldest
@@ -26,10 +27,14 @@ DELIVERY: Final = "X-MongoClaw-Delivery"
 _DOUBLINGS: Final = 7
 
 
+def is_due(*, now: datetime) -> bool:
+    """Tell whether a notification is due. Raises Django's database errors."""
+    return _waiting(now).exists()
+
+
 def send_next(url: str, secret: str, *, now: datetime) -> bool:
     """Send the notification that is due first; tells whether there was one. Raises Django's database errors."""
-    waiting = Notification.objects.filter(sent_at=None, given_up_at=None, due_at__lte=now)
-    row = waiting.order_by("due_at").first()
+    row = _waiting(now).order_by("due_at").first()
     if row is None:
         return False
     problem = _post(url, secret, row, second=int(now.timestamp()))
@@ -46,6 +51,10 @@ def send_next(url: str, secret: str, *, now: datetime) -> bool:
     return True
 
 
+def _waiting(now: datetime) -> QuerySet[Notification]:
+    return Notification.objects.filter(sent_at=None, given_up_at=None, due_at__lte=now)
+
+
 def forget(*, now: datetime) -> None:
     """Delete what was told or given up long ago, so many at a time."""
     done = Notification.objects.exclude(sent_at=None, given_up_at=None)
@@ -59,7 +68,11 @@ def _post(url: str, secret: str, row: Notification, *, second: int) -> str:
     if secret:
         headers[OWN] = sign(secret, body, second=second)
     try:
-        answer = urllib3.request("POST", url, body=body, headers=headers, timeout=TIMEOUT, retries=False)
+        # What it says beside the status is not read: it may have no end.
+        answer = urllib3.request(
+            "POST", url, body=body, headers=headers, timeout=TIMEOUT, retries=False, preload_content=False
+        )
     except urllib3.exceptions.HTTPError as error:
         return type(error).__name__
+    answer.close()
     return "" if answer.status // 100 == 2 else f"status {answer.status}"  # noqa: PLR2004  # HTTP's own number

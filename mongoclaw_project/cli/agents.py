@@ -14,6 +14,7 @@ from agents_app.models import Agent
 from agents_app.spec import AgentSpec, ParsedSpec, dump_json, dump_yaml, load_spec, parse_spec
 from mongoclaw_project.cli.output import done, fail, note, show, table, to_json
 from mongoclaw_project.cli.person import somebody
+from mongoclaw_project.cli.problems import named, warn
 from mongoclaw_project.cli.sql import SqlGroup
 from mongoclaw_project.cli.text_file import read_text
 
@@ -125,8 +126,8 @@ def validate(path: str | None, agent_id: str | None) -> None:
     try:
         warnings = (*parsed.warnings, *publishing.run_checks(parsed.spec, publish_hooks.checks()))
     except SpecInvalid as error:
-        raise _named(error, source) from error
-    _warn(warnings)
+        raise named(error, source) from error
+    warn(warnings)
     done(f"Agent '{parsed.spec.id}' is valid", agent_id=parsed.spec.id, warnings=list(warnings))
 
 
@@ -135,7 +136,7 @@ def _read(path: str) -> ParsedSpec:
     try:
         return load_spec(read_text(path), source=path)
     except SpecInvalid as error:
-        raise _named(error, path) from error
+        raise named(error, path) from error
 
 
 def _stored(agent_id: str) -> ParsedSpec:
@@ -143,13 +144,7 @@ def _stored(agent_id: str) -> ParsedSpec:
     try:
         return parse_spec(dump_json(registry.config_of(publishing.get(agent_id))))
     except SpecInvalid as error:
-        raise _named(error, agent_id) from error
-
-
-def _named(error: SpecInvalid, source: str) -> SpecInvalid:
-    """The same error, a line for each problem, each with the file's name."""
-    lines = [f"{source}: {problem}" for problem in error.errors] or [f"{source}: {error}"]
-    return SpecInvalid("\n".join(lines), errors=error.errors)
+        raise named(error, agent_id) from error
 
 
 def _publish(parsed: ParsedSpec, path: str, *, must_be_new: bool = False) -> publishing.PublishResult:
@@ -158,11 +153,11 @@ def _publish(parsed: ParsedSpec, path: str, *, must_be_new: bool = False) -> pub
             parsed, by=somebody(), now=_now(), checks=publish_hooks.checks(), must_be_new=must_be_new
         )
     except SpecInvalid as error:
-        raise _named(error, path) from error
+        raise named(error, path) from error
 
 
 def _tell(message: str, result: publishing.PublishResult) -> None:
-    _warn(result.warnings)
+    warn(result.warnings)
     if not result.agent.enabled:
         note(f"It is disabled: `mongoclaw agents enable {result.agent.id}` lets it work.")
     done(
@@ -172,11 +167,6 @@ def _tell(message: str, result: publishing.PublishResult) -> None:
         enabled=result.agent.enabled,
         warnings=list(result.warnings),
     )
-
-
-def _warn(warnings: tuple[str, ...]) -> None:
-    for warning in warnings:
-        note(f"warning: {warning}")
 
 
 def _described(agent: Agent, spec: AgentSpec) -> dict[str, Any]:

@@ -33,6 +33,7 @@ COMMANDS: Final = (
     Later("limits", "See what holds model calls up, and end it."),
     Later("manage", "Run one of Django's management commands.", needs_django=False),
     Later("migrate", "Create or update the tables of the SQL database."),
+    Later("policies", "Look at the policies that agents share, publish them and go back on them."),
     Later("retention", "Show what is kept for how long, and delete what is old."),
     Later("server", "Start the processes of one machine, or question the web server.", needs_django=False),
     Later("stats", "Show how many runs ended how, how quick they were, and what they cost."),

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from agents_app.errors import AgentNotFound, MongoClawError
+from agents_app.errors import AgentNotFound, MongoClawError, PolicyNotFound
 from mongoclaw_project.cli.command import is_set
 
 SUCCESS: Final = "✓"
@@ -25,6 +25,7 @@ _NARROWEST: Final = 8
 _EXIT_FAILURE: Final = 1
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
+_LISTED: Final[Mapping[type[MongoClawError], str]] = {AgentNotFound: "agents", PolicyNotFound: "policies"}
 
 
 class CommandFailed(MongoClawError):
@@ -107,9 +108,8 @@ def _explained(error: BaseException) -> tuple[str, str, int]:
         case click.Abort():
             return "aborted", "Aborted", _EXIT_FAILURE
         case MongoClawError():
-            remedy = (
-                "; `mongoclaw agents list` names those there are" if isinstance(error, AgentNotFound) else ""
-            )
+            group = _LISTED.get(type(error))
+            remedy = f"; `mongoclaw {group} list` names those there are" if group else ""
             return error.code, f"{error}{remedy}", _EXIT_FAILURE
         case _:
             text = " ".join(str(error).split()) or "no message"

@@ -33,6 +33,8 @@ class NotificationEvent(StrEnum):
 
     DEAD_LETTER = "dead_letter"
     GAP = "gap"
+    QUARANTINE = "quarantine"
+    SLO = "slo"
 
 
 class NotificationSettings(Group):
@@ -48,7 +50,36 @@ class NotificationSettings(Group):
     )
     events: tuple[str, ...] = Field(
         tuple(NotificationEvent),
-        description="What is told: `dead_letter` (the failed runs of an agent, a minute together) and `gap`.",
+        description=(
+            "What is told: `dead_letter` (the failed runs of an agent, a minute together), `gap`, `quarantine` (of an "
+            "agent, or an account without credit) and `slo` (an agent breaks one of the goals below)."
+        ),
+    )
+    slo_waiting_seconds: float = Field(
+        300.0,
+        ge=0,
+        description=(
+            "A change of an agent at work waits for no longer than this, in seconds. Backfills, dead letters that run "
+            "again and what somebody pauses are no part of it. 0: no such goal."
+        ),
+    )
+    slo_failed_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description=(
+            "The share of an agent's runs that may fail, in a quarter of an hour and of 20 runs or more. "
+            "0: no such goal."
+        ),
+    )
+    slo_late_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description=(
+            "The share of an agent's completed runs that may take longer than WORKER__LATENCY_SLO_MS, likewise. "
+            "0: no such goal."
+        ),
     )
 
     @field_validator("url")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -56,7 +56,7 @@ def replay(
     ingest: Ingest,
     unhealthy: Unhealthy,
     monotonic: Callable[[], float] = time.monotonic,
-) -> Iterator[Replayed]:
+) -> Generator[Replayed]:
     """Read a range again and put it on record; yields after each reply of the server how far it is.
 
     1. A row's id comes from its event's token; salted with the replay's `id_` it is another row, once per replay.

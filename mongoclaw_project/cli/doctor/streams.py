@@ -12,6 +12,7 @@ from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.identity import unpack_time
 from executions_app.models import GapStatus
+from mongoclaw_project import cluster_moment
 from mongoclaw_project.cli import moment, sql
 from mongoclaw_project.cli.doctor import mongodb
 from mongoclaw_project.cli.doctor.finding import Finding, bad, doubtful, good
@@ -74,7 +75,7 @@ def examine_gaps() -> Iterator[Finding]:
     if not found:
         yield good("no agent has missed anything that is not settled")
     for gap in found:
-        since = moment.shown(unpack_time(gap.since))
+        since = cluster_moment.shown(unpack_time(gap.since))
         what = f"{gap.agent_id} has not seen changes of {gap.database}.{gap.collection} since {since} UTC ({gap.kind})"
         if gap.status == GapStatus.BACKFILLING:
             yield good(f"{what}; backfill {str(gap.backfill_id)[:8]} works through them")

@@ -11,7 +11,7 @@ from executions_app import gaps as ledger
 from executions_app.gap_wire import gap_json
 from executions_app.identity import unpack_time
 from executions_app.models import StreamGap
-from mongoclaw_project.cli import moment
+from mongoclaw_project import cluster_moment
 from mongoclaw_project.cli.output import done, show, table
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.sql import SqlGroup
@@ -71,8 +71,8 @@ def _row(gap: StreamGap) -> tuple[object, ...]:
         gap.kind,
         gap.status,
         gap.policy,
-        moment.shown(unpack_time(gap.since)),
-        moment.shown(unpack_time(gap.until)),
+        cluster_moment.shown(unpack_time(gap.since)),
+        cluster_moment.shown(unpack_time(gap.until)),
     )
 
 
@@ -83,8 +83,8 @@ def _told(gap: StreamGap) -> Iterator[str]:
     yield f"Kind       {gap.kind}{code}"
     if gap.detail:
         yield f"           {gap.detail}"
-    yield f"From       {moment.shown(unpack_time(gap.since))}"
-    yield f"To         {moment.shown(unpack_time(gap.until))}"
+    yield f"From       {cluster_moment.shown(unpack_time(gap.since))}"
+    yield f"To         {cluster_moment.shown(unpack_time(gap.until))}"
     yield f"Status     {gap.status}, policy {gap.policy}"
     yield f"Detected   {gap.detected_at:%Y-%m-%d %H:%M:%S}"
     if gap.backfill_id:

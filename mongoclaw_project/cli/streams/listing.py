@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from agents_app.registry import ActiveAgent
 from executions_app import gaps
+from mongoclaw_project import cluster_moment
 from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import note, show, table
 from mongoclaw_project.cli.sql import SqlCommand
-from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb, require_known, watched
+from mongoclaw_project.cli.streams.server import mongodb
 from mongoclaw_project.config import current
-from mongoclaw_project.stream_wire import stream_json, time_left
+from mongoclaw_project.stream_home import Server, agents_of, require_known, watched
+from mongoclaw_project.stream_wire import database_json, stream_json, time_left, watching_json
 from watcher.observing.oplog import Oplog, read_oplog
 from watcher.observing.survey import StreamView, Survey, survey
 
@@ -50,18 +51,16 @@ def show_(database: str) -> None:
         require_known(server, database)
         found, oplog = _look(server, {database}), read_oplog(server.client)
     held = gaps.held_since()
-    agents = [_agent(agent, held) for agent in agents_of(database)]
+    agents = [watching_json(agent, held) for agent in agents_of(database)]
     open_gaps = list(gaps.listed(database=database))
-    control = found.controls.get(database)
-    data = {
-        "database": database,
-        "paused": bool(control and control.paused),
-        "partitions": control.partitions if control else 1,
-        "generation": control.generation if control else 0,
-        "streams": [_described(view, oplog, Counter({database: len(open_gaps)})) for view in found.streams],
-        "agents": agents,
-        "gaps": [gap.id for gap in open_gaps],
-    }
+    streams = [_described(view, oplog, Counter({database: len(open_gaps)})) for view in found.streams]
+    data = database_json(
+        database,
+        found.controls.get(database),
+        streams=streams,
+        agents=agents,
+        gaps=[gap.id for gap in open_gaps],
+    )
     lines = [line for view in found.streams for line in _told(view, oplog)]
     lines += ["", "Agents"] + [f"  {_agent_line(agent)}" for agent in agents]
     lines += [] if agents else ["  none at work"]
@@ -81,7 +80,7 @@ def _row(view: StreamView, oplog: Oplog | None, open_gaps: Counter[str]) -> tupl
         view.watcher or None,
         view.term,
         moment.lasting(view.lag_seconds),
-        moment.shown(view.position),
+        cluster_moment.shown(view.position),
         moment.lasting(view.position_age),
         moment.lasting(time_left(view, oplog)),
         len(agents_of(view.unit.database)),
@@ -108,22 +107,12 @@ def _told(view: StreamView, oplog: Oplog | None) -> Iterator[str]:
         yield "Position   " + ("none yet" if view.position_readable else "cannot be read")
         return
     age = moment.lasting(view.position_age)
-    yield f"Position   {moment.shown(view.position)} UTC ({moment.as_json(view.position)}), {age} ago"
+    yield f"Position   {cluster_moment.shown(view.position)} UTC ({cluster_moment.as_json(view.position)}), {age} ago"
     left = time_left(view, oplog)
     if left is None:
         yield "Oplog      not known: the user may not read database local, or this is a sharded cluster"
     else:
         yield f"Oplog      drops this position in {moment.lasting(left)} at the earliest"
-
-
-def _agent(agent: ActiveAgent, held: Collection[str]) -> dict[str, Any]:
-    watch = agent.spec.watch
-    return {
-        "agent_id": agent.agent_id,
-        "collection": watch.collection,
-        "on_history_lost": watch.history_policy.value,
-        "held": agent.agent_id in held,
-    }
 
 
 def _agent_line(told: dict[str, Any]) -> str:

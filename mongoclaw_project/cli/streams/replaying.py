@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import sys
-import time
-import uuid
-from datetime import UTC, datetime
 
 import click
 
-from agents_app.publish import mark_health
-from agents_app.registry import ActiveAgent
-from executions_app.routes import Routes
 from mongoclaw_project.cli import moment
-from mongoclaw_project.cli.output import done, fail
+from mongoclaw_project.cli.output import done
 from mongoclaw_project.cli.sql import SqlCommand
-from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb
-from mongoclaw_project.config import current
-from watcher.reading import cluster
+from mongoclaw_project.cli.streams.server import mongodb
+from mongoclaw_project.cluster_moment import as_json, shown
+from mongoclaw_project.stream_home import agents_of
+from mongoclaw_project.stream_replay import chosen, new_id, replaying, span
 from watcher.reading.replay import Range, Replayed
-from watcher.reading.replay import replay as read_again
-from watcher.recording.ingest import Ingest
-from watcher.recording.pressure import Pressure, PressurePolicy
-from watcher.sending.publisher import Publisher
-from watcher.sending.windows import Windows
 
 
 @click.command(cls=SqlCommand)
@@ -42,85 +32,30 @@ def replay(database: str, since: str, until: str | None, agent_id: str | None) -
 
     Changes from before an agent was enabled count too. Where a document's input is unchanged, no model is called.
     """
-    agents = _chosen(database, agent_id)
-    id_ = uuid.uuid4().hex[:12]
+    agents = chosen(agents_of(database), database, agent_id)
+    id_ = new_id()
     with mongodb() as server:
-        wanted = _range(server, database, since, until)
+        wanted = span(server, database, since, until)
         reached = Replayed(0, 0, wanted.start)
-        for reached in read_again(
-            server.client, agents, wanted, id_=id_, ingest=_ingest(), unhealthy=_unhealthy
-        ):
+        for reached in replaying(server, agents, wanted, id_=id_):
             _show_progress(reached, wanted)
     _end_progress()
     done(
         f"Read {reached.read} changes of {database} again; on record for agents: {reached.matched}",
         replay_id=id_,
         database=database,
-        since=moment.as_json(wanted.start),
-        until=moment.as_json(wanted.end),
+        since=as_json(wanted.start),
+        until=as_json(wanted.end),
         agents=[agent.agent_id for agent in agents],
         read=reached.read,
         matched=reached.matched,
     )
 
 
-def _chosen(database: str, agent_id: str | None) -> list[ActiveAgent]:
-    here = agents_of(database)
-    if agent_id is not None and agent_id not in {agent.agent_id for agent in here}:
-        fail(
-            f"No agent '{agent_id}' at work watches database '{database}'; "
-            f"`mongoclaw streams show {database}` names those that do"
-        )
-    if not here:
-        fail(
-            f"No agent at work watches database '{database}'; `mongoclaw streams list` shows those that are watched"
-        )
-    return [agent for agent in here if agent_id in (None, agent.agent_id)]
-
-
-def _range(server: Server, database: str, since: str, until: str | None) -> Range:
-    here = cluster.time_of(server.client)
-    start = moment.parse(since, now=server.now())
-    end = here if until is None else min(moment.parse_end(until, now=server.now()), here)
-    if start >= end:
-        fail(
-            f"There is nothing from {moment.shown(start)} to {moment.shown(end)} UTC: --from must come first"
-        )
-    first = cluster.oldest_entry(server.client)
-    if first is not None and start < first:
-        fail(
-            f"The oplog reaches back to {moment.shown(first)} UTC only: give a later --from, or "
-            "`mongoclaw backfill AGENT`, which works through documents whatever the oplog holds"
-        )
-    return Range(database=database, start=start, end=end)
-
-
-def _ingest() -> Ingest:
-    from mongoclaw_project.celery import app
-
-    # No room in the broker: dispatch sends the rows when their turn has come.
-    return Ingest(
-        Publisher(app, Routes(current(), monotonic=time.monotonic)),
-        windows=Windows(0, 1.0),
-        pressure=Pressure(PressurePolicy(), time.monotonic),
-        unhealthy=_unhealthy,
-        now=_now,
-        monotonic=time.monotonic,
-    )
-
-
-def _unhealthy(agent_id: str, reason: str) -> None:
-    mark_health(agent_id, "unhealthy", reason)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _show_progress(reached: Replayed, wanted: Range) -> None:
     if sys.stderr.isatty():
         share = f"{reached.share(wanted):.0%}"
-        told = f"{share}  {moment.shown(reached.time)} UTC  read {reached.read}, on record {reached.matched}"
+        told = f"{share}  {shown(reached.time)} UTC  read {reached.read}, on record {reached.matched}"
         click.echo(f"\r{told}", nl=False, err=True)
 
 

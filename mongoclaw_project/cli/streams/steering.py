@@ -7,11 +7,9 @@ import click
 from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done, note
 from mongoclaw_project.cli.sql import SqlCommand
-from mongoclaw_project.cli.streams.server import Server, mongodb, require_known
+from mongoclaw_project.cli.streams.server import mongodb
+from mongoclaw_project.stream_home import require_known, seconds_until_lost
 from watcher.leading.control import MOST_PARTS
-from watcher.observing.oplog import read_oplog, seconds_to_loss
-from watcher.reading.cluster import look_at
-from watcher.reading.position import PositionRefused
 
 _DATABASE = click.argument("database", metavar="DATABASE")
 
@@ -23,23 +21,13 @@ def pause(database: str) -> None:
     with mongodb() as server:
         require_known(server, database)
         server.controls.pause(database)
-        left = _left(server, database)
+        left = seconds_until_lost(server, database)
     if left is not None:
         when = moment.lasting(left)
         note(
             f"Resume it before the oplog drops what follows its position: in {when}, if writes go on as now."
         )
     done(f"Paused the stream of {database}", database=database, paused=True)
-
-
-def _left(server: Server, database: str) -> float | None:
-    """How many seconds the oplog holds all that follows the position of a database; None if that is not known."""
-    oplog = read_oplog(server.client)
-    try:
-        reached = server.positions.reached(database, look_at(server.client))
-    except PositionRefused:
-        return None
-    return None if oplog is None or reached is None else seconds_to_loss(oplog, reached)
 
 
 @click.command(cls=SqlCommand)

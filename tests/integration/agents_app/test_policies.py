@@ -125,6 +125,8 @@ def test_a_policy_in_use_is_not_deleted(make_spec: MakeSpec) -> None:
     _agent(make_spec)
     with pytest.raises(PolicyInUse, match="used by triage"):
         policies.archive("sure", now=NOW)
+    with pytest.raises(PolicyChanged):
+        policies.archive("sure", now=NOW, if_revision=7)
     publish(make_spec(), by="bob", now=NOW)
 
     policies.archive("sure", now=NOW)

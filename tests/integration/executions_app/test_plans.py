@@ -34,6 +34,7 @@ from executions_app.listing import Wanted
 from executions_app.metrics import present
 from executions_app.metrics.names import Names
 from executions_app.models import Backfill, Execution, TallyCursor
+from executions_app.notifications import goals
 from executions_app.paginator import NearPaginator
 from executions_app.retention import START, Keeping
 from executions_app.routing import Plan
@@ -128,6 +129,7 @@ def lead() -> None:
     dispatch._beats_of_holders()
     live.look(NOW)
     live.put_off(NOW)
+    goals.oldest_change("triage", heads["triage"])
 
 
 def end_unwanted() -> None:

@@ -21,8 +21,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from agents_app import policies
 from agents_app.publish import publish
-from agents_app.spec import parse_spec
+from agents_app.spec import parse_policy, parse_spec
 from executions_app.models import Execution
 from mongoclaw_project.config import Loaded, load_settings, loading
 from mongoclaw_project.wsgi import application
@@ -107,6 +108,14 @@ def attack(strategy: st.SearchStrategy[Any]) -> Callable[[], None]:
 def known_places() -> dict[str, Any]:
     """Put an agent and a dead letter on record, and name what is there."""
     agent = publish(parse_spec(SPEC), by="tests", now=NOW).agent
+    policy = policies.publish(parse_policy({"name": "sure"}), by="tests", now=NOW).policy
     Execution.objects.all().delete()
     run = dead_run(events_of.__wrapped__(agent))  # type: ignore[attr-defined]
-    return {"agent_id": agent.id, "execution_id": run, "letter_id": run, "number": 1}
+    return {
+        "agent_id": agent.id,
+        "database": "fuzz_shop",
+        "execution_id": run,
+        "letter_id": run,
+        "name": policy.name,
+        "number": 1,
+    }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,14 +15,19 @@ from agents_app.publish import publish, set_enabled
 from agents_app.spec import parse_spec
 from executions_app import counting, fence, ledger, strays, transitions
 from executions_app.fence import Fenced, Term
-from executions_app.models import AgentTotal, Execution, HourTally, StrayMessage
+from executions_app.limits import Limiter
+from executions_app.limits.limiter import connect
+from executions_app.models import AgentTotal, Execution, HourTally, Notification, StrayMessage
+from executions_app.notifications.goals import GoalKeeper, Goals
 from executions_app.retention import Keeping
 from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from executions_app.strays import Stray
+from mongoclaw_project.config import Loaded, load_settings, loading
 from tests.conditions import eventually
 from tests.counting import count_all
 from tests.events import new_event
+from watcher.telling import Courier, Post
 from watcher.upkeep import PATIENCE_SECONDS, Upkeep
 
 TERM = Term("upkeep", 1)
@@ -170,6 +176,46 @@ def test_a_leader_of_an_earlier_term_changes_nothing(agent: Agent, upkeep: Upkee
 
     assert Execution.objects.exists()
     assert not HourTally.objects.exists()
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A receiver that takes connections and says nothing, as set."""
+    server = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{server.getsockname()[1]}/hook"
+    settings = load_settings({"MONGOCLAW_NOTIFICATIONS__URL": address})
+    monkeypatch.setattr(loading, "_current", lambda: Loaded(settings, ()))
+    yield server
+    server.close()
+
+
+def test_a_receiver_that_hangs_holds_up_nothing_but_what_it_is_told(
+    agent: Agent, upkeep: Upkeep, clock: Clock, silent: socket.socket, redis_url: str
+) -> None:
+    post = Post(loading.current().notifications.url, "", now=lambda: clock.now)
+    upkeep.courier = Courier(
+        post=post,
+        limiter=Limiter(connect(redis_url), lease_seconds=6, monotonic=lambda: clock.seconds),
+        goals=GoalKeeper(Goals(waiting_seconds=300, failed_share=0.1, late_share=0)),
+        monotonic=lambda: clock.seconds,
+    )
+    for id_ in ("a", "b"):
+        Notification.objects.create(
+            id=id_, event="gap", agent_id="support", body={}, created_at=clock.now, due_at=clock.now
+        )
+    end(agent, "one", clock.now - timedelta(minutes=1))
+
+    steps(upkeep, clock)
+
+    assert HourTally.objects.get().completed == 1
+    assert post.is_busy, "it still waits for the receiver"
+    assert set(Notification.objects.values_list("tries", flat=True)) == {0}
+
+    connection, _ = silent.accept()
+    silent.close()
+    connection.close()
+    eventually(lambda: not post.is_busy)
+    assert 0 not in Notification.objects.values_list("tries", flat=True)
 
 
 def test_a_pause_is_never_so_long_that_the_task_looks_dead(

@@ -6,7 +6,8 @@ import pytest
 from bson import Timestamp
 
 from executions_app.moment import MomentInvalid
-from mongoclaw_project.cli.moment import as_json, lasting, parse, parse_end, shown
+from mongoclaw_project.cli.moment import lasting
+from mongoclaw_project.cluster_moment import as_json, parse, parse_end, shown
 
 NOW = datetime(2026, 11, 21, 2, 15, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 
@@ -21,57 +18,14 @@ from executions_app.notifications import outbox, sending
 from executions_app.run import Settlement
 from executions_app.states import Status
 from executions_app.webhooks.signatures import OWN, check_own
-from mongoclaw_project.config import Loaded, load_settings, loading
 from tests.counting import count_all
 from tests.integration.executions_app.conftest import MakeEvent
+from tests.integration.executions_app.notifications.conftest import Receiver, told
 
 TERM = Term("upkeep", 1)
 SECRET = "a long and random secret"
 FAILED = Settlement(status=Status.FAILED, reason="provider_auth")
 Die = Callable[..., None]
-
-
-class Receiver(HTTPServer):
-    """Another system: keeps what it gets, and answers as it is told."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.status = 200
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((dict(self.headers), body))
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
-
-
-@pytest.fixture
-def url(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where notifications go, as set."""
-    url = f"http://127.0.0.1:{receiver.server_port}/hook"
-    settings = load_settings({"MONGOCLAW_NOTIFICATIONS__URL": url})
-    monkeypatch.setattr(loading, "_current", lambda: Loaded(settings, ()))
-    return url
 
 
 @pytest.fixture
@@ -88,10 +42,6 @@ def die(make_event: MakeEvent) -> Die:
         count_all(now=at + timedelta(seconds=60))
 
     return die
-
-
-def told() -> list[dict[str, Any]]:
-    return [row.body for row in Notification.objects.order_by("created_at")]
 
 
 def test_dead_letters_of_a_look_are_one_notification_and_are_told_once(

@@ -9,9 +9,10 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
+from agents_app import policies
 from agents_app.models import Agent
 from agents_app.publish import publish
-from agents_app.spec import HistoryPolicy, parse_spec
+from agents_app.spec import HistoryPolicy, parse_policy, parse_spec
 from executions_app import backfills, gaps, holds
 from executions_app.gaps import NewGap
 from executions_app.models import GapKind
@@ -24,6 +25,8 @@ from tests.integration.executions_app.conftest import make_event as events_of
 from tests.integration.executions_app.letters import dead_run
 
 Given = Callable[..., None]
+
+POLICY = "certain-enough"
 
 
 @pytest.fixture
@@ -39,15 +42,18 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
 
 @pytest.fixture
 def agent(db: None) -> Agent:
-    """A published agent."""
+    """A published agent that uses a shared policy."""
+    now = datetime.now(UTC)
+    policies.publish(parse_policy({"name": POLICY, "condition": "result.a == 1"}), by="tests", now=now)
     spec = {
         "id": "triage",
         "name": "Triage",
         "watch": {"database": "shop", "collection": "tickets"},
         "ai": {"provider": "sandbox", "model": "sandbox-1", "prompt": "Sort: {{ document.text }}"},
         "write": {"target_field": "ai"},
+        "policy": {"use": POLICY},
     }
-    return publish(parse_spec(spec), by="tests", now=datetime.now(UTC)).agent
+    return publish(parse_spec(spec), by="tests", now=now).agent
 
 
 @pytest.fixture
@@ -81,6 +87,8 @@ def ids(
         "<str:gap_id>": gaps.record(lost, now=now).id,
         "<str:letter_id>": dead,
         "<int:number>": "1",
+        "<str:database>": "shop",
+        "<str:name>": POLICY,
     }
     servers.mongo().close()
     servers._mongo.cache_clear()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from agents_app.models import Agent, AgentVersion
+from agents_app import policies
+from agents_app.models import Agent, AgentVersion, Policy, PolicyVersion
+from agents_app.publish import publish
+from agents_app.spec import parse_policy, parse_spec
 from executions_app.models import Backfill, Execution, Hold, StreamGap
 from mongoclaw_project.access.levels import Scope
-from tests.integration.mongoclaw_project.access.conftest import client_with, key_of, member
-from tests.integration.mongoclaw_project.access.routes import TABLE, Ids, ask, named
+from tests.integration.mongoclaw_project.access.conftest import POLICY, client_with, key_of, member
+from tests.integration.mongoclaw_project.access.routes import SPEC, TABLE, Ids, ask, named
 
 
 @pytest.mark.django_db
@@ -40,7 +44,7 @@ def test_a_key_that_is_bound_to_another_agent_sees_and_moves_nothing_of_this_one
 
 
 def everything_of_triage() -> list[Any]:
-    tables = (Agent, AgentVersion, Backfill, Execution, Hold, StreamGap)
+    tables = (Agent, AgentVersion, Backfill, Execution, Hold, Policy, PolicyVersion, StreamGap)
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
@@ -75,3 +79,27 @@ def test_what_is_out_of_sight_is_answered_like_what_is_not_there(ids: Ids, route
         answers = [(answer.status_code, answer.content.decode()) for answer in told]
         assert {status for status, _ in answers} == {404}
         assert len({text.replace(hidden, "…").replace(never, "…") for _, text in answers}) == 1, answers
+
+
+@pytest.mark.django_db
+def test_a_policy_is_changed_by_a_key_only_that_reaches_all_its_agents(ids: Ids) -> None:
+    now = datetime.now(UTC)
+    policies.publish(parse_policy({"name": "of-nobody"}), by="tests", now=now)
+    owner = member("owner", "admin")
+    bound = client_with(key_of(owner, "read", "write", agents=["triage"]))
+    url, change = f"/api/v1/policies/{POLICY}", {"condition": "result.a == 7"}
+
+    assert [one["name"] for one in bound.get("/api/v1/policies").json()["policies"]] == [POLICY]
+    assert bound.put(url, change, "application/json").json()["published"] == ["triage"]
+
+    publish(parse_spec({**SPEC, "id": "other", "policy": {"use": POLICY}}), by="tests", now=now)
+    assert bound.get(url).json()["used_by"] == ["triage"], "the other agent is not shown"
+    for answer in (
+        bound.put(url, {"condition": None}, "application/json"),
+        bound.post(f"{url}/rollback", {"version": 1}, "application/json"),
+        bound.delete(url),
+    ):
+        assert answer.status_code == 403
+        assert "other" not in answer.json()["detail"]
+    followed = AgentVersion.objects.get(agent="other").policy_version_id
+    assert policies.get(POLICY).current_version_id == followed

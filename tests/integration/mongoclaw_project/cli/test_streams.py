@@ -16,7 +16,7 @@ from pymongo.database import Database
 from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.models import Backfill, Execution, GapKind, GapStatus, StreamGap
-from mongoclaw_project.cli.moment import as_json, parse
+from mongoclaw_project.cluster_moment import as_json, parse
 from tests.integration.mongoclaw_project.cli.conftest import Run
 from watcher.leading.control import Control, Controls
 from watcher.reading import cluster
@@ -267,7 +267,7 @@ class TestSetPosition:
     @pytest.mark.parametrize(
         ("at", "said"),
         [
-            ("2015-01-01", "--beginning-of-oplog begins there"),
+            ("2015-01-01", "The oplog reaches back to"),
             ("2100-01-01T00:00:00Z", "lies in the future"),
         ],
     )
@@ -348,8 +348,8 @@ class TestReplay:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (("--from", "2015-01-01"), "give a later --from"),
-            (("--from", "-1s", "--to", "-1h"), "--from must come first"),
+            (("--from", "2015-01-01"), "begin later"),
+            (("--from", "-1s", "--to", "-1h"), "the beginning must come first"),
             (("--from", "-1m", "--agent", "nobody"), "No agent 'nobody' at work watches"),
         ],
     )
