@@ -10,15 +10,15 @@ from django.utils.cache import patch_vary_headers
 
 from mongoclaw_project.config import current
 
-_FOR_PEOPLE: Final = ("/admin/", "/static/")
+_FOR_PEOPLE: Final = ("/admin/", "/static/", "/ui/")
 _PREFLIGHT_SECONDS: Final = 600
 
 
 class CrossOrigin:
     """Adds CORS headers for the origins of `api.cors_origins` and answers their preflight requests.
 
-    Only a listed origin may send credentials: with `*` that would let every page act as the user. The admin
-    is never opened to another origin.
+    Only a listed origin may send credentials: with `*` that would let every page act as the user. Admin
+    and console are never opened to another origin.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

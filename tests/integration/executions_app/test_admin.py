@@ -28,15 +28,15 @@ SignIn = Callable[[str], Client]
 
 @pytest.fixture
 def sign_in(transactional_db: None) -> SignIn:
-    """Sign in as viewer, operator (may run again) or outsider (staff without any permission)."""
+    """Sign in as viewer, operator (may run again) or outsider (who sees nothing of this)."""
     granted = {
         "viewer": ["view_execution", "view_workerprocess"],
         "operator": ["view_execution", "requeue_execution"],
-        "outsider": [],
+        "outsider": ["add_apikey"],
     }
 
     def sign_in(name: str) -> Client:
-        return signed_in(name, *granted[name], is_staff=True)
+        return signed_in(name, *granted[name])
 
     return sign_in
 

@@ -135,7 +135,7 @@ def test_a_viewer_and_a_stranger_can_do_nothing(agent: Agent, make_event: MakeEv
         assert viewing.post(url(action), choice).status_code == 403
         assert nobody.post(url(action), choice).status_code == 403
         answer = Client().post(url(action), choice)
-        assert (answer.status_code, answer["HX-Redirect"]) == (401, "/admin/login/?next=/ui/")
+        assert (answer.status_code, answer["HX-Redirect"]) == (401, "/ui/login?next=/ui/")
     assert Execution.objects.get().status == Status.FAILED
     assert Agent.objects.get().enabled
 

@@ -105,5 +105,5 @@ def test_a_preflight_is_answered_before_any_view(client: Client) -> None:
 
 @pytest.mark.django_db
 def test_the_admin_is_opened_to_no_other_origin(client: Client) -> None:
-    response = client.get("/admin/login/", headers={"Origin": "https://a.example"})
+    response = client.get("/ui/login", headers={"Origin": "https://a.example"})
     assert "Access-Control-Allow-Origin" not in response
