@@ -23,6 +23,7 @@ from executions_app.console.panel import Asked, Panel
 from executions_app.console.panels import PANELS
 from executions_app.console.runs import CHOICES
 from executions_app.console.viewer import SEE_AGENTS, SEE_RUNS, viewer_of
+from executions_app.holds import in_force
 from executions_app.queries import ExecutionNotFound
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,9 @@ def page(request: HttpRequest) -> HttpResponseBase:
         "panels": shown,
         "is_empty": is_empty,
         "run_choices": CHOICES,
+        "overall": in_force().overall if viewer.may(SEE_AGENTS) else None,
+        "may_pause_all": viewer.may_pause_all,
+        "now": datetime.now(UTC),
         "may_enter_admin": admin.site.has_permission(request),
     }
     return render(request, "console/page.html", context)
