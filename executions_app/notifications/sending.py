@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -44,6 +45,16 @@ def send_next(url: str, secret: str, *, now: datetime) -> bool:
         )
     log.warning("notification.not_sent", notification=row.id, problem=problem, given_up=over is not None)
     return True
+
+
+def send_again(ids: Collection[str], *, now: datetime) -> int:
+    """Try those once more, at once, that were given up; returns how many there were.
+
+    One that is older than a day is given up again by its next failure.
+    """
+    with write_turn():
+        given_up = Notification.objects.filter(id__in=ids, sent_at=None, given_up_at__isnull=False)
+        return given_up.update(given_up_at=None, due_at=now)
 
 
 def forget(*, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -120,6 +121,27 @@ def test_messages_are_put_aside_and_not_run(operator: Client) -> None:
         "what is this"
         in operator.get(reverse("admin:executions_app_straymessage_change", args=(id_,))).content.decode()
     )
+
+
+def test_reasons_to_filter_by_are_those_of_agents_in_sight(
+    operator: Client, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead_run(make_event, reason="auth_failed")
+    stray()
+    for bound, of_runs, of_messages in (
+        (None, True, True),
+        ({"triage"}, True, False),
+        ({"other"}, False, False),
+    ):
+        monkeypatch.setattr(User, "agents", bound, raising=False)
+        letters, runs = (operator.get(url).content.decode() for url in (RUNS, EXECUTIONS))
+        for choice, where, offered in (
+            ("?reason=auth_failed", letters, of_runs),
+            ("?reason=unknown_task", letters, of_messages),
+            ("?reason=auth_failed", runs, of_runs),
+            ("?agent=triage", runs, of_runs),
+        ):
+            assert (choice in where) is offered, (choice, bound)
 
 
 @pytest.mark.parametrize("action", ["requeue", "discard", "restore"])
