@@ -11,9 +11,9 @@ from typing import Final
 from agents_app import registry
 from agents_app.errors import VersionUnreadable
 from agents_app.models import Agent, Health
-from executions_app.console import spending
+from executions_app.console import queue, spending
 from executions_app.console.panel import Asked, Panel
-from executions_app.console.queue import RECENT, Queue
+from executions_app.console.queue import Queue
 from executions_app.console.spending import Sums
 from executions_app.console.viewer import OPERATE, SEE_AGENTS, SEE_FIGURES
 from executions_app.histogram import Histogram, quantile
@@ -106,9 +106,9 @@ def look(asked: Asked) -> Agents:
 
 def _work(asked: Asked, since: datetime) -> _Work:
     return _Work(
-        RECENT.look(asked.now),
-        spending.sums_by_agent(asked.viewer, since=since),
-        spending.sums_by_agent(asked.viewer, since=spending.midnight(asked.now)),
+        queue.look(asked.now),
+        spending.sums_by_agent(asked, since=since),
+        spending.sums_by_agent(asked, since=spending.midnight(asked.now)),
         in_force(),
     )
 

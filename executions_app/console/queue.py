@@ -1,14 +1,14 @@
-"""What waits and goes on now: read once in a while for all who look, since it is the same for everybody."""
+"""What waits and goes on now."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import Final
 
 from executions_app import live
+from executions_app.console.shared import Shared
 from executions_app.live import Waiting
 from executions_app.load import Load, present_load
 
@@ -35,25 +35,13 @@ class Queue:
         return due + self.load.busy(agent_id)
 
 
-class Recent:
-    """The last look, shared by all threads of a process: who comes while one looks waits for what it sees."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._seen: tuple[datetime, Queue] | None = None
-
-    def look(self, now: datetime) -> Queue:
-        """Return the queue as it was a moment ago. Raises Django's database errors."""
-        with self._lock:
-            if self._seen is None or not timedelta(0) <= now - self._seen[0] < FRESH:
-                waiting = live.look(now, most=EACH, together=TOGETHER).agents
-                self._seen = (now, Queue(waiting, present_load()))
-            return self._seen[1]
-
-    def forget(self) -> None:
-        """Look anew next time. For tests, whose queues come and go."""
-        with self._lock:
-            self._seen = None
+def look(now: datetime) -> Queue:
+    """Return the queue as it was a moment ago. Raises Django's database errors."""
+    return _SHARED.look(None, now, lambda: _read(now))
 
 
-RECENT: Final = Recent()
+def _read(now: datetime) -> Queue:
+    return Queue(live.look(now, most=EACH, together=TOGETHER).agents, present_load())
+
+
+_SHARED: Final[Shared[None, Queue]] = Shared(lasts=FRESH)

@@ -19,7 +19,7 @@ from executions_app import ledger, queries, transitions
 from executions_app.console import holds, panels, processes, viewer
 from executions_app.console.minutes import MEMORY
 from executions_app.console.outlook import Outlook, Server, Stream, Watcher
-from executions_app.console.queue import RECENT
+from executions_app.console.shared import forget_all
 from executions_app.limits import Lesson, Limiter
 from executions_app.limits.limiter import connect
 from executions_app.models import Attempt, WorkerProcess
@@ -54,12 +54,12 @@ def _nothing_outside(monkeypatch: pytest.MonkeyPatch, redis_url: str) -> Iterato
     monkeypatch.setattr(holds, "current", lambda: loaded)
     monkeypatch.setattr(processes, "outlook", seen)
     MEMORY.forget()
-    RECENT.forget()
+    forget_all()
     holds._limiter.cache_clear()
     yield
     holds._limiter.cache_clear()
     MEMORY.forget()
-    RECENT.forget()
+    forget_all()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from executions_app.backfill_transitions import clear
 from executions_app.console.minutes import MEMORY
 from executions_app.console.panel import Asked
 from executions_app.console.panels import PANELS
-from executions_app.console.queue import RECENT
+from executions_app.console.shared import forget_all
 from executions_app.console.viewer import Viewer
 from executions_app.listing import Wanted
 from executions_app.metrics import present
@@ -182,7 +182,7 @@ def scrape() -> None:
 
 def console(name: str, status: str = "completed") -> None:
     MEMORY.forget()
-    RECENT.forget()
+    forget_all()
     for agents in (None, frozenset({"triage"})):
         viewer = Viewer(agents=agents)
         PANELS[name].look(Asked(viewer=viewer, now=NOW, choices={"status": status}))
