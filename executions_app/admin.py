@@ -22,15 +22,19 @@ from executions_app.backfill_admin import BackfillAdmin
 from executions_app.cost import cost_text
 from executions_app.dead_letter_admin import DeadRunAdmin, StrayMessageAdmin, tell
 from executions_app.gap_admin import StreamGapAdmin
+from executions_app.hold_admin import HoldAdmin
 from executions_app.models import (
     Backfill,
     DeadRun,
     Execution,
+    Hold,
     HourTally,
+    Notification,
     StrayMessage,
     StreamGap,
     WorkerProcess,
 )
+from executions_app.notification_admin import NotificationAdmin
 from executions_app.paginator import NearPaginator
 from executions_app.read_only_admin import ReadOnlyAdmin
 from executions_app.states import Status, reason_meaning
@@ -45,6 +49,8 @@ MOST_AT_ONCE = 1_000
 admin.site.register(Backfill, BackfillAdmin)
 admin.site.register(HourTally, HourTallyAdmin)
 admin.site.register(StreamGap, StreamGapAdmin)
+admin.site.register(Hold, HoldAdmin)
+admin.site.register(Notification, NotificationAdmin)
 admin.site.register(DeadRun, DeadRunAdmin)
 admin.site.register(StrayMessage, StrayMessageAdmin)
 

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from agents_app.models import Agent
+from agents_app.sight import visible_agents
 from agents_app.spec import Operation
 from executions_app import queries
 from executions_app.listing import Wanted
@@ -21,12 +22,12 @@ class _FieldFilter(ABC, admin.SimpleListFilter):
     """Filters by equality with one column; `chosen` says what all of them are set to."""
 
     @abstractmethod
-    def choices_known(self) -> Iterable[str]:
-        """The values to choose from."""
+    def choices_known(self, user: object) -> Iterable[str]:
+        """The values that this user may choose from."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:  # noqa: ARG002
         """Offer the known values, and the one in use even if it is not known any more."""
-        known = list(self.choices_known())
+        known = list(self.choices_known(request.user))
         used = self.value()
         if used and used not in known:
             known.append(used)
@@ -43,7 +44,7 @@ class StatusFilter(_FieldFilter):
     title = "status"
     parameter_name = "status"
 
-    def choices_known(self) -> Iterable[str]:
+    def choices_known(self, user: object) -> Iterable[str]:  # noqa: ARG002
         """All statuses."""
         return [str(status) for status in Status]
 
@@ -54,9 +55,11 @@ class AgentFilter(_FieldFilter):
     title = "agent"
     parameter_name = "agent"
 
-    def choices_known(self) -> Iterable[str]:
-        """All agents, by id."""
-        return Agent.objects.order_by("id").values_list("id", flat=True)
+    def choices_known(self, user: object) -> Iterable[str]:
+        """All agents in sight, by id."""
+        only = visible_agents(user)
+        known = Agent.objects.order_by("id").values_list("id", flat=True)
+        return known if only is None else known.filter(id__in=only)
 
 
 class OfAgent(AgentFilter):
@@ -73,9 +76,9 @@ class ReasonFilter(_FieldFilter):
     title = "reason"
     parameter_name = "reason"
 
-    def choices_known(self) -> Iterable[str]:
-        """The reasons of the newest rows."""
-        return queries.recent_reasons()
+    def choices_known(self, user: object) -> Iterable[str]:
+        """The reasons of the newest rows in sight."""
+        return queries.recent_reasons(only=visible_agents(user))
 
 
 class OperationFilter(_FieldFilter):
@@ -84,7 +87,7 @@ class OperationFilter(_FieldFilter):
     title = "operation"
     parameter_name = "operation"
 
-    def choices_known(self) -> Iterable[str]:
+    def choices_known(self, user: object) -> Iterable[str]:  # noqa: ARG002
         """All changes of a document, and what lets one run without a change."""
         return [*map(str, Operation), "backfill", "trigger"]
 

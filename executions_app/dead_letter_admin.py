@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from agents_app.sight import visible_agents
 from executions_app import dead_letter_work as work
 from executions_app import dead_letters, queries
 from executions_app.admin_filters import OfAgent, ReasonFilter
@@ -67,9 +68,11 @@ class WithReason(ReasonFilter):
         """Keep those with the chosen reason."""
         return queryset.filter(reason=self.value()) if self.value() else queryset
 
-    def choices_known(self) -> list[str]:
-        """The reasons of all dead letters."""
-        return sorted({reason for _, reason in dead_letters.counts()} - {dead_letters.OTHERS})
+    def choices_known(self, user: object) -> list[str]:
+        """The reasons of all dead letters in sight."""
+        only = visible_agents(user)
+        seen = {reason for agent, reason in dead_letters.counts() if only is None or agent in only}
+        return sorted(seen - {dead_letters.OTHERS})
 
 
 class DeadLetterAdmin(ReadOnlyAdmin):

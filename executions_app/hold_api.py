@@ -25,7 +25,6 @@ from executions_app.hold_wire import agent_json, holding_json
 from executions_app.models import Hold
 
 TAG: Final = "dispatch"
-LONGEST_REASON: Final = 1_000
 GONE, WRONG = HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
 
 
@@ -124,8 +123,8 @@ def _reason(body: object) -> str:
         raise SpecInvalid(errors=[SpecProblem("", "must be an object")])
     problems = [SpecProblem(str(name), "unknown field") for name in body if name != "reason"]
     reason = body.get("reason") or ""
-    if not isinstance(reason, str) or len(reason) > LONGEST_REASON:
-        problems.append(SpecProblem("reason", f"must be text of at most {LONGEST_REASON:,} characters"))
+    if not isinstance(reason, str) or len(reason) > holds.LONGEST_WHY:
+        problems.append(SpecProblem("reason", f"must be text of at most {holds.LONGEST_WHY:,} characters"))
     if problems:
         raise SpecInvalid(errors=problems)
     return str(reason)

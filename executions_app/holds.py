@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 ALL: Final = ""
 """The scope of a hold of all agents."""
 
+LONGEST_WHY: Final = 1_000
+"""Characters of why something is held."""
+
 STALE: Final = timedelta(seconds=1)
 """How old the knowledge of holds may be where each run asks."""
 

@@ -64,11 +64,17 @@ class Live:
 
 
 def look(
-    now: datetime, *, agent_id: str | None = None, only: Collection[str] | None = None, most: int = MOST
+    now: datetime,
+    *,
+    agent_id: str | None = None,
+    only: Collection[str] | None = None,
+    most: int = MOST,
+    together: int | None = None,
 ) -> Live:
     """Look at the queue of an agent, or at that of all, or at that of all among `only`.
 
-    `most` due rows of an agent and priority are counted.
+    `most` due rows of an agent and priority are counted; fewer, and each alike, where that would be more than
+    `together` in all.
     """
     heads = due.due_heads(now)
     wanted = {
@@ -76,6 +82,8 @@ def look(
         for agent, found in heads.items()
         if agent_id in {None, agent} and (only is None or agent in only)
     }
+    if together is not None:
+        most = max(1, min(most, together // max(1, sum(map(len, wanted.values())))))
     agents = {agent: _waiting(agent, found, now, most) for agent, found in sorted(wanted.items())}
     return Live(agents, _queue_age(agent_id, only))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -113,10 +113,10 @@ def search(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
     return within_reach(rows).filter(document_id__startswith=text)
 
 
-def recent_reasons() -> list[str]:
-    """Name the reasons that the newest rows carry, without reading the whole table."""
-    newest_rows = Execution.objects.order_by("-created_at").values_list("reason", flat=True)[:RECENT]
-    return sorted({reason for reason in newest_rows if reason})
+def recent_reasons(*, only: Collection[str] | None = None) -> list[str]:
+    """Name the reasons that the newest rows carry, those of agents among `only`, without reading the whole table."""
+    newest_rows = Execution.objects.order_by("-created_at").values_list("agent_id", "reason")[:RECENT]
+    return sorted({reason for agent, reason in newest_rows if reason and (only is None or agent in only)})
 
 
 def _subjects(text: str) -> Iterator[str]:

@@ -26,7 +26,7 @@ if not ALLOWED_HOSTS and _settings.is_development:
 CSRF_TRUSTED_ORIGINS = list(_settings.api.trusted_origins)
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "mongoclaw_project.access.admin_app.AdminApp",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -92,6 +92,10 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True  # no collectstatic before the first start
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "console:page"
+LOGOUT_REDIRECT_URL = "login"  # for the admin too
 
 SESSION_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from mongoclaw_project.access.sign_in_form import SignInForm
+from mongoclaw_project.access.sign_in_page import SignIn
 from mongoclaw_project.health import views as health
 from mongoclaw_project.metrics.views import Metrics
 
-admin.site.login_form = SignInForm
-admin.site.site_url = None  # there is no other site to view
-admin.site.enable_nav_sidebar = False  # its links are in the header, and its width is the tables'
-
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="console:page")),
+    path("ui/login", SignIn.as_view(), name="login"),
+    path("ui/logout", LogoutView.as_view(), name="logout"),
     path("ui/", include("executions_app.console.urls")),
     path("admin/try/", include("executions_app.studio.urls")),
     path("admin/", admin.site.urls),

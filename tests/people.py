@@ -6,9 +6,9 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 
-def signed_in(name: str, *permissions: str, is_staff: bool = False) -> Client:
+def signed_in(name: str, *permissions: str) -> Client:
     """Make a user with these permissions (code names), and a client in which that user is signed in."""
-    made = User.objects.create(username=name, is_staff=is_staff)
+    made = User.objects.create(username=name)
     made.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client()
     client.force_login(made)

@@ -28,7 +28,7 @@ class Browser:
 
     def sign_in(self, name: str, password: str) -> None:
         """Sign in at the admin. Raises PermissionError if it refuses."""
-        path = "/admin/login/"
+        path = "/ui/login"
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.read(path))
         if token is None:
             raise PermissionError("the admin shows no login")

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from agents_app.errors import MongoClawError
-from executions_app.console import letter_actions, switching
+from executions_app.console import letter_actions, pausing, switching
 from executions_app.console.answers import fragment, no_session, refused, told
 from executions_app.console.question import Choice, Question
 from executions_app.console.viewer import DISCARD, OPERATE, REQUEUE, Viewer, viewer_of
@@ -37,6 +37,10 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "discard": Action(needs=DISCARD, ask=letter_actions.ask_discard, do=letter_actions.discard),
     "enable": Action(needs=OPERATE, ask=switching.ask_enable, do=switching.enable),
     "disable": Action(needs=OPERATE, ask=switching.ask_disable, do=switching.disable),
+    "pause": Action(needs=OPERATE, ask=pausing.ask_pause, do=pausing.pause),
+    "resume": Action(needs=OPERATE, ask=pausing.ask_resume, do=pausing.resume),
+    "pause-all": Action(needs=OPERATE, ask=pausing.ask_pause_all, do=pausing.pause_all),
+    "resume-all": Action(needs=OPERATE, ask=pausing.ask_resume_all, do=pausing.resume_all),
 }
 
 

@@ -11,20 +11,18 @@ from typing import Final
 from agents_app import registry
 from agents_app.errors import VersionUnreadable
 from agents_app.models import Agent, Health
-from executions_app import live
-from executions_app.console import spending
+from executions_app.console import queue, spending
 from executions_app.console.panel import Asked, Panel
+from executions_app.console.queue import Queue
 from executions_app.console.spending import Sums
 from executions_app.console.viewer import OPERATE, SEE_AGENTS, SEE_FIGURES
 from executions_app.histogram import Histogram, quantile
+from executions_app.hold_wire import words
 from executions_app.holds import Holding, in_force
 from executions_app.live import Waiting
-from executions_app.load import Load, present_load
-from executions_app.models import HourTally
+from executions_app.models import Hold, HourTally
 
 SHOWN: Final = 40
-COUNTED: Final = 2_000
-"""Due rows of one agent and priority that are counted here; the command and the API count on."""
 
 _NOTHING: Final = Sums()
 _DAY: Final = timedelta(hours=23)
@@ -40,6 +38,7 @@ class AgentLine:
     model: str
     enabled: bool
     is_held: bool
+    own_hold: str
     trouble: str
     waiting: Waiting | None
     queued: int
@@ -61,28 +60,27 @@ class AgentLine:
 
 @dataclass(frozen=True, slots=True)
 class Agents:
-    """Those with most to tell first; `more` are left out. Without the permission for figures there are none."""
+    """Those with most to tell first; `more` are left out. Without the permission for figures there are none.
+
+    `overall` is what holds all of them, if anything does.
+    """
 
     lines: tuple[AgentLine, ...]
     more: int
     with_figures: bool
     may_operate: bool
+    may_pause_all: bool
+    overall: Hold | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
     """What is known of all agents' work."""
 
-    waiting: Mapping[str, Waiting] = field(default_factory=dict)
-    load: Load = field(default_factory=Load)
+    queue: Queue = field(default_factory=Queue)
     day: Mapping[str, Sums] = field(default_factory=dict)
     today: Mapping[str, Sums] = field(default_factory=dict)
     holding: Holding = field(default_factory=Holding)
-
-    def depth(self, agent_id: str) -> int:
-        """How many runs of an agent wait or go on."""
-        due = self.waiting[agent_id].due if agent_id in self.waiting else 0
-        return due + self.load.busy(agent_id)
 
 
 def look(asked: Asked) -> Agents:
@@ -94,29 +92,36 @@ def look(asked: Asked) -> Agents:
     rows.sort(key=lambda agent: _rank(agent, work))
     shown = rows[:SHOWN]
     latencies = _latencies([agent.pk for agent in shown], hour - _DAY) if with_figures else {}
-    most = max((work.depth(agent.pk) for agent in shown), default=0)
+    most = max((work.queue.depth(agent.pk) for agent in shown), default=0)
     lines = tuple(_line(agent, work, latencies.get(agent.pk, Histogram()), most) for agent in shown)
-    return Agents(lines, len(rows) - len(shown), with_figures, asked.viewer.may(OPERATE))
+    return Agents(
+        lines,
+        len(rows) - len(shown),
+        with_figures,
+        asked.viewer.may(OPERATE),
+        asked.viewer.may_pause_all,
+        work.holding.overall,
+    )
 
 
 def _work(asked: Asked, since: datetime) -> _Work:
     return _Work(
-        live.look(asked.now, most=COUNTED).agents,
-        present_load(),
-        spending.sums_by_agent(asked.viewer, since=since),
-        spending.sums_by_agent(asked.viewer, since=spending.midnight(asked.now)),
+        queue.look(asked.now),
+        spending.sums_by_agent(asked, since=since),
+        spending.sums_by_agent(asked, since=spending.midnight(asked.now)),
         in_force(),
     )
 
 
 def _rank(agent: Agent, work: _Work) -> tuple[bool, bool]:
     """Working agents first, and those with anything to do before idle ones; otherwise by id, so that none jumps."""
-    idle = not work.depth(agent.pk) and work.day.get(agent.pk, _NOTHING).runs == 0
+    idle = not work.queue.depth(agent.pk) and work.day.get(agent.pk, _NOTHING).runs == 0
     return (not agent.enabled, idle)
 
 
 def _line(agent: Agent, work: _Work, latency: Histogram, most: int) -> AgentLine:
     namespace, model, unreadable = _declared(agent)
+    own = work.holding.agents.get(agent.pk)
     ill = agent.health_reason if agent.health == Health.UNHEALTHY else ""
     return AgentLine(
         id=agent.pk,
@@ -125,11 +130,12 @@ def _line(agent: Agent, work: _Work, latency: Histogram, most: int) -> AgentLine
         model=model,
         enabled=agent.enabled,
         is_held=work.holding.of(agent.pk) is not None,
+        own_hold="" if own is None else words(own),
         trouble=unreadable or ill,
-        waiting=work.waiting.get(agent.pk),
-        queued=work.load.queued[agent.pk],
-        running=work.load.running[agent.pk],
-        share=round(100 * work.depth(agent.pk) / most) if most else 0,
+        waiting=work.queue.waiting.get(agent.pk),
+        queued=work.queue.load.queued[agent.pk],
+        running=work.queue.load.running[agent.pk],
+        share=round(100 * work.queue.depth(agent.pk) / most) if most else 0,
         day=work.day.get(agent.pk, _NOTHING),
         today=work.today.get(agent.pk, _NOTHING),
         p95=quantile(latency, 0.95),

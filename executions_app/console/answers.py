@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -43,5 +44,5 @@ def refused(request: HttpRequest) -> HttpResponse:
 def no_session() -> HttpResponse:
     """Send a page whose session has ended to the login."""
     answer = HttpResponse(status=HTTPStatus.UNAUTHORIZED)
-    answer["HX-Redirect"] = f"{reverse('admin:login')}?next={reverse('console:page')}"
+    answer["HX-Redirect"] = redirect_to_login(reverse("console:page")).url
     return answer

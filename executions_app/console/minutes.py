@@ -26,11 +26,14 @@ EXACT: Final = 200
 MOST: Final = 50_000
 """Ends of a minute that are counted."""
 
-AT_ONCE: Final = 6
+AT_ONCE: Final = 4
 """Minutes that one look reads anew; the older ones follow with the next looks."""
 
 SETTLED: Final = timedelta(seconds=30)
 """A minute is final so long after its end: clocks of workers may differ by less."""
+
+FRESH: Final = timedelta(seconds=2)
+"""How old what is known of a minute may be that is not final: the panels that show it do not each read it."""
 
 A_MINUTE: Final = timedelta(minutes=1)
 
@@ -53,33 +56,37 @@ class Minute:
 
 
 class Memory:
-    """The minutes that are over, shared by all threads of a process."""
+    """The minutes of the last hour as they were read, shared by all threads of a process."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._known: dict[datetime, Minute] = {}
+        self._seen: dict[datetime, tuple[datetime, Minute]] = {}
 
     def look(self, now: datetime) -> tuple[Minute | None, ...]:
         """Return the last hour, oldest first; None is a minute that a later look will know."""
         present = now.replace(second=0, microsecond=0)
         begins = [present - A_MINUTE * back for back in range(SHOWN)]
         with self._lock:
-            self._known = {begin: self._known[begin] for begin in begins if begin in self._known}
-            known = dict(self._known)
+            self._seen = {begin: self._seen[begin] for begin in begins if begin in self._seen}
+            known = {begin: minute for begin, (at, minute) in self._seen.items() if _lasts(begin, at, now)}
         wanted = [begin for begin in begins if begin not in known][:AT_ONCE]
         read = {begin: _read(begin) for begin in wanted}
-        final = {begin: minute for begin, minute in read.items() if now - begin >= A_MINUTE + SETTLED}
         with self._lock:
-            self._known.update(final)
+            self._seen.update((begin, (now, minute)) for begin, minute in read.items())
         return tuple((known | read).get(begin) for begin in reversed(begins))
 
     def forget(self) -> None:
         """Empty the memory. For tests, whose databases have the same minutes."""
         with self._lock:
-            self._known.clear()
+            self._seen.clear()
 
 
 MEMORY: Final = Memory()
+
+
+def _lasts(begin: datetime, read_at: datetime, now: datetime) -> bool:
+    """Whether what was read of a minute is final, or not yet old."""
+    return read_at - begin >= A_MINUTE + SETTLED or timedelta(0) <= now - read_at < FRESH
 
 
 def _read(begin: datetime) -> Minute:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.db.models import QuerySet
+
 from executions_app import queries
 from executions_app.console.panel import Asked, Panel
 from executions_app.console.viewer import SEE_RUNS
@@ -14,6 +16,10 @@ from executions_app.models import Execution
 from executions_app.states import Status, reason_meaning
 
 SHOWN: Final = 15
+NEWEST: Final = ("-created_at", "-sequence")
+LOOKED_AT: Final = 2_000
+"""Newest runs among which those in one state are looked for first."""
+
 CHOICES: Final = (
     ("", "All"),
     (Status.RUNNING.value, "Running"),
@@ -56,8 +62,20 @@ def look(asked: Asked) -> Runs:
     status = asked.choices.get("status", "")
     status = status if status in dict(CHOICES) else ""
     rows = queries.listed(Execution.objects.filter(**asked.viewer.narrowed("agent_id")))
-    found = narrowed(rows, Wanted(status=status or None)).order_by("-created_at", "-sequence")[:SHOWN]
+    if status == Status.PENDING and asked.viewer.agents is None:
+        rows = _without_a_sort(rows, status)
+    found = narrowed(rows, Wanted(status=status or None)).order_by(*NEWEST)[:SHOWN]
     return Runs(status, tuple(line_of(run) for run in found))
+
+
+def _without_a_sort(rows: QuerySet[Execution], status: str) -> QuerySet[Execution]:
+    """Name the newest rows in a state where they are among the newest of all, as those of a backlog are.
+
+    The index of what waits has another order: a long backlog would be read and sorted for one screen of it.
+    """
+    newest = Execution.objects.order_by(*NEWEST).values_list("id", "status")[:LOOKED_AT]
+    ids = [id_ for id_, of_it in newest if of_it == status][:SHOWN]
+    return rows.filter(id__in=ids) if len(ids) == SHOWN else rows
 
 
 def line_of(run: Execution) -> RunLine:

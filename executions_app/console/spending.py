@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db.models import Sum
 
 from executions_app.console.panel import Asked, Panel
+from executions_app.console.shared import Shared
 from executions_app.console.viewer import SEE_FIGURES, Viewer
 from executions_app.models import HourTally
 
 SHOWN: Final = 8
+FRESH: Final = timedelta(seconds=4)
+"""How old sums may be: what they add up is 10 to 40 seconds behind."""
+
 _SUMS: Final = ("completed", "skipped", "failed", "model_calls", "tokens", "cost_nanousd", "unpriced_calls")
 
 
@@ -60,7 +64,7 @@ class Spending:
 
 def look(asked: Asked) -> Spending:
     """Read the day, the greatest spenders first; of those that cost nothing, who used most tokens."""
-    found = sums_by_agent(asked.viewer, since=midnight(asked.now))
+    found = sums_by_agent(asked, since=midnight(asked.now))
     ranked = sorted(found.items(), key=lambda pair: (-pair[1].cost_nanousd, -pair[1].tokens, pair[0]))
     spent = [(agent, sums) for agent, sums in ranked if sums.model_calls]
     most = max((sums.cost_nanousd for _, sums in spent), default=0)
@@ -76,8 +80,14 @@ def midnight(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def sums_by_agent(viewer: Viewer, *, since: datetime) -> dict[str, Sums]:
-    """Add up the tallies of each agent in sight since an hour."""
+def sums_by_agent(asked: Asked, *, since: datetime) -> Mapping[str, Sums]:
+    """Add up the tallies of each agent in sight since an hour; they are a few seconds old at most."""
+    if asked.viewer.agents is not None:
+        return _sums_by_agent(asked.viewer, since)
+    return _SHARED.look(since, asked.now, lambda: _sums_by_agent(asked.viewer, since))
+
+
+def _sums_by_agent(viewer: Viewer, since: datetime) -> Mapping[str, Sums]:
     rows = HourTally.objects.filter(hour__gte=since, **viewer.narrowed("agent_id")).order_by()
     added = rows.values_list("agent_id").annotate(*(Sum(name) for name in _SUMS))
     return {agent: Sums(**dict(zip(_SUMS, sums, strict=True))) for agent, *sums in added}
@@ -87,5 +97,7 @@ def total_of(found: Mapping[str, Sums]) -> Sums:
     """Add up the sums of agents."""
     return Sums(**{name: sum(getattr(sums, name) for sums in found.values()) for name in _SUMS})
 
+
+_SHARED: Final[Shared[datetime, Mapping[str, Sums]]] = Shared(lasts=FRESH)
 
 PANEL: Final = Panel(name="spending", title="Cost today", needs=SEE_FIGURES, look=look, seconds=5)

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from executions_app import live
-from executions_app.console import letters, spending
+from executions_app.console import letters, queue, spending
 from executions_app.console.minutes import MEMORY
 from executions_app.console.panel import Asked, Panel
 from executions_app.console.spending import Sums
 from executions_app.console.viewer import SEE_FIGURES, SEE_RUNS
-from executions_app.load import present_load
 
-COUNTED: Final = 2_000
 LAST: Final = 5
 """Minutes that the present pace is told of."""
 
@@ -48,18 +45,17 @@ class Summary:
 
 def look(asked: Asked) -> Summary:
     """Look at the queue, the last minutes, the day and the dead letters."""
-    viewer = asked.viewer
-    lines = [line for agent, line in live.look(asked.now, most=COUNTED).agents.items() if viewer.sees(agent)]
-    load = present_load()
+    viewer, seen = asked.viewer, queue.look(asked.now)
+    lines = [line for agent, line in seen.waiting.items() if viewer.sees(agent)]
     dead = letters.count(viewer) if viewer.may(SEE_RUNS) else None
     return Summary(
         waiting=sum(line.due for line in lines),
         at_least=any(line.at_least for line in lines),
         oldest_ms=max((line.age_ms for line in lines), default=None),
-        queued=sum(rows for agent, rows in load.queued.items() if viewer.sees(agent)),
-        running=sum(rows for agent, rows in load.running.items() if viewer.sees(agent)),
+        queued=sum(rows for agent, rows in seen.load.queued.items() if viewer.sees(agent)),
+        running=sum(rows for agent, rows in seen.load.running.items() if viewer.sees(agent)),
         pace=_pace(asked) if viewer.agents is None else None,
-        today=spending.total_of(spending.sums_by_agent(viewer, since=spending.midnight(asked.now))),
+        today=spending.total_of(spending.sums_by_agent(asked, since=spending.midnight(asked.now))),
         letters=dead,
         letters_at_least=dead == letters.COUNTED,
     )

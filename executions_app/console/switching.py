@@ -8,15 +8,14 @@ from typing import Any
 from django.contrib.admin.models import CHANGE, LogEntry
 
 from agents_app import publish
-from agents_app.errors import AgentNotFound
-from agents_app.models import Agent
+from executions_app.console.chosen import chosen_agent
 from executions_app.console.question import Choice, Question
 from executions_app.console.viewer import Viewer
 
 
 def ask_enable(viewer: Viewer, choice: Choice) -> Question:
     """Ask before an agent works. Raises AgentNotFound."""
-    agent = _found(viewer, choice)
+    agent = chosen_agent(viewer, choice)
     return Question(
         title=f"Enable {agent.pk}?",
         subject=agent.name,
@@ -29,7 +28,7 @@ def ask_enable(viewer: Viewer, choice: Choice) -> Question:
 
 def ask_disable(viewer: Viewer, choice: Choice) -> Question:
     """Ask before an agent rests. Raises AgentNotFound."""
-    agent = _found(viewer, choice)
+    agent = chosen_agent(viewer, choice)
     return Question(
         title=f"Disable {agent.pk}?",
         subject=agent.name,
@@ -56,10 +55,3 @@ def _switch(user: Any, choice: Choice, now: datetime, *, enabled: bool) -> tuple
     word = "Enabled" if enabled else "Disabled"
     LogEntry.objects.log_actions(user.pk, [agent], CHANGE, f"{word} in the console.", single_object=True)
     return (("success", f"{word}: {agent.pk}."),)
-
-
-def _found(viewer: Viewer, choice: Choice) -> Agent:
-    agent = publish.get(choice["agent"])
-    if not viewer.sees(agent.pk):
-        raise AgentNotFound(agent_id=agent.pk)
-    return agent

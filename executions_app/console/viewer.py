@@ -34,6 +34,11 @@ class Viewer:
         """Whether an agent is in their sight."""
         return self.agents is None or agent_id in self.agents
 
+    @property
+    def may_pause_all(self) -> bool:
+        """Whether they decide for all agents: those that they do not see are not theirs to pause."""
+        return self.may(OPERATE) and self.agents is None
+
     def narrowed(self, column: str) -> dict[str, Iterable[str]]:
         """Return the condition for rows whose `column` is an agent."""
         return {} if self.agents is None else {f"{column}__in": sorted(self.agents)}

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 import structlog
+from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
@@ -23,6 +23,7 @@ from executions_app.console.panel import Asked, Panel
 from executions_app.console.panels import PANELS
 from executions_app.console.runs import CHOICES
 from executions_app.console.viewer import SEE_AGENTS, SEE_RUNS, viewer_of
+from executions_app.holds import in_force
 from executions_app.queries import ExecutionNotFound
 
 log = structlog.get_logger(__name__)
@@ -34,13 +35,20 @@ log = structlog.get_logger(__name__)
 def page(request: HttpRequest) -> HttpResponseBase:
     """Show the frame with the panels that the user may see; each fetches itself."""
     if not request.user.is_authenticated:
-        return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        return redirect_to_login(request.get_full_path())
     viewer = viewer_of(request.user)
     shown = [panel for panel in PANELS.values() if viewer.may(panel.needs)]
     is_empty = viewer.may(SEE_AGENTS) and not Agent.objects.filter(archived_at=None).exists()
-    return render(
-        request, "console/page.html", {"panels": shown, "is_empty": is_empty, "run_choices": CHOICES}
-    )
+    context = {
+        "panels": shown,
+        "is_empty": is_empty,
+        "run_choices": CHOICES,
+        "overall": in_force().overall if viewer.may(SEE_AGENTS) else None,
+        "may_pause_all": viewer.may_pause_all,
+        "now": datetime.now(UTC),
+        "may_enter_admin": admin.site.has_permission(request),
+    }
+    return render(request, "console/page.html", context)
 
 
 @never_cache

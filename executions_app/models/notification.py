@@ -25,7 +25,7 @@ class Notification(models.Model):
     class Meta:
         """Those that wait are found by when they are due."""
 
-        default_permissions = ("view",)
+        default_permissions = ("view", "change")
         indexes: ClassVar = [
             models.Index(
                 fields=["due_at"],

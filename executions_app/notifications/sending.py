@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -53,6 +54,16 @@ def send_next(url: str, secret: str, *, now: datetime) -> bool:
 
 def _waiting(now: datetime) -> QuerySet[Notification]:
     return Notification.objects.filter(sent_at=None, given_up_at=None, due_at__lte=now)
+
+
+def send_again(ids: Collection[str], *, now: datetime) -> int:
+    """Try those once more, at once, that were given up; returns how many there were.
+
+    One that is older than a day is given up again by its next failure.
+    """
+    with write_turn():
+        given_up = Notification.objects.filter(id__in=ids, sent_at=None, given_up_at__isnull=False)
+        return given_up.update(given_up_at=None, due_at=now)
 
 
 def forget(*, now: datetime) -> None:

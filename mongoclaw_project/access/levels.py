@@ -47,6 +47,7 @@ LEVELS: Final[Mapping[Scope, frozenset[str]]] = {
             "executions_app.add_backfill",
             "executions_app.cancel_execution",
             "executions_app.change_backfill",
+            "executions_app.change_notification",
             "executions_app.change_streamgap",
             "executions_app.discard_execution",
             "executions_app.requeue_execution",

@@ -1,16 +1,16 @@
-"""The admin's page to sign in, with its limit."""
+"""The form by which people sign in, with its limit."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
-from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm
 
 from mongoclaw_project.access.sign_in import seconds_to_wait, told
 
 
-class SignInForm(AdminAuthenticationForm):
+class SignInForm(AuthenticationForm):
     """Says when it is too early to try again."""
 
     def clean(self) -> dict[str, Any]:

@@ -274,7 +274,7 @@ def test_the_web_server_serves_health_admin_and_styles_in_little_memory(web: Web
     # Servers answer; nobody watches and nobody works.
     down = {name for name, check in json.loads(ready.data)["checks"].items() if check["status"] != "healthy"}
     assert (ready.status, down) == (503, {"watcher", "workers"}), ready.data
-    login = web.get("/admin/login/")
+    login = web.get("/ui/login")
     assert login.status == 200
     assert web.get("/static/admin/css/base.css").status == 200
     assert web.get("/api/v1/nothing").status == 404

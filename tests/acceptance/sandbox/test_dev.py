@@ -247,7 +247,7 @@ def _everything_answers(addresses: Addresses) -> None:
         assert mongo.admin.command("hello")["setName"]
     with Redis.from_url(addresses.broker) as redis:
         assert redis.ping()
-    with urllib.request.urlopen(f"{addresses.web}/admin/login/", timeout=10) as page:
+    with urllib.request.urlopen(f"{addresses.web}/ui/login", timeout=10) as page:
         assert page.status == 200
     assert addresses.model is not None
     assert ModelControl(addresses.model).is_up()

@@ -51,19 +51,17 @@ def _checks(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def alice() -> Client:
-    return signed_in("alice", "view_agent", is_staff=True)
+    return signed_in("alice", "view_agent")
 
 
 @pytest.fixture
 def bob() -> Client:
-    return signed_in(
-        "bob", "view_agent", "add_agent", "change_agent", "delete_agent", "operate_agent", is_staff=True
-    )
+    return signed_in("bob", "view_agent", "add_agent", "change_agent", "delete_agent", "operate_agent")
 
 
 @pytest.fixture
 def charlie() -> Client:
-    return signed_in("charlie", is_staff=True)
+    return signed_in("charlie", "add_apikey")
 
 
 @pytest.fixture
@@ -263,7 +261,7 @@ def test_the_delete_button_of_one_agent_archives_it(bob: Client, agent: Agent) -
 
 
 def test_an_editor_without_the_right_to_delete_has_no_such_action(agent: Agent) -> None:
-    editor = signed_in("eve", "view_agent", "change_agent", is_staff=True)
+    editor = signed_in("eve", "view_agent", "change_agent")
     assert 'value="delete_selected"' not in _text(editor.get(AGENTS))
     _act(editor, "delete_selected", "triage", post="yes")
     assert get("triage").archived_at is None

@@ -29,7 +29,7 @@ def act(client: Client, action: str, row: Backfill, **more: str) -> str:
 
 
 def test_a_backfill_is_asked_for_in_the_admin(agent: Agent) -> None:
-    client = signed_in("alice", *ALL, is_staff=True)
+    client = signed_in("alice", *ALL)
 
     client.post(ADD, {"agent": "triage", "filter": '{"n": 1}', "limit": "5", "rate": "2.5"})
 
@@ -48,7 +48,7 @@ def test_a_backfill_is_asked_for_in_the_admin(agent: Agent) -> None:
     ],
 )
 def test_what_is_wrong_stands_beside_its_field(agent: Agent, data: dict[str, str], words: str) -> None:
-    answer = signed_in("alice", *ALL, is_staff=True).post(ADD, {"agent": "triage", **data})
+    answer = signed_in("alice", *ALL).post(ADD, {"agent": "triage", **data})
 
     assert answer.status_code == 200
     assert words in answer.content.decode()
@@ -57,11 +57,11 @@ def test_what_is_wrong_stands_beside_its_field(agent: Agent, data: dict[str, str
 
 def test_an_agent_that_is_disabled_is_not_offered(agent: Agent) -> None:
     publishing.set_enabled("triage", False, now=NOW)
-    assert b'value="triage"' not in signed_in("alice", *ALL, is_staff=True).get(ADD).content
+    assert b'value="triage"' not in signed_in("alice", *ALL).get(ADD).content
 
 
 def test_the_list_and_the_page_show_how_far_it_is(planned: Backfill) -> None:
-    client = signed_in("alice", *ALL, is_staff=True)
+    client = signed_in("alice", *ALL)
 
     assert "waits for a watcher" in client.get(LIST).content.decode()
     page = client.get(f"{LIST}{planned.pk}/change/").content.decode()
@@ -71,7 +71,7 @@ def test_the_list_and_the_page_show_how_far_it_is(planned: Backfill) -> None:
 
 
 def test_backfills_are_paused_resumed_and_cancelled_after_asking(planned: Backfill) -> None:
-    client = signed_in("alice", *ALL, is_staff=True)
+    client = signed_in("alice", *ALL)
 
     assert "Paused: 1." in act(client, "pause", planned)
     assert planned.status == "paused"
@@ -84,7 +84,7 @@ def test_backfills_are_paused_resumed_and_cancelled_after_asking(planned: Backfi
 
 
 def test_whoever_may_only_look_steers_nothing(planned: Backfill) -> None:
-    client = signed_in("alice", "view_backfill", is_staff=True)
+    client = signed_in("alice", "view_backfill")
 
     for action in ("pause", "cancel"):
         act(client, action, planned, confirmed="yes")
@@ -94,7 +94,7 @@ def test_whoever_may_only_look_steers_nothing(planned: Backfill) -> None:
 
 
 def test_an_agents_page_leads_to_a_backfill_of_it(agent: Agent) -> None:
-    client = signed_in("alice", *ALL, is_staff=True)
+    client = signed_in("alice", *ALL)
     link = f"{reverse('admin:executions_app_backfill_add')}?agent=triage"
     page = client.get("/admin/agents_app/agent/triage/change/").content.decode()
 
@@ -103,5 +103,5 @@ def test_an_agents_page_leads_to_a_backfill_of_it(agent: Agent) -> None:
 
 
 def test_an_agents_page_offers_no_backfill_to_those_who_may_ask_for_none(agent: Agent) -> None:
-    client = signed_in("alice", "view_agent", is_staff=True)
+    client = signed_in("alice", "view_agent")
     assert b"backfill/add" not in client.get("/admin/agents_app/agent/triage/change/").content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -21,19 +22,15 @@ EXECUTIONS = reverse("admin:executions_app_execution_changelist")
 MESSAGES = reverse("admin:executions_app_straymessage_changelist")
 
 
-def staff(name: str, *permissions: str) -> Client:
-    """A member of the staff with these permissions for executions."""
-    client = signed_in(name, *(f"{one}_execution" for one in permissions))
-    from django.contrib.auth.models import User
-
-    User.objects.filter(username=name).update(is_staff=True)
-    return client
+def somebody(name: str, *permissions: str) -> Client:
+    """Somebody with these permissions for executions."""
+    return signed_in(name, "view_agent", *(f"{one}_execution" for one in permissions))
 
 
 @pytest.fixture
 def operator(agent: Agent) -> Client:
     """Somebody who may decide."""
-    return staff("olga", "view", "requeue", "discard")
+    return somebody("olga", "view", "requeue", "discard")
 
 
 def act(client: Client, url: str, action: str, *ids: str, **more: str) -> str:
@@ -126,12 +123,33 @@ def test_messages_are_put_aside_and_not_run(operator: Client) -> None:
     )
 
 
+def test_reasons_to_filter_by_are_those_of_agents_in_sight(
+    operator: Client, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead_run(make_event, reason="auth_failed")
+    stray()
+    for bound, of_runs, of_messages in (
+        (None, True, True),
+        ({"triage"}, True, False),
+        ({"other"}, False, False),
+    ):
+        monkeypatch.setattr(User, "agents", bound, raising=False)
+        letters, runs = (operator.get(url).content.decode() for url in (RUNS, EXECUTIONS))
+        for choice, where, offered in (
+            ("?reason=auth_failed", letters, of_runs),
+            ("?reason=unknown_task", letters, of_messages),
+            ("?reason=auth_failed", runs, of_runs),
+            ("?agent=triage", runs, of_runs),
+        ):
+            assert (choice in where) is offered, (choice, bound)
+
+
 @pytest.mark.parametrize("action", ["requeue", "discard", "restore"])
 def test_a_viewer_is_offered_nothing_and_can_do_nothing(
     agent: Agent, make_event: MakeEvent, action: str
 ) -> None:
     id_ = dead_run(make_event)
-    viewer = staff("vera", "view")
+    viewer = somebody("vera", "view")
 
     assert f'value="{action}"' not in viewer.get(RUNS).content.decode()
     act(viewer, RUNS, action, id_, confirmed="yes")
@@ -142,7 +160,7 @@ def test_a_viewer_is_offered_nothing_and_can_do_nothing(
 
 def test_whoever_sees_no_executions_sees_no_dead_letters(agent: Agent, make_event: MakeEvent) -> None:
     dead_run(make_event)
-    outsider = staff("otto")
+    outsider = somebody("otto")
 
     assert outsider.get(RUNS).status_code == 403
     assert outsider.get(MESSAGES).status_code == 403
@@ -230,7 +248,7 @@ def test_the_page_of_a_message_offers_no_running(operator: Client) -> None:
 
 
 def test_whoever_may_only_look_is_offered_no_decision_on_a_page(agent: Agent, make_event: MakeEvent) -> None:
-    page = page_of(staff("vera", "view"), dead_run(make_event))
+    page = page_of(somebody("vera", "view"), dead_run(make_event))
 
     assert not any(f'value="{action}"' in page for action in ("requeue", "discard", "restore"))
 

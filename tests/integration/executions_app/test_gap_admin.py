@@ -32,7 +32,7 @@ def sign_in(transactional_db: None) -> SignIn:
     }
 
     def sign_in(name: str) -> Client:
-        return signed_in(name, *granted[name], is_staff=True)
+        return signed_in(name, *granted[name])
 
     return sign_in
 

@@ -29,6 +29,7 @@ from executions_app.backfill_transitions import clear
 from executions_app.console.minutes import MEMORY
 from executions_app.console.panel import Asked
 from executions_app.console.panels import PANELS
+from executions_app.console.shared import forget_all
 from executions_app.console.viewer import Viewer
 from executions_app.listing import Wanted
 from executions_app.metrics import present
@@ -181,11 +182,12 @@ def scrape() -> None:
     dead_letters.counts()
 
 
-def console(name: str) -> None:
+def console(name: str, status: str = "completed") -> None:
     MEMORY.forget()
+    forget_all()
     for agents in (None, frozenset({"triage"})):
         viewer = Viewer(agents=agents)
-        PANELS[name].look(Asked(viewer=viewer, now=NOW, choices={"status": "completed"}))
+        PANELS[name].look(Asked(viewer=viewer, now=NOW, choices={"status": status}))
 
 
 QUESTIONS: dict[str, Ask] = {
@@ -204,6 +206,7 @@ QUESTIONS: dict[str, Ask] = {
         f"the console's {name}": partial(console, name)
         for name in ("summary", "charts", "agents", "letters", "runs")
     },
+    "the console's pending runs": partial(console, "runs", "pending"),
     "clearing a backfill": lambda: clear(Backfill(id="b", agent_id="triage"), now=NOW),
 }
 
@@ -226,7 +229,10 @@ def test_no_list_is_filled_by_a_walk_through_all_there_ever_was(name: str) -> No
     assert walks & NEWEST - {"execution_failed_newest"} <= set(BOUNDED_WALKS.get(name, ()))
 
 
-BOUNDED_WALKS = {"the newest reasons": {"execution_newest"}}
+BOUNDED_WALKS = {
+    "the newest reasons": {"execution_newest"},
+    "the console's pending runs": {"execution_newest"},
+}
 """Those that end after so many rows by themselves."""
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 
 from agents_app.errors import AgentNotFound
 from executions_app import ledger, live, stats, transitions
@@ -164,7 +163,6 @@ def test_the_admin_shows_a_line_per_hour_and_agent_to_those_who_may_see_them(mak
     ran(make_event, "two", FAILED, now=NOW, took=2)
     count(NOW + timedelta(hours=1))
     admin = signed_in("alice", "view_hourtally")
-    User.objects.update(is_staff=True)
     page = "/admin/executions_app/hourtally/"
 
     shown = admin.get(page, {"agent": "triage"}).content.decode()
@@ -177,6 +175,5 @@ def test_the_admin_shows_a_line_per_hour_and_agent_to_those_who_may_see_them(mak
 
 def test_the_admin_refuses_the_figures_to_who_has_no_permission(make_event: MakeEvent) -> None:
     admin = signed_in("alice", "view_execution")
-    User.objects.update(is_staff=True)
 
     assert admin.get("/admin/executions_app/hourtally/").status_code == 403

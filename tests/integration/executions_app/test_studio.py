@@ -42,7 +42,7 @@ Page = Callable[..., str]
 @pytest.fixture
 def bob() -> Client:
     """May change agents and look at policies and runs."""
-    return signed_in("bob", "change_agent", "view_policy", "view_execution", is_staff=True)
+    return signed_in("bob", "change_agent", "view_policy", "view_execution")
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_the_pages_load_no_litellm() -> None:
 
 
 def test_only_those_who_may_change_agents_try_them(tickets: Database[Any]) -> None:
-    alice = signed_in("alice", "view_agent", "add_agent", "view_execution", is_staff=True)
+    alice = signed_in("alice", "view_agent", "add_agent", "view_execution")
     assert alice.post(TRY, {"specification": _text(tickets), "source": "newest"}).status_code == 403
     assert Client().get(TRY).status_code == 302
 
@@ -298,6 +298,6 @@ def test_a_preview_begins_with_the_policy_and_the_agents_that_use_it(bob: Client
 
 @pytest.mark.parametrize("missing", ["view_policy", "view_execution"])
 def test_a_preview_needs_the_right_to_see_policies_and_runs(agent: Agent, missing: str) -> None:
-    eve = signed_in("eve", *({"view_policy", "view_execution"} - {missing}), is_staff=True)
+    eve = signed_in("eve", *({"view_policy", "view_execution"} - {missing}))
     assert eve.get(f"{PREVIEW}?agent=triage").status_code == 403
     assert eve.post(PREVIEW, {"specification": "name: x", "limit": "1"}).status_code == 403

@@ -14,9 +14,9 @@ VIEW = tuple(name for name in ALL if ".view_" in name)
 PANELS = ("summary", "charts", "agents", "letters", "runs", "processes", "holds", "failures", "spending")
 
 
-def person(name: str, *permissions: str, is_staff: bool = True) -> Client:
+def person(name: str, *permissions: str) -> Client:
     """Make a user with these permissions (`app.codename`), and a browser in which that user is signed in."""
-    made = User.objects.create(username=name, is_staff=is_staff)
+    made = User.objects.create(username=name)
     for permission in permissions:
         app, codename = permission.split(".")
         made.user_permissions.add(_permission(app, codename))

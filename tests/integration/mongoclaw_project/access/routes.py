@@ -121,6 +121,8 @@ TABLE: dict[str, Rule] = {
 """In this order: what ends an agent or a letter comes after what asks for it; only an enabled agent has a stream."""
 
 PEOPLE: dict[str, tuple[Scope | None, tuple[str, ...]]] = {
+    "GET ui/login": (PUBLIC, ()),
+    "GET ui/logout": (PUBLIC, ()),
     "GET ui/": (PUBLIC, ()),
     "GET ui/panels/<slug:name>": (READ, tuple(f"ui/panels/{name}" for name in PANELS)),
     "GET ui/runs/<slug:execution_id>": (READ, ("ui/runs/0123456789abcdef",)),

@@ -22,9 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def inside(user: User) -> Client:
-    """Let a user into the admin."""
-    user.is_staff = True
-    user.save()
+    """Sign a user in."""
     client = Client()
     client.force_login(user)
     return client

@@ -17,7 +17,7 @@ from mongoclaw_project.access.counting import PREFIX, Counter
 from tests.integration.mongoclaw_project.access.conftest import Given, client_with, key_of, member
 
 SEEN = "/api/v1/backfills"
-LOGIN = "/admin/login/"
+LOGIN = "/ui/login"
 GONE = "redis://127.0.0.1:1/0"
 
 
@@ -72,11 +72,10 @@ def test_a_window_begins_with_the_first_one_counted_and_ends(redis_url: str) -> 
 
 @pytest.fixture
 def alice(db: None, given: Given, redis_url: str, settings: Any) -> User:
-    """A user of the admin whose password costs nothing to check."""
+    """A user whose password costs nothing to check."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     given(REDIS__URL=redis_url)
     user = member("alice", "viewer")
-    user.is_staff = True
     user.set_password("right")
     user.save()
     return user

@@ -98,8 +98,6 @@ def test_no_surface_shows_a_secret(
     monkeypatch.setenv("OPENAI_API_KEY", f"sk-{CANARY}openai0123456789")
     given(**PLANTED)
     boss = member("boss", "admin")
-    boss.is_staff = True
-    boss.save()
     text = key_of(boss, "read", "operate", "write", "admin")
     secret = text.removeprefix(ApiKey.objects.get().prefix)
     inside = Client()
