@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from agents_app import registry
-from agents_app.errors import VersionUnreadable
 from agents_app.models import Agent, AgentVersion, PolicyVersion
 from agents_app.spec import AgentSpec, declared, dump_json
 
