@@ -9,7 +9,7 @@ from typing import Final
 
 from bson import ObjectId
 
-from bench.fleet import Document, Fleet, publish, running_fleet
+from bench.fleet import Document, Fleet, running_fleet
 from bench.scenarios import ENRICHED, agent, ticket
 from bench.watcher.ledger import open_ledger
 
@@ -25,7 +25,7 @@ def fairness(directory: Path, *, backlog: int) -> Document:
         open_ledger(fleet.environ["MONGOCLAW_DATABASE__URL"]) as ledger,
     ):
         for name in ("quiet", "busy"):
-            publish(fleet.environ, _agent(name), directory)
+            fleet.create_agent(_agent(name))
         _round(fleet)
         unloaded = [_round(fleet) for _ in range(ROUNDS)]
         for _ in range(0, backlog, _BLOCK):

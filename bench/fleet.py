@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
+from bench import agents
 from bench.processes import Usage, usage_of
 from bench.servers import Servers, running_servers
 from sandbox.child_output import FileSink
@@ -21,7 +21,7 @@ from sandbox.children import Command
 from sandbox.embedded.ports import reserved_port
 from sandbox.model.client import ModelControl
 from sandbox.supervisor import ChildSpec, Supervisor
-from sandbox.waiting import wait_until
+from sandbox.waiting import answers, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 Document = dict[str, Any]
@@ -37,6 +37,11 @@ class Fleet:
     model: ModelControl
     pids: dict[str, int]
     web: str
+
+    def create_agent(self, spec: Document) -> None:
+        """Create an agent as soon as the web server answers. Raises AgentRefused and TimeoutError."""
+        self.wait(lambda: answers(f"{self.web}/health/live"), seconds=60)
+        agents.create(self.web, spec)
 
     def usage(self) -> dict[str, Usage]:
         """CPU and memory of every process so far."""
@@ -114,14 +119,8 @@ def environment(directory: Path, mongo: str, broker: str, database: str) -> dict
         "MONGOCLAW_MONGODB__URI": mongo,
         "MONGOCLAW_REDIS__URL": broker,
         "MONGOCLAW_DATABASE__URL": database,
+        **agents.SETTINGS,
     }
-
-
-def publish(environ: dict[str, str], spec: Document, directory: Path) -> None:
-    """Create an agent as a user does."""
-    path = directory / f"{spec['id']}.json"
-    path.write_text(json.dumps(spec))
-    run(environ, "-m", "mongoclaw_project", "agents", "create", "-f", str(path))
 
 
 def run(environ: dict[str, str], *words: str) -> str:

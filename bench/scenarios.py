@@ -10,7 +10,7 @@ from typing import Any
 
 from pymongo.collection import Collection
 
-from bench.fleet import Document, Fleet, publish, running_fleet
+from bench.fleet import Document, Fleet, running_fleet
 from sandbox.model.client import ModelControl
 
 WARM_UP = 64
@@ -61,7 +61,7 @@ def throughput(
         "through_litellm": through_litellm,
     }
     with running_fleet(directory, **options) as fleet:
-        _prepare(fleet, directory, **ai)
+        _prepare(fleet, **ai)
         tickets = fleet.mongo.bench.tickets
         before = fleet.usage()
         calls = fleet.model.calls()["total"]
@@ -90,7 +90,7 @@ def throughput(
 def latency(directory: Path, *, documents: int) -> Document:
     """Insert one document at a time; the model's own time is taken off each."""
     with running_fleet(directory, workers=1, threads=64, latency="200") as fleet:
-        _prepare(fleet, directory)
+        _prepare(fleet)
         tickets = fleet.mongo.bench.tickets
         overheads = [overhead_of(tickets, fleet.model, ticket(number)) for number in range(documents)]
         return {"documents": documents, "overhead_ms": percentiles(overheads)}
@@ -124,9 +124,9 @@ def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _prepare(fleet: Fleet, directory: Path, **ai: Any) -> None:
+def _prepare(fleet: Fleet, **ai: Any) -> None:
     """Publish the agent and let one document pass, so that start-up is not part of the figures."""
-    publish(fleet.environ, agent(**ai), directory)
+    fleet.create_agent(agent(**ai))
     tickets = fleet.mongo.bench.tickets
     tickets.insert_many([ticket(-n) for n in range(1, WARM_UP + 1)])
     fleet.wait(lambda: tickets.count_documents(ENRICHED) == WARM_UP, seconds=60)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.fairness import new_ticket
-from bench.fleet import Document, Fleet, publish, run, running_fleet
+from bench.fleet import Document, Fleet, run, running_fleet
 from bench.ledger.admin import LIST, Browser, signed_in
 from bench.ledger.filling import fill
 from bench.scenarios import ENRICHED, agent, overhead_of, percentiles
@@ -41,7 +41,7 @@ def ledger_million(directory: Path, *, rows: int) -> Document:
     path = str(directory / "ledger.sqlite3")
     with running_fleet(directory, workers=2, threads=32, latency="200") as fleet:
         for number in range(AGENTS):
-            publish(fleet.environ, _agent(number), directory)
+            fleet.create_agent(_agent(number))
         _warm_up(fleet)
         browser = signed_in(fleet)
         fill(path, rows=FEW)

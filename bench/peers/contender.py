@@ -14,7 +14,7 @@ from typing import Any, Final
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
-from bench.fleet import Document, publish, running_system
+from bench.fleet import Document, running_system
 from bench.peers.installation import Installation
 from bench.processes import Usage, usage_of
 from bench.scenarios import agent
@@ -55,7 +55,7 @@ def ours(directory: Path, servers: Servers, database: str) -> Iterator[Contender
     """This system: two worker processes of 32 threads each, one watcher, one web server, SQLite as its ledger."""
     options: dict[str, Any] = {"workers": 2, "threads": SLOTS // 2}
     with running_system(directory, servers, **options) as fleet:
-        publish(fleet.environ, spec(database), directory)
+        fleet.create_agent(spec(database))
         own = {name: pid for name, pid in fleet.pids.items() if name not in servers.pids}
         yield Contender(fleet.mongo[database].tickets, servers, fleet.supervisor, own)
 

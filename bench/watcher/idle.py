@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
 from typing import Final
 
-from bench.fleet import ROOT, Document, publish, run
+from bench.agents import create
+from bench.fleet import ROOT, Document
 from bench.processes import usage_of
 from bench.scenarios import ENRICHED, agent, ticket
 from bench.watcher.raw import streams
@@ -19,21 +19,14 @@ from sandbox.supervisor import ChildSpec
 
 DATABASES: Final = 3
 COLLECTIONS: Final = 200
-# A command for each would take a second each.
-PUBLISH_ALL: Final = """
-import json
-from datetime import UTC, datetime
-from agents_app.publish import publish
-from agents_app.spec import parse_spec
-for spec in json.load(open({path!r})):
-    publish(parse_spec(spec), by="bench", now=datetime.now(UTC))
-"""
 
 
 def idle(directory: Path, *, agents: int, seconds: float) -> Document:
-    """Publish the agents, let the watcher stand idle, then publish one more and insert its first document."""
+    """Create the agents, let the watcher stand idle, then create one more and insert its first document."""
     with stage(directory) as scene:
-        _publish_all(scene, [_spec(number) for number in range(agents)])
+        with scene.web_server() as address:
+            for number in range(agents):
+                create(address, _spec(number))
         _start_worker(scene)
         started = time.monotonic()
         pid = scene.start_watcher()
@@ -56,15 +49,16 @@ def idle(directory: Path, *, agents: int, seconds: float) -> Document:
 
 
 def _first_result(scene: Stage) -> float:
-    """Return the seconds from the end of the publishing command to the enriched document."""
-    publish(scene.environ, {**_spec(0), "id": "newcomer"}, scene.directory)
+    """Return the seconds from the answer of the web server to the enriched document."""
     place = _spec(0)["watch"]
     tickets = scene.mongo[place["database"]][place["collection"]]
-    started = time.monotonic()
-    tickets.insert_one(ticket(0))
     written = {"_id": 0, "newcomer.category": ENRICHED["ai.category"]}
-    scene.wait(lambda: tickets.find_one(written, {"_id": 1}) is not None, seconds=60, poll=0.01)
-    return time.monotonic() - started
+    with scene.web_server() as address:
+        create(address, {**_spec(0), "id": "newcomer"})
+        started = time.monotonic()
+        tickets.insert_one(ticket(0))
+        scene.wait(lambda: tickets.find_one(written, {"_id": 1}) is not None, seconds=60, poll=0.01)
+        return time.monotonic() - started
 
 
 def _spec(number: int) -> Document:
@@ -72,12 +66,6 @@ def _spec(number: int) -> Document:
     place = {"database": f"bench{collection % DATABASES}", "collection": f"tickets{collection}"}
     name = f"agent-{number:04}"
     return {**agent(), "id": name, "watch": place, "write": {"target_field": "newcomer"}}
-
-
-def _publish_all(scene: Stage, specs: list[Document]) -> None:
-    path = scene.directory / "agents.json"
-    path.write_text(json.dumps(specs))
-    run(scene.environ, "manage.py", "shell", "-c", PUBLISH_ALL.format(path=str(path)))
 
 
 def _start_worker(scene: Stage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,8 @@ from typing import Any, Final
 from pymongo import MongoClient
 from redis import Redis
 
-from bench.fleet import ROOT, Document, environment, publish, run
+from bench.agents import create, web_server
+from bench.fleet import ROOT, Document, environment, run
 from bench.scenarios import agent
 from bench.watcher.ledger import Ledger, open_ledger
 from sandbox.child_output import FileSink
@@ -51,6 +52,10 @@ class Stage:
         if self.watcher is not None:
             self.watcher.stop()
             self.watcher = None
+
+    def web_server(self) -> AbstractContextManager[str]:
+        """Run a web server for as long as agents are created; gives its address."""
+        return web_server(self.environ, ROOT, self.directory, self.sink)
 
     def published(self) -> int:
         """Count the messages in the broker, which nobody takes."""
@@ -101,10 +106,11 @@ def _database(supervisor: Supervisor, directory: Path, kind: str) -> str:
 
 
 def prepare(stage: Stage, **watch: Any) -> int:
-    """Publish the agent, start the watcher and let one document pass; returns the watcher's process id."""
+    """Create the agent, start the watcher and let one document pass; returns the watcher's process id."""
     spec = agent()
     spec["watch"] |= watch
-    publish(stage.environ, spec, stage.directory)
+    with stage.web_server() as address:
+        create(address, spec)
     pid = stage.start_watcher()
     stage.mongo.bench.tickets.insert_one({"subject": "warm-up"})
     stage.wait(lambda: stage.ledger.rows() == 1, seconds=60)
