@@ -155,7 +155,7 @@ def _change(request: Request, name: str, changes: Mapping[str, Any]) -> PolicyRe
 
 
 def _merged(policy: Policy, changes: Mapping[str, Any]) -> dict[str, Any]:
-    if changes.get("name") not in {None, policy.name}:
+    if changes.get("name") not in (None, policy.name):
         raise SpecInvalid(errors=[SpecProblem("name", "never changes; create another policy instead")])
     version = policy.current_version
     said = content_of(version).model_dump(mode="json") if version else {}

@@ -118,6 +118,15 @@ def test_what_is_wrong_is_named_and_nothing_is_published(
     assert PolicyVersion.objects.count() == 1
 
 
+@pytest.mark.parametrize("name", [[], {}, ["sure"], 7, "other"])
+def test_a_change_of_the_name_is_answered_by_what_is_wrong_with_it(
+    api: Client, used: Agent, name: object
+) -> None:
+    answer = change(api, {"name": name})
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "name"])
+    assert "never changes" in answer.json()["detail"][0]["msg"]
+
+
 def test_an_agent_that_does_not_go_with_a_change_stops_it_for_all(
     api: Client, used: Agent, make_spec: MakeSpec
 ) -> None:
