@@ -17,7 +17,7 @@ from executions_app import dead_letter_work as work
 from executions_app import listing, queries
 from executions_app.admin_filters import AgentFilter, OperationFilter, ReasonFilter, StatusFilter, chosen
 from executions_app.asking import request_id_of
-from executions_app.asking_first import SHOWN, asking
+from executions_app.asking_first import asking
 from executions_app.backfill_admin import BackfillAdmin
 from executions_app.cost import cost_text
 from executions_app.dead_letter_admin import DeadRunAdmin, StrayMessageAdmin, tell
@@ -189,8 +189,10 @@ class ExecutionAdmin(ReadOnlyAdmin):
             request,
             "execution/run_again.html",
             title="Run failed executions again?",
-            executions=failed[:SHOWN],
+            rows=failed,
             count=count,
+            action="run_again",
+            button="Run again",
             left_out=failed.count() - count,
         )
 

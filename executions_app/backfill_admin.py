@@ -17,7 +17,7 @@ from agents_app.errors import MongoClawError, SpecInvalid
 from agents_app.models import Agent
 from executions_app import backfill_transitions, backfills
 from executions_app.admin_filters import OfAgent
-from executions_app.asking_first import SHOWN, asking
+from executions_app.asking_first import asking
 from executions_app.backfill_transitions import FROM
 from executions_app.backfills import Progress, Wish, progress_of
 from executions_app.models import Backfill, BackfillStatus
@@ -213,6 +213,8 @@ class BackfillAdmin(ReadOnlyAdmin):
             request,
             "backfill/cancel.html",
             title="Cancel backfills?",
-            backfills=queryset[:SHOWN],
+            rows=queryset,
             count=queryset.count(),
+            action="cancel",
+            button="Cancel the backfills",
         )

@@ -18,7 +18,7 @@ from executions_app import dead_letter_work as work
 from executions_app import dead_letters, queries
 from executions_app.admin_filters import OfAgent, ReasonFilter
 from executions_app.asking import request_id_of
-from executions_app.asking_first import SHOWN, asking
+from executions_app.asking_first import asking
 from executions_app.cost import cost_text
 from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
 from executions_app.models import DeadRun, Discard, StrayMessage
@@ -165,7 +165,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             title=title,
             consequence=consequence,
             button=button,
-            letters=queryset[:SHOWN],
+            rows=queryset,
             count=len(ids),
             left_out=left_out,
             action=action,

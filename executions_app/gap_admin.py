@@ -17,7 +17,7 @@ from agents_app.errors import MongoClawError
 from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.admin_filters import OfAgent
-from executions_app.asking_first import SHOWN, asking
+from executions_app.asking_first import asking
 from executions_app.identity import unpack_time
 from executions_app.models import GapKind, GapStatus, StreamGap
 from executions_app.read_only_admin import ReadOnlyAdmin
@@ -205,7 +205,7 @@ class StreamGapAdmin(ReadOnlyAdmin):
             title=title,
             consequence=consequence,
             button=button,
-            gaps=queryset[:SHOWN],
+            rows=queryset,
             count=queryset.count(),
             action=action,
         )

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from agents_app.errors import MongoClawError
 from executions_app import holds
-from executions_app.asking_first import SHOWN, asking
+from executions_app.asking_first import asking
 from executions_app.models import Hold
 from executions_app.paginator import NearPaginator
 from executions_app.read_only_admin import ReadOnlyAdmin
@@ -72,11 +72,10 @@ class HoldAdmin(ReadOnlyAdmin):
             return asking(
                 self,
                 request,
-                "confirm.html",
                 title="Let them go on?",
                 consequence="What has waited goes to the workers. Each run may call a model, and that may cost money.",
                 button="Resume",
-                rows=in_force[:SHOWN],
+                rows=in_force,
                 count=in_force.count(),
                 action="resume",
             )

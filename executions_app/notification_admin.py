@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from executions_app.admin_filters import OfAgent
-from executions_app.asking_first import SHOWN, asking
+from executions_app.asking_first import asking
 from executions_app.models import Notification
 from executions_app.notifications import sending
 from executions_app.paginator import NearPaginator
@@ -116,11 +116,10 @@ class NotificationAdmin(ReadOnlyAdmin):
             return asking(
                 self,
                 request,
-                "confirm.html",
                 title="Send them again?",
                 consequence=_consequence(),
                 button="Send again",
-                rows=given_up[:SHOWN],
+                rows=given_up,
                 count=len(ids),
                 action="send_again",
             )

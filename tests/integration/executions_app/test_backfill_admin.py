@@ -8,6 +8,7 @@ from agents_app import publish as publishing
 from agents_app.models import Agent
 from executions_app import backfills
 from executions_app.models import Backfill
+from tests.integration.executions_app.asked_first import confirm_all_across
 from tests.integration.executions_app.conftest import NOW
 from tests.people import signed_in
 
@@ -81,6 +82,15 @@ def test_backfills_are_paused_resumed_and_cancelled_after_asking(planned: Backfi
     assert "Cancelled: 1." in act(client, "cancel", planned, confirmed="yes")
     assert planned.status == "cancelled"
     assert "it would have to be" in act(client, "pause", planned)
+
+
+def test_all_of_a_narrowed_list_are_cancelled_and_no_other(planned: Backfill) -> None:
+    other = backfills.ask(backfills.wish("triage", limit=5), by="tests", now=NOW)
+    confirm_all_across(signed_in("alice", *ALL), f"{LIST}?q={planned.pk[:8]}", "cancel", planned.pk)
+    assert dict(Backfill.objects.values_list("pk", "status")) == {
+        planned.pk: "cancelled",
+        other.pk: "planned",
+    }
 
 
 def test_whoever_may_only_look_steers_nothing(planned: Backfill) -> None:

@@ -12,6 +12,7 @@ from agents_app.models import Agent
 from agents_app.spec import HistoryPolicy
 from executions_app import gaps
 from executions_app.models import Backfill, GapKind, GapStatus, StreamGap
+from tests.integration.executions_app.asked_first import confirm_all_across
 from tests.integration.executions_app.conftest import NOW
 from tests.people import signed_in
 
@@ -126,6 +127,12 @@ def test_a_backfill_asks_first_and_is_planned(sign_in: SignIn, gap: StreamGap) -
     shown = text(client, page(gap))
     assert "Backfill…" not in shown
     assert "Leave out…" in shown
+
+
+def test_all_of_a_narrowed_list_are_closed_and_no_other(sign_in: SignIn, gap: StreamGap) -> None:
+    other = record(since="6789abfe00000001")
+    confirm_all_across(sign_in("decider"), f"{LIST}?q={gap.pk[:8]}", "close", gap.pk)
+    assert dict(StreamGap.objects.values_list("pk", "status")) == {gap.pk: "closed", other.pk: "open"}
 
 
 def test_open_gaps_are_a_warning_on_the_first_page_and_on_the_agents(sign_in: SignIn, gap: StreamGap) -> None:
