@@ -35,8 +35,7 @@ from executions_app.models import (
     WorkerProcess,
 )
 from executions_app.notification_admin import NotificationAdmin
-from executions_app.paginator import NearPaginator
-from executions_app.read_only_admin import ReadOnlyAdmin
+from executions_app.read_only_admin import LongListAdmin, ReadOnlyAdmin
 from executions_app.states import Status, reason_meaning
 from executions_app.tally_admin import HourTallyAdmin
 
@@ -56,7 +55,7 @@ admin.site.register(StrayMessage, StrayMessageAdmin)
 
 
 @admin.register(Execution)
-class ExecutionAdmin(ReadOnlyAdmin):
+class ExecutionAdmin(LongListAdmin):
     """Executions: the list, and the story of each."""
 
     list_display = (
@@ -74,10 +73,6 @@ class ExecutionAdmin(ReadOnlyAdmin):
     search_help_text = "An execution's id, a document's _id, or the beginning of a document's _id."
     ordering = ("-created_at",)
     sortable_by = ("created_at",)
-    paginator = NearPaginator
-    show_full_result_count = False
-    list_per_page = 50
-    list_max_show_all = 0
     actions = ("run_again",)
     fields = ("id",)
     change_form_template = "admin/executions_app/execution/trace.html"

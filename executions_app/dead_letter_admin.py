@@ -22,8 +22,7 @@ from executions_app.asking_first import asking
 from executions_app.cost import cost_text
 from executions_app.dead_letter_work import LEFT_MEANINGS, Report, Selection
 from executions_app.models import DeadRun, Discard, StrayMessage
-from executions_app.paginator import NearPaginator
-from executions_app.read_only_admin import ReadOnlyAdmin
+from executions_app.read_only_admin import LongListAdmin
 from executions_app.states import Status, reason_meaning
 
 SHOWN_ID: Final = 8
@@ -75,13 +74,9 @@ class WithReason(ReasonFilter):
         return sorted(seen - {dead_letters.OTHERS})
 
 
-class DeadLetterAdmin(ReadOnlyAdmin):
+class DeadLetterAdmin(LongListAdmin):
     """What both kinds of dead letters have in common."""
 
-    paginator = NearPaginator
-    show_full_result_count = False
-    list_per_page = 50
-    list_max_show_all = 0
     fields = ("id",)
 
     def context_of(self, request: HttpRequest, row: Any) -> dict[str, Any]:

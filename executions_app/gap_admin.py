@@ -67,7 +67,7 @@ class StreamGapAdmin(ReadOnlyAdmin):
     sortable_by = ("detected_at",)
     list_per_page = 50
     actions = ("close", "backfill")
-    change_form_template = "admin/executions_app/streamgap/gap.html"
+    change_form_template = "admin/executions_app/decide.html"
     fields = (
         "id",
         "status_and_effect",
@@ -88,9 +88,10 @@ class StreamGapAdmin(ReadOnlyAdmin):
     def context_of(self, request: HttpRequest, row: StreamGap) -> dict[str, Any]:
         """Offer to decide about a gap that is open."""
         may = self.has_settle_permission(request)
+        offered = [("backfill", "Backfill…")] if row.status == GapStatus.OPEN else []
+        offered += [("close", "Leave out…")] if row.status != GapStatus.CLOSED else []
         return {
-            "may_close": may and row.status != GapStatus.CLOSED,
-            "may_backfill": may and row.status == GapStatus.OPEN,
+            "decisions": offered if may else [],
             "subtitle": None,
             "title": f"What {row.agent_id} has not seen",
         }

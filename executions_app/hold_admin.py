@@ -12,9 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from agents_app.errors import MongoClawError
 from executions_app import holds
 from executions_app.asking_first import asking
+from executions_app.hold_wire import WHAT_RESUMING_DOES
 from executions_app.models import Hold
-from executions_app.paginator import NearPaginator
-from executions_app.read_only_admin import ReadOnlyAdmin
+from executions_app.read_only_admin import LongListAdmin
 
 IN_FORCE: Final = "in force"
 OVER: Final = "over"
@@ -35,7 +35,7 @@ class InForceFilter(admin.SimpleListFilter):
         return queryset.filter(lifted_at__isnull=self.value() == IN_FORCE) if self.value() else queryset
 
 
-class HoldAdmin(ReadOnlyAdmin):
+class HoldAdmin(LongListAdmin):
     """Holds: made in the console, by the API and the command line, and ended here too."""
 
     list_display = ("held", "state", "by", "at", "reason", "lifted_by", "lifted_at")
@@ -44,10 +44,6 @@ class HoldAdmin(ReadOnlyAdmin):
     search_help_text = "The beginning of an agent's id, or who holds."
     ordering = ("-at",)
     sortable_by = ()
-    paginator = NearPaginator
-    show_full_result_count = False
-    list_per_page = 50
-    list_max_show_all = 0
     actions = ("resume",)
     change_form_template = "admin/executions_app/decide.html"
     fields = ("held", "state", "by", "at", "reason", "lifted_by", "lifted_at")
@@ -73,7 +69,7 @@ class HoldAdmin(ReadOnlyAdmin):
                 self,
                 request,
                 title="Let them go on?",
-                consequence="What has waited goes to the workers. Each run may call a model, and that may cost money.",
+                consequence=WHAT_RESUMING_DOES,
                 button="Resume",
                 rows=in_force,
                 count=in_force.count(),

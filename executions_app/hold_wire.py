@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, Final
 
 from executions_app.holds import Holding
 from executions_app.models import Hold
+
+WHAT_RESUMING_DOES: Final = (
+    "What has waited goes to the workers. Each run may call a model, and that may cost money."
+)
 
 
 def holding_json(holding: Holding, *, only: Collection[str] | None = None) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from executions_app.admin_filters import OfAgent
 from executions_app.asking_first import asking
 from executions_app.models import Notification
 from executions_app.notifications import sending
-from executions_app.paginator import NearPaginator
-from executions_app.read_only_admin import ReadOnlyAdmin
+from executions_app.read_only_admin import LongListAdmin
 from mongoclaw_project.config import current
 from mongoclaw_project.config.hooks import NotificationEvent
 
@@ -64,7 +63,7 @@ class EventFilter(admin.SimpleListFilter):
         return queryset.filter(event=self.value()) if self.value() else queryset
 
 
-class NotificationAdmin(ReadOnlyAdmin):
+class NotificationAdmin(LongListAdmin):
     """The outbox, the newest first."""
 
     list_display = ("event", "agent_id", "state", "tries", "problem_shown", "created_at", "due_or_done")
@@ -73,10 +72,6 @@ class NotificationAdmin(ReadOnlyAdmin):
     search_help_text = "The beginning of a notification's id, which the receiver got as X-MongoClaw-Delivery."
     ordering = ("-created_at",)
     sortable_by = ()
-    paginator = NearPaginator
-    show_full_result_count = False
-    list_per_page = 50
-    list_max_show_all = 0
     actions = ("send_again",)
     change_form_template = "admin/executions_app/decide.html"
     fields = (

@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
+from executions_app.paginator import NearPaginator
+
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """Shows rows and lets nobody touch them."""
@@ -41,3 +43,12 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     def context_of(self, request: HttpRequest, row: Any) -> dict[str, Any]:  # noqa: ARG002
         """Return what the template of a row's page needs beside the row."""
         return {}
+
+
+class LongListAdmin(ReadOnlyAdmin):
+    """Shows tables that nobody counts: a page of them costs the same however long they are."""
+
+    paginator = NearPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 0

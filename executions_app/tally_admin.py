@@ -10,15 +10,14 @@ from django.utils.safestring import SafeString, mark_safe
 
 from executions_app.admin_filters import OfAgent
 from executions_app.models import HourTally
-from executions_app.paginator import NearPaginator
-from executions_app.read_only_admin import ReadOnlyAdmin
+from executions_app.read_only_admin import LongListAdmin
 from executions_app.stats_wire import quantiles, spent
 from executions_app.tally_rows import tally_of
 
 SHOWN_REASONS = 3
 
 
-class HourTallyAdmin(ReadOnlyAdmin):
+class HourTallyAdmin(LongListAdmin):
     """A line for each agent and hour in which a run of it ended or a model was called for it."""
 
     list_display = ("hour_shown", "agent_id", "runs", "took", "waited", "why", "calls")
@@ -26,10 +25,6 @@ class HourTallyAdmin(ReadOnlyAdmin):
     ordering = ("-hour", "agent_id")
     sortable_by = ()
     list_display_links = None
-    paginator = NearPaginator
-    show_full_result_count = False
-    list_per_page = 50
-    list_max_show_all = 0
 
     @admin.display(description="hour (UTC)")
     def hour_shown(self, row: HourTally) -> str:

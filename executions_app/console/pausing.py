@@ -14,10 +14,9 @@ from executions_app import holds
 from executions_app.console.chosen import chosen_agent
 from executions_app.console.question import Choice, Question
 from executions_app.console.viewer import Viewer
-from executions_app.hold_wire import words
+from executions_app.hold_wire import WHAT_RESUMING_DOES, words
 
 _WAIT = "Runs on record wait, and those that have begun end. Changes are put on record as ever: nothing is missed."
-_GO_ON = "What has waited goes to the workers. Each run may call a model, and that may cost money."
 
 
 class NotForAll(MongoClawError):
@@ -54,7 +53,7 @@ def ask_resume(viewer: Viewer, choice: Choice) -> Question:
     return Question(
         title=f"Resume {agent.pk}?",
         subject="It is not paused." if own is None else words(own).capitalize(),
-        consequence=_GO_ON + still,
+        consequence=WHAT_RESUMING_DOES + still,
         button="Resume",
         kept={"agent": agent.pk},
     )
@@ -75,7 +74,7 @@ def ask_resume_all(viewer: Viewer, choice: Choice) -> Question:  # noqa: ARG001 
     return Question(
         title="Resume all agents?",
         subject="They are not paused." if overall is None else words(overall).capitalize(),
-        consequence=f"{_GO_ON} Agents that are paused by themselves stay so.",
+        consequence=f"{WHAT_RESUMING_DOES} Agents that are paused by themselves stay so.",
         button="Resume all",
     )
 
