@@ -18,8 +18,7 @@ from agents_app.api_docs import IF_MATCH, SLICE, operation, parameter
 from agents_app.api_permissions import Needs
 from agents_app.api_request import body_of, flag, slice_of, somebody, text
 from agents_app.api_shapes import AgentChange, AgentList
-from agents_app.errors import AgentChanged
-from agents_app.etag import etag_of, expected_revision
+from agents_app.etag import etag_of, expected_revision, over_latest
 from agents_app.merge import merged
 from agents_app.models import Agent
 from agents_app.publish import PublishResult
@@ -28,9 +27,6 @@ from agents_app.sight import visible_agents
 from agents_app.spec import AgentSpec, ParsedSpec, parse_spec
 
 TAG: Final = "agents"
-TRIES: Final = 5
-"""How often a change that names no revision is merged anew because somebody was quicker."""
-
 GONE, WRONG = HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
 UNREADABLE, STALE = HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED
 
@@ -181,17 +177,15 @@ def _switched(request: Request, agent_id: str, *, enabled: bool) -> Response:
 def _change(
     request: Request, agent_id: str, changes: Mapping[str, Any]
 ) -> tuple[PublishResult, tuple[str, ...]]:
-    """Merge changes into the agent as it is. Without If-Match, what somebody else changes meanwhile is kept too."""
-    for tries_left in reversed(range(TRIES)):
+    """Merge changes into the agent as it is."""
+
+    def change() -> tuple[PublishResult, tuple[str, ...]]:
         agent = listing.seen(agent_id, visible_agents(request.user))
-        is_bound = expected_revision(request, agent) is not None
-        change = merged(registry.config_of(agent), changes)
-        try:
-            return _published(request, parse_spec(change.data), agent), tuple(change.warnings)
-        except AgentChanged:
-            if is_bound or not tries_left:
-                raise
-    raise AgentChanged(agent_id=agent_id)
+        expected_revision(request, agent)
+        wanted = merged(registry.config_of(agent), changes)
+        return _published(request, parse_spec(wanted.data), agent), tuple(wanted.warnings)
+
+    return over_latest(request, change)
 
 
 def _published(request: Request, parsed: ParsedSpec, agent: Agent) -> PublishResult:

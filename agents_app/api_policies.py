@@ -17,8 +17,8 @@ from agents_app.api_docs import IF_MATCH, SLICE, operation
 from agents_app.api_permissions import Needs
 from agents_app.api_policy_shapes import PolicyChange, PolicyList, PolicyRecord
 from agents_app.api_request import body_of, slice_of, somebody
-from agents_app.errors import PolicyChanged, SpecInvalid, SpecProblem
-from agents_app.etag import etag_of, expected_revision
+from agents_app.errors import SpecInvalid, SpecProblem
+from agents_app.etag import etag_of, expected_revision, over_latest
 from agents_app.models import Policy
 from agents_app.policies import PolicyResult
 from agents_app.policy_use import content_of
@@ -28,9 +28,6 @@ from agents_app.sight import visible_agents
 from agents_app.spec import ParsedPolicy, SharedPolicySpec, parse_policy
 
 TAG: Final = "policies"
-TRIES: Final = 5
-"""How often a change that names no revision is merged anew because somebody was quicker."""
-
 GONE, WRONG = HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
 TAKEN, STALE = HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED
 
@@ -142,16 +139,14 @@ def publish_over(request: Request, parsed: ParsedPolicy, policy: Policy) -> Poli
 
 
 def _change(request: Request, name: str, changes: Mapping[str, Any]) -> PolicyResult:
-    """Merge changes into the policy as it is. Without If-Match, what somebody else changes meanwhile is kept too."""
-    for tries_left in reversed(range(TRIES)):
+    """Merge changes into the policy as it is."""
+
+    def change() -> PolicyResult:
         policy = policy_listing.seen(name, visible_agents(request.user))
-        is_bound = expected_revision(request, policy) is not None
-        try:
-            return publish_over(request, parse_policy(_merged(policy, changes)), policy)
-        except PolicyChanged:
-            if is_bound or not tries_left:
-                raise
-    raise PolicyChanged(name=name)
+        expected_revision(request, policy)
+        return publish_over(request, parse_policy(_merged(policy, changes)), policy)
+
+    return over_latest(request, change)
 
 
 def _merged(policy: Policy, changes: Mapping[str, Any]) -> dict[str, Any]:

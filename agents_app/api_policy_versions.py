@@ -17,10 +17,11 @@ from agents_app.api_policies import GONE, STALE, TAG, WRONG, changed, publish_ov
 from agents_app.api_policy_shapes import PolicyChange, PolicyDiff, PolicyVersionContent
 from agents_app.api_request import body_of, slice_of
 from agents_app.api_shapes import RollbackBody, VersionList
-from agents_app.api_versions import COMPARED, compared, lines_json, wanted_version
+from agents_app.api_versions import COMPARED, compared, wanted_version
+from agents_app.diff import diff, lines_json
 from agents_app.etag import expected_revision
-from agents_app.policy_use import content_of
 from agents_app.policy_versions import again, numbered, text_of
+from agents_app.policy_wire import version_content_json
 from agents_app.sight import visible_agents
 
 
@@ -51,9 +52,7 @@ class VersionDetail(APIView):
     def get(self, request: Request, name: str, number: int) -> Response:
         """Show a version and what it decides by."""
         policy = policy_listing.seen(name, visible_agents(request.user))
-        version = numbered(policy, number)
-        content = content_of(version).model_dump(mode="json")
-        return Response({**version_json(version, current_id=policy.current_version_id), "content": content})
+        return Response(version_content_json(policy, numbered(policy, number)))
 
 
 class Difference(APIView):
@@ -70,7 +69,7 @@ class Difference(APIView):
         policy = policy_listing.seen(name, visible_agents(request.user))
         current = policy.current_version.number if policy.current_version else 0
         old, new = (numbered(policy, number) for number in compared(request.query_params, current))
-        lines = lines_json(text_of(policy, old), text_of(policy, new))
+        lines = lines_json(diff(text_of(policy, old), text_of(policy, new)))
         return Response(
             {"name": policy.name, "from_version": old.number, "to_version": new.number, "lines": lines}
         )

@@ -17,7 +17,7 @@ from agents_app.api_docs import IF_MATCH, SLICE, operation, parameter
 from agents_app.api_permissions import Needs
 from agents_app.api_request import body_of, slice_of, somebody, whole, wrong_query
 from agents_app.api_shapes import AgentChange, RollbackBody, VersionConfig, VersionDiff, VersionList
-from agents_app.diff import diff
+from agents_app.diff import diff, lines_json
 from agents_app.errors import SpecInvalid, SpecProblem, VersionNotFound
 from agents_app.etag import expected_revision
 from agents_app.models import Agent, AgentVersion
@@ -80,7 +80,7 @@ class Difference(APIView):
         agent = listing.seen(agent_id, visible_agents(request.user))
         current = agent.current_version.number if agent.current_version else 0
         old, new = (_version(agent, number) for number in compared(request.query_params, current))
-        lines = lines_json(_text(old), _text(new))
+        lines = lines_json(diff(_text(old), _text(new)))
         found = {"agent_id": agent.id, "from_version": old.number, "to_version": new.number, "lines": lines}
         return Response(found)
 
@@ -121,11 +121,6 @@ def compared(query: Mapping[str, str], current: int) -> tuple[int, int]:
     if "from" not in query:
         raise wrong_query("from", "is required")
     return whole(query, "from", 0), whole(query, "to", current)
-
-
-def lines_json(old: str, new: str) -> list[dict[str, str]]:
-    """Return the lines that differ between two texts."""
-    return [{"change": line.change.value, "text": line.text} for line in diff(old, new)]
 
 
 def wanted_version(body: Mapping[str, Any]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -30,3 +31,8 @@ def diff(old: str, new: str) -> tuple[DiffLine, ...]:
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), n=CONTEXT_LINES, lineterm="")
     # The first two lines name the files.
     return tuple(DiffLine(Change(line[0]), line if line[0] == "@" else line[1:]) for line in list(lines)[2:])
+
+
+def lines_json(lines: Iterable[DiffLine]) -> list[dict[str, str]]:
+    """Return lines as programs read them."""
+    return [{"change": line.change.value, "text": line.text} for line in lines]

@@ -68,10 +68,7 @@ def publish(
         policy, is_new = _lock(spec.name, now)
         if must_be_new and not is_new:
             raise PolicyExists(f"Policy '{spec.name}' exists already", name=spec.name)
-        if if_revision is not None and policy.revision != if_revision:
-            raise PolicyChanged(name=spec.name)
-        if only is not None and not set(users_of(spec.name)).issubset(only):
-            raise PolicyOutOfReach(name=spec.name)
+        _require(policy, if_revision, users_of(spec.name), only)
         version, created = _version(policy, spec, by=by, now=now)
         moved = policy.current_version_id != version.pk
         _apply(policy, version, spec, now=now)
@@ -112,11 +109,8 @@ def archive(
         policy = Policy.objects.select_for_update().filter(pk=name, archived_at=None).first()
         if policy is None:
             raise PolicyNotFound(name=name)
-        if if_revision is not None and policy.revision != if_revision:
-            raise PolicyChanged(name=name)
         users = users_of(name)
-        if only is not None and not set(users).issubset(only):
-            raise PolicyOutOfReach(name=name)
+        _require(policy, if_revision, users, only)
         if users:
             raise PolicyInUse(
                 f"Policy '{name}' cannot be deleted: it is used by {', '.join(users)}", name=name
@@ -129,6 +123,16 @@ def _lock(name: str, now: datetime) -> tuple[Policy, bool]:
     _, is_new = Policy.objects.get_or_create(pk=name, defaults={"created_at": now, "updated_at": now})
     policy = Policy.objects.select_for_update().get(pk=name)
     return policy, is_new or policy.archived_at is not None
+
+
+def _require(
+    policy: Policy, revision: int | None, users: Collection[str], only: Collection[str] | None
+) -> None:
+    """Refuse to change a policy that is not the one that was seen, or that agents beyond `only` use."""
+    if revision is not None and policy.revision != revision:
+        raise PolicyChanged(name=policy.name)
+    if only is not None and not set(users).issubset(only):
+        raise PolicyOutOfReach(name=policy.name)
 
 
 def _version(policy: Policy, spec: SharedPolicySpec, *, by: str, now: datetime) -> tuple[PolicyVersion, bool]:

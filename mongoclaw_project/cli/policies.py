@@ -11,12 +11,13 @@ from agents_app import policies as publishing
 from agents_app import policy_listing
 from agents_app.agent_wire import version_json
 from agents_app.diff import diff as compare
+from agents_app.diff import lines_json
 from agents_app.errors import PolicyNotFound, SpecInvalid
 from agents_app.models import Policy
 from agents_app.policies import PolicyResult
 from agents_app.policy_use import users_of
 from agents_app.policy_versions import again, numbered, text_of
-from agents_app.policy_wire import policy_json
+from agents_app.policy_wire import policy_json, version_content_json
 from agents_app.publish_hooks import policy_checks
 from agents_app.spec import ParsedPolicy, load_policy, write_policy
 from mongoclaw_project.cli.output import done, note, show, table
@@ -63,8 +64,7 @@ def show_(name: str, number: int | None) -> None:
     version, data = policy.current_version, policy_json(policy, users_of(name))
     if number is not None:
         version = numbered(policy, number)
-        known = version_json(version, current_id=policy.current_version_id)
-        data = {**known, "content": version.content}
+        data = version_content_json(policy, version)
     show(data, text=text_of(policy, version).rstrip("\n"))
 
 
@@ -137,10 +137,10 @@ def diff(name: str, old: int, new: int | None) -> None:
     before = numbered(policy, old)
     after = policy.current_version if new is None else numbered(policy, new)
     lines = compare(text_of(policy, before), text_of(policy, after))
-    data = [{"change": line.change.value, "text": line.text} for line in lines]
+    numbers = {"from_version": old, "to_version": after.number if after else None}
     text = "\n".join(f"{line.change.value} {line.text}" for line in lines)
     show(
-        {"name": name, "from_version": old, "to_version": after.number if after else None, "lines": data},
+        {"name": name, **numbers, "lines": lines_json(lines)},
         text=text or "They say the same.",
     )
 
