@@ -8,11 +8,13 @@ from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
+from bson import Timestamp
+
 from agents_app.errors import Decision, MongoClawError
 from agents_app.publish import mark_health
 from agents_app.registry import ActiveAgent
 from executions_app.routes import Routes
-from mongoclaw_project.cluster_moment import parse, parse_end, shown
+from mongoclaw_project.cluster_moment import shown
 from mongoclaw_project.config import current
 from mongoclaw_project.stream_home import Server
 from watcher.reading import cluster
@@ -50,14 +52,13 @@ def chosen(agents: Sequence[ActiveAgent], database: str, agent_id: str | None) -
     return [agent for agent in agents if agent_id in (None, agent.agent_id)]
 
 
-def span(server: Server, database: str, since: str, until: str | None) -> Range:
-    """Read from where to where; without an end, to the newest change.
+def span(server: Server, database: str, start: Timestamp, until: Timestamp | None) -> Range:
+    """Return the range from a time to another, or to the newest change if that is earlier or none is given.
 
-    Raises MomentInvalid, ReplayRefused, and pymongo's errors.
+    Raises ReplayRefused, and pymongo's errors.
     """
     here = cluster.time_of(server.client)
-    start = parse(since, now=server.now())
-    end = here if until is None else min(parse_end(until, now=server.now()), here)
+    end = here if until is None else min(until, here)
     if start > end:
         raise ReplayRefused(
             f"There is nothing from {shown(start)} to {shown(end)} UTC: the beginning must come first"

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 import structlog
+from bson import Timestamp
 from pydantic import ConfigDict, Field
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,7 +25,7 @@ from agents_app.sight import visible_agents
 from executions_app.gap_wire import time_json
 from executions_app.moment import MomentInvalid
 from executions_app.mongodb import mongodb
-from mongoclaw_project.cluster_moment import parse
+from mongoclaw_project.cluster_moment import parse, parse_end
 from mongoclaw_project.stream_home import Server
 from mongoclaw_project.stream_replay import chosen, new_id, replaying, span
 from mongoclaw_project.streams_api import seen
@@ -126,9 +127,15 @@ def _texts(body: Mapping[str, Any]) -> dict[str, str | None]:
 
 def _span(server: Server, database: str, body: Mapping[str, str | None]) -> Range:
     """Read from where to where. Raises SpecInvalid, ReplayRefused, and pymongo's errors."""
-    for name in ("from", "to"):
+    now, problems = server.now(), []
+    times: dict[str, Timestamp] = {}
+    for name, read in (("from", parse), ("to", parse_end)):
+        text = body[name]
         try:
-            parse(body[name] or "1s", now=server.now())
+            if text is not None:
+                times[name] = read(text, now=now)
         except MomentInvalid as error:
-            raise SpecInvalid(errors=[SpecProblem(name, str(error))]) from None
-    return span(server, database, str(body["from"]), body["to"])
+            problems.append(SpecProblem(name, str(error)))
+    if problems:
+        raise SpecInvalid(errors=problems)
+    return span(server, database, times["from"], times.get("to"))

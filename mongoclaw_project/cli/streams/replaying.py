@@ -10,7 +10,7 @@ from mongoclaw_project.cli import moment
 from mongoclaw_project.cli.output import done
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import mongodb
-from mongoclaw_project.cluster_moment import as_json, shown
+from mongoclaw_project.cluster_moment import as_json, parse, parse_end, shown
 from mongoclaw_project.stream_home import agents_of
 from mongoclaw_project.stream_replay import chosen, new_id, replaying, span
 from watcher.reading.replay import Range, Replayed
@@ -35,7 +35,9 @@ def replay(database: str, since: str, until: str | None, agent_id: str | None) -
     agents = chosen(agents_of(database), database, agent_id)
     id_ = new_id()
     with mongodb() as server:
-        wanted = span(server, database, since, until)
+        now = server.now()
+        end = None if until is None else parse_end(until, now=now)
+        wanted = span(server, database, parse(since, now=now), end)
         reached = Replayed(0, 0, wanted.start)
         for reached in replaying(server, agents, wanted, id_=id_):
             _show_progress(reached, wanted)

@@ -224,6 +224,7 @@ def test_a_replay_that_is_asked_for_wrongly_is_named(api: Client, url: str) -> N
         ({}, ["body", "from"]),
         ({"from": "tomorrow"}, ["body", "from"]),
         ({"from": "-1h", "to": 5}, ["body", "to"]),
+        ({"from": "-1h", "to": ""}, ["body", "to"]),
         ({"from": "-1h", "replay_id": "a b"}, ["body", "replay_id"]),
         ({"from": "-1h", "until": "-1s"}, ["body", "until"]),
     ]
