@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Final
 
 from executions_app.fence import Term, held
+from executions_app.forgetting import forget_oldest
 from executions_app.models import Alarm, Notification
 from executions_app.notifications import outbox
 from mongoclaw_project.config.hooks import NotificationEvent
@@ -64,8 +65,8 @@ def settle(event: NotificationEvent, readings: Iterable[Reading], *, now: dateti
 
 
 def forget(event: NotificationEvent) -> None:
-    """Take the alarms of an event away that nobody wants to be told of any more."""
-    Alarm.objects.filter(event=event).delete()
+    """Take alarms of an event away, a few hundred at once: nobody wants to be told of them any more."""
+    forget_oldest(Alarm.objects.filter(event=event).order_by("begun_at"))
 
 
 def _gone(key: Key) -> Reading:

@@ -17,6 +17,7 @@ from django.db.models import Count
 
 from executions_app import counting
 from executions_app.fence import Term, held
+from executions_app.forgetting import forget_oldest
 from executions_app.models import Execution, Notification, NotificationCursor, StreamGap
 from executions_app.states import Status
 from mongoclaw_project.config import current
@@ -49,16 +50,16 @@ def find_dead_letters(*, now: datetime, term: Term | None) -> int:
     Those that failed before anybody wanted to be told are not told. Raises Django's database errors, and Fenced.
     """
     if not is_wanted(NotificationEvent.DEAD_LETTER):
-        NotificationCursor.objects.all().delete()
+        forget_oldest(NotificationCursor.objects.all())
         return 0
     until = counting.final_before()
     if until is None:
         return 0
     with held(term):
-        cursor, is_new = NotificationCursor.objects.select_for_update().get_or_create(
+        cursor, _ = NotificationCursor.objects.select_for_update().get_or_create(
             id=NotificationCursor.ONLY, defaults={"until": until}
         )
-        if is_new or cursor.until >= until:
+        if cursor.until >= until:
             return 0
         rows = [
             made(NotificationEvent.DEAD_LETTER, agent_id, until.isoformat(), _summed(reasons), now)

@@ -63,6 +63,20 @@ def test_dead_letters_of_a_look_are_one_notification_and_are_told_once(
     assert one["reasons"] == {"provider_auth": 3}
 
 
+def test_what_failed_at_the_very_moment_up_to_which_was_looked_is_told_by_the_next_look(
+    agent: Agent, url: str, die: Die
+) -> None:
+    now = datetime.now(UTC) - timedelta(hours=1)
+    fence.begin(TERM)
+    die(1, now)
+    outbox.find_dead_letters(now=now, term=TERM)
+
+    die(1, NotificationCursor.objects.get().until)
+
+    assert outbox.find_dead_letters(now=now, term=TERM) == 1
+    assert [one["count"] for one in told()] == [1]
+
+
 def test_a_look_that_is_cut_off_or_comes_from_a_former_leader_tells_nothing(
     agent: Agent, url: str, die: Die, monkeypatch: pytest.MonkeyPatch
 ) -> None:
