@@ -11,7 +11,6 @@ from http.cookiejar import CookieJar
 from typing import Final
 
 from bench.fleet import Fleet, run
-from sandbox.waiting import wait_until
 
 LIST: Final = "/admin/executions_app/execution/"
 _NAME: Final = "bench"
@@ -58,21 +57,11 @@ class Browser:
 
 
 def signed_in(fleet: Fleet) -> Browser:
-    """Create an administrator as a user does, and sign in."""
+    """Create an administrator as a user does, and sign in to the web server, which answers already."""
     password = "only-for-the-bench"  # noqa: S105 - of a server that lives for minutes
     environ = {**fleet.environ, "DJANGO_SUPERUSER_PASSWORD": password}
     words = ("createsuperuser", "--noinput", "--username", _NAME, "--email", "bench@example.com")
     run(environ, "manage.py", *words)
     browser = Browser(fleet.web)
-    if not wait_until(lambda: _answers(browser), seconds=60, poll=0.2):
-        raise TimeoutError("the web server does not answer")
     browser.sign_in(_NAME, password)
     return browser
-
-
-def _answers(browser: Browser) -> bool:
-    try:
-        browser.read("/health/live")
-    except OSError:
-        return False
-    return True
