@@ -89,6 +89,8 @@ def test_from_the_login_over_an_example_to_a_result_and_a_dead_letter_run_again(
     page.get_by_role("link", name="Console").click()
     expect(page.locator("#overall")).to_have_text("All well", timeout=PATIENCE_MS)
     expect(page.locator("#live")).to_have_text("Live")
+    expect(page.locator("#panel-agents").get_by_role("link", name="support-triage")).to_be_visible()
+    expect(page.locator("#panel-letters")).to_contain_text("No dead letters")
     fleet.db.tickets.insert_one(ticket("ticket-1", SECOND))
     see_the_result(page)
 
@@ -118,6 +120,7 @@ def write_an_agent(page: Page, database: str) -> None:
     """Take an example, make a mistake in it, see the mistake and mend it."""
     page.get_by_role("link", name="write one in the admin").click()
     page.get_by_role("link", name="Support triage").click()
+    expect(page.locator(".mc-findings li").first).to_be_visible()
     rewrite(page, "database: helpdesk", f"databas: {database}")
     expect(page.locator(".mc-problem", has_text="did you mean watch.database?")).to_be_visible()
     rewrite(page, "databas: ", f"database: {database}")

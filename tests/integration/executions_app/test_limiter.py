@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,13 +30,6 @@ MINUTE_MS = 60_000
 
 def rules(**limits: Any) -> Rules:
     return Rules(**{"agent_id": "triage", "account": "openai", "model": "gpt-4o", **limits})
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    client = connect(redis_url)
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -32,13 +32,6 @@ def make_gate(redis: Redis, *, lease_seconds: float = 6.0, quarantine_seconds: f
     return Gate(limiter, budget, lease_seconds=lease_seconds, monotonic=time.monotonic)
 
 
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    client = connect(redis_url)
-    yield client
-    client.close()
-
-
 def test_a_call_without_limits_asks_nobody(redis: Redis) -> None:
     gate = make_gate(redis)
     before = redis.info("commandstats")
