@@ -24,7 +24,28 @@ SECOND: Final = "The invoice is wrong"
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
+def web(fleet: Fleet) -> str:
+    """A web server with an administrator; returns its address."""
+    fleet.environ["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
+    fleet.cli("manage", "createsuperuser", "--noinput", "--username", "olga", "--email", "olga@example.com")
+    with reserved_port(fleet.directory / "web.port") as port:
+        listening = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
+        fleet.start_module("web", "mongoclaw_project", "server", "api", *listening)
+        address = f"http://127.0.0.1:{port}"
+        assert wait_until(lambda: _answers(address), seconds=60, poll=0.2), fleet.log("web")
+    return address
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health/live", timeout=5) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def page(web: str) -> Iterator[Page]:  # closed before the server ends, which it polls
     """A page of a browser; whatever its console complains of, and every answer that is an error, fails the test."""
     if CHROMIUM is None:
         told = "chromium was not found: on Debian, apt-get install chromium"
@@ -51,27 +72,6 @@ def page() -> Iterator[Page]:
         yield page
         browser.close()
     assert complaints == []
-
-
-@pytest.fixture
-def web(fleet: Fleet) -> str:
-    """A web server with an administrator; returns its address."""
-    fleet.environ["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
-    fleet.cli("manage", "createsuperuser", "--noinput", "--username", "olga", "--email", "olga@example.com")
-    with reserved_port(fleet.directory / "web.port") as port:
-        listening = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
-        fleet.start_module("web", "mongoclaw_project", "server", "api", *listening)
-        address = f"http://127.0.0.1:{port}"
-        assert wait_until(lambda: _answers(address), seconds=60, poll=0.2), fleet.log("web")
-    return address
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/health/live", timeout=5) as reply:
-            return bool(reply.status == 200)
-    except OSError:
-        return False
 
 
 @pytest.mark.timeout(300)  # a browser beside a fleet, on a machine that does other things too
