@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,13 @@ import dj_database_url
 from mongoclaw_project.config import Settings
 
 SQLITE_PRAGMAS: Final = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+
+WEB_PATIENCE_SECONDS: Final = 5.0
+RECONNECT_SECONDS: Final = 8.0
+"""For so long a pool tries by itself, waiting twice as long each time; then whoever asks makes it begin anew.
+
+With its default of 5 minutes, a server that comes back after two of them would be looked for two minutes later.
+"""
 
 
 def databases(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -22,6 +30,16 @@ def databases(settings: Settings) -> dict[str, dict[str, Any]]:
     if url.startswith("sqlite:"):
         return {"default": _sqlite(parsed, settings)}
     return {"default": _postgresql(parsed, settings)}
+
+
+def wait_as_people_do(database: Mapping[str, Any]) -> None:
+    """Let a web process wait for a connection no longer than somebody waits for an answer.
+
+    Else a PostgreSQL that is away takes all of its threads for `pool_timeout_seconds`, those for health included.
+    """
+    pool = database["OPTIONS"].get("pool", {})
+    if pool:
+        pool["timeout"] = min(pool["timeout"], WEB_PATIENCE_SECONDS)
 
 
 def _sqlite(parsed: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -46,5 +64,6 @@ def _postgresql(parsed: dict[str, Any], settings: Settings) -> dict[str, Any]:
         "min_size": 1,
         "max_size": settings.database.pool_size,
         "timeout": settings.database.pool_timeout_seconds,
+        "reconnect_timeout": RECONNECT_SECONDS,
     }
     return parsed | {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mongoclaw_project.config import load_settings
-from mongoclaw_project.databases import databases
+from mongoclaw_project.databases import databases, wait_as_people_do
 
 
 def test_sqlite_is_made_fit_for_several_processes(tmp_path: Path) -> None:
@@ -34,8 +34,15 @@ def test_postgresql_shares_one_pool_between_the_threads_of_a_process() -> None:
     assert database["CONN_HEALTH_CHECKS"] is True
     assert database["OPTIONS"] == {
         "sslmode": "require",
-        "pool": {"min_size": 1, "max_size": 7, "timeout": 20.0},
+        "pool": {"min_size": 1, "max_size": 7, "timeout": 20.0, "reconnect_timeout": 8.0},
     }
+
+
+def test_a_web_process_waits_for_a_connection_as_long_as_people_wait_for_an_answer() -> None:
+    environ = {"MONGOCLAW_DATABASE__URL": "postgresql://u@db/claw"}
+    (database,) = databases(load_settings(environ)).values()
+    wait_as_people_do(database)
+    assert database["OPTIONS"]["pool"]["timeout"] == 5.0
 
 
 def test_outside_development_no_database_is_made_up() -> None:
