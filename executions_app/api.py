@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.urls import path
 from pydantic import Field
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -81,6 +82,10 @@ class BackfillList(APIView):
         asked, dry_run = _wish(request.data)
         require_visible(asked.agent_id, visible_agents(request.user))
         if dry_run:
+            if not request.user.has_perm(
+                "executions_app.view_backfill"
+            ):  # a count of documents tells what is in them
+                raise PermissionDenied("An estimate is read: this needs the permission to view backfills")
             found = estimate(mongodb(), asked, provider_config(), now=_now)
             return Response({"dry_run": True, "estimate": estimate_json(found)})
         planned = backfills.ask(asked, by=somebody(request), now=_now())

@@ -83,7 +83,7 @@ def answers_of_all(result: dict[str, Any], generator: Any, **_given: Any) -> dic
     for path, method, operation in _operations(result):
         statuses = [*_ANYWHERE]
         if method in {"post", "put"}:
-            statuses.append(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+            statuses += [HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
         if "{" in path:
             statuses.append(HTTPStatus.METHOD_NOT_ALLOWED)
         for status in statuses:
