@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,11 @@ from mongoclaw_project.config import Settings
 SQLITE_PRAGMAS: Final = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
 
 WEB_PATIENCE_SECONDS: Final = 5.0
+WEB_KEEPS_SECONDS: Final = 60
+"""How long a thread of a web process keeps its SQLite file open: opening it for each request is a fifth of the request,
+and for ever would be beyond the day on which somebody puts a backup in the file's place.
+"""
+
 RECONNECT_SECONDS: Final = 8.0
 """For so long a pool tries by itself, waiting twice as long each time; then whoever asks makes it begin anew.
 
@@ -32,13 +36,16 @@ def databases(settings: Settings) -> dict[str, dict[str, Any]]:
     return {"default": _postgresql(parsed, settings)}
 
 
-def wait_as_people_do(database: Mapping[str, Any]) -> None:
-    """Let a web process wait for a connection no longer than somebody waits for an answer.
+def serve_requests(database: dict[str, Any]) -> None:
+    """Let a process connect as one does that answers requests.
 
-    Else a PostgreSQL that is away takes all of its threads for `pool_timeout_seconds`, those for health included.
+    It waits for a connection no longer than somebody waits for an answer: else a PostgreSQL that is away takes all of
+    its threads for `pool_timeout_seconds`, those for health included. It keeps an open SQLite file for a while.
     """
-    pool = database["OPTIONS"].get("pool", {})
-    if pool:
+    pool = database["OPTIONS"].get("pool")
+    if pool is None:
+        database["CONN_MAX_AGE"] = WEB_KEEPS_SECONDS
+    else:
         pool["timeout"] = min(pool["timeout"], WEB_PATIENCE_SECONDS)
 
 

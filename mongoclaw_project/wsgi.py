@@ -9,9 +9,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mongoclaw_project.settings")
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from mongoclaw_project.databases import wait_as_people_do
+from mongoclaw_project.databases import serve_requests
 from mongoclaw_project.starting import settings_or_exit
 
 settings_or_exit()
 application = get_wsgi_application()
-wait_as_people_do(settings.DATABASES["default"])
+serve_requests(settings.DATABASES["default"])

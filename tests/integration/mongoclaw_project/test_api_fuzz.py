@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from django.core.wsgi import get_wsgi_application
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -28,7 +29,6 @@ from agents_app.publish import publish, set_enabled
 from agents_app.spec import parse_policy, parse_spec
 from executions_app.models import Execution
 from mongoclaw_project.config import Loaded, load_settings, loading
-from mongoclaw_project.wsgi import application
 from tests.integration.executions_app.conftest import make_event as events_of
 from tests.integration.executions_app.letters import dead_run
 
@@ -75,7 +75,7 @@ def api(transactional_db: None, mongo_uri: str, redis_url: str, monkeypatch: pyt
 def test_no_request_meets_an_error_or_an_answer_that_is_not_documented(
     api: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    document = schemathesis.openapi.from_wsgi("/openapi.json", application)
+    document = schemathesis.openapi.from_wsgi("/openapi.json", get_wsgi_application())
     operations = [found.ok() for found in document.get_all_operations() if isinstance(found, Ok)]
     assert len(operations) > 30
 
