@@ -11,7 +11,7 @@ WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-sqlite test-postgres lint format faults outages bench lock docs clean
+.PHONY: help install demo test test-sqlite test-postgres lint format faults outages fuzz bench lock docs clean
 
 help: ## Show the verbs.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ faults: install ## Kill, cut and fail at random under load (KILLS=200 SEED=... B
 
 outages: install ## Run the tests of single long outages and rare kills, which make test leaves out.
 	$(PYTEST) -m faults
+
+fuzz: install ## Send the HTTP API requests of all kinds (REQUESTS=10000); each answer is as documented, and none is an error.
+	FUZZ_REQUESTS="$(or $(REQUESTS),10000)" $(BIN)/python -m pytest -q tests/integration/mongoclaw_project/test_api_fuzz.py
 
 bench: install ## Measure speed and memory, beside MongoClaw 1.0.4 and plain Celery; results go to bench/results/.
 	$(BIN)/python -m bench

@@ -23,6 +23,7 @@ from agents_app.merge import merged
 from agents_app.models import Agent
 from agents_app.publish import PublishResult
 from agents_app.publish_hooks import checks
+from agents_app.reach import require_within_reach
 from agents_app.sight import visible_agents
 from agents_app.spec import AgentSpec, ParsedSpec, parse_spec
 
@@ -73,8 +74,9 @@ class Agents(APIView):
         only = visible_agents(request.user)
         if only is not None and parsed.spec.id not in only:
             raise PermissionDenied("This key is bound to other agents.")
+        require_within_reach(parsed.spec, only)
         done = publish.publish(parsed, by=somebody(request), now=_now(), checks=checks(), must_be_new=True)
-        answer = changed(done.agent, warnings=done.warnings, status=HTTPStatus.CREATED)
+        answer = changed(request, done.agent, warnings=done.warnings, status=HTTPStatus.CREATED)
         answer["Location"] = f"/api/v1/agents/{done.agent.id}"
         return answer
 
@@ -109,7 +111,7 @@ class AgentDetail(APIView):
         Null leaves `name`, `watch`, `ai` and `enabled` alone, which cannot be empty.
         """
         done, warnings = _change(request, agent_id, body_of(request))
-        return changed(done.agent, warnings=(*warnings, *done.warnings))
+        return changed(request, done.agent, warnings=(*warnings, *done.warnings))
 
     @operation("delete_agent", tag=TAG, answers={200: AgentChange}, failures=[GONE, STALE], query=[IF_MATCH])
     def delete(self, request: Request, agent_id: str) -> Response:
@@ -155,15 +157,17 @@ class SwitchOff(Switch):
 
 
 def changed(
+    request: Request,
     agent: Agent,
     *,
     message: str | None = None,
     warnings: tuple[str, ...] = (),
     status: HTTPStatus = HTTPStatus.OK,
 ) -> Response:
-    """Answer that an agent was changed, with the agent; without it where this release cannot read what it does."""
-    config = config_json(agent) if registry.readable(agent.current_version_id) else None
-    body: dict[str, Any] = {"success": True, "agent": config, "message": message}
+    """Answer that an agent was changed, with the agent for those who may view it and where this release can read it."""
+    may_view = request.user.has_perm("agents_app.view_agent")
+    shown = config_json(agent) if may_view and registry.readable(agent.current_version_id) else None
+    body: dict[str, Any] = {"success": True, "agent": shown, "message": message}
     return Response({**body, "warnings": list(warnings)}, status=status, headers={"ETag": etag_of(agent)})
 
 
@@ -171,7 +175,7 @@ def _switched(request: Request, agent_id: str, *, enabled: bool) -> Response:
     agent = listing.seen(agent_id, visible_agents(request.user))
     revision = expected_revision(request, agent)
     agent = publish.set_enabled(agent.id, enabled, now=_now(), if_revision=revision)
-    return changed(agent, message=f"Agent '{agent.id}' {'enabled' if enabled else 'disabled'}")
+    return changed(request, agent, message=f"Agent '{agent.id}' {'enabled' if enabled else 'disabled'}")
 
 
 def _change(
@@ -189,6 +193,7 @@ def _change(
 
 
 def _published(request: Request, parsed: ParsedSpec, agent: Agent) -> PublishResult:
+    require_within_reach(parsed.spec, visible_agents(request.user))
     return publish.publish(
         parsed, by=somebody(request), now=_now(), checks=checks(), if_revision=agent.revision
     )

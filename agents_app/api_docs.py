@@ -51,6 +51,7 @@ REASONS: Final[Mapping[HTTPStatus, str]] = {
     HTTPStatus.UNAUTHORIZED: "It is not known who asks: send an API key.",
     HTTPStatus.FORBIDDEN: "Who asks is known, and may not do this.",
     HTTPStatus.NOT_FOUND: "There is no such thing, or the caller may not see it.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "With this word for an id it is another address, which has no such method.",
     HTTPStatus.CONFLICT: "It is not in a state in which this can be done.",
     HTTPStatus.PRECONDITION_FAILED: "Somebody has changed it in the meantime: read it again.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",

@@ -40,7 +40,10 @@ class AgentList(Shape):
 
 
 class AgentChange(Shape):
-    """What became of a change. `warnings` tell what was accepted and is probably not meant."""
+    """What became of a change. `warnings` tell what was accepted and is probably not meant.
+
+    `agent` is null for those who may change it and not view it.
+    """
 
     success: bool
     agent: AgentSpec | None

@@ -22,6 +22,7 @@ from agents_app.errors import SpecInvalid, SpecProblem, VersionNotFound
 from agents_app.etag import expected_revision
 from agents_app.models import Agent, AgentVersion
 from agents_app.publish_hooks import checks
+from agents_app.reach import require_within_reach
 from agents_app.sight import visible_agents
 from agents_app.spec import dump_yaml, parse_spec
 
@@ -104,15 +105,17 @@ class Rollback(APIView):
         agent = listing.seen(agent_id, visible_agents(request.user))
         version = _version(agent, wanted_version(body_of(request)))
         expected_revision(request, agent)
+        parsed = parse_spec(version.spec)
+        require_within_reach(parsed.spec, visible_agents(request.user))
         done = publish.publish(
-            parse_spec(version.spec),
+            parsed,
             by=somebody(request),
             now=datetime.now(UTC),
             checks=checks(),
             if_revision=agent.revision,
         )
         return changed(
-            done.agent, message=f"Version {version.number} is current again", warnings=done.warnings
+            request, done.agent, message=f"Version {version.number} is current again", warnings=done.warnings
         )
 
 

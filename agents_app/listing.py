@@ -28,7 +28,9 @@ def agents(
     if only is not None:
         rows = rows.filter(id__in=only)
     if not tags:
-        return list(rows[start:end]), rows.count()
+        page = list(rows[start:end])
+        is_whole = start == 0 and len(page) < end
+        return page, len(page) if is_whole else rows.count()
     # SQLite cannot look into a list of texts; the tags of all agents are read faster than that could be worked around.
     ids = [id_ for id_, own in rows.values_list("id", "tags") if not set(tags).isdisjoint(own)]
     found = Agent.objects.in_bulk(ids[start:end])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import scenarios
+from bench.api.reading import api
 from bench.fairness import fairness
 from bench.ledger.million import ledger_million
 from bench.peers.chart import chart
@@ -55,6 +56,8 @@ LIMITS: dict[str, Scenario] = {
     "fairness": lambda directory: fairness(directory, backlog=100_000),
     "ledger-million": lambda directory: ledger_million(directory, rows=1_000_000),
 }
+API: dict[str, Scenario] = {"api": lambda directory: api(directory, rows=1_000_000)}
+API_SMALL: dict[str, Scenario] = {"api-small": lambda directory: api(directory, rows=20_000)}
 LIMITS_SMALL: dict[str, Scenario] = {
     "fairness-small": lambda directory: fairness(directory, backlog=5_000),
     "ledger-small": lambda directory: ledger_million(directory, rows=20_000),
@@ -62,13 +65,14 @@ LIMITS_SMALL: dict[str, Scenario] = {
 LONG: dict[str, Scenario] = {
     "watcher-memory-million": lambda directory: memory.flat(directory, events=1_000_000)
 }
-SCENARIOS = {**SYSTEM, **WATCHER, **PEERS, **LIMITS, **LIMITS_SMALL, **LONG}
+SCENARIOS = {**SYSTEM, **WATCHER, **PEERS, **LIMITS, **LIMITS_SMALL, **API, **API_SMALL, **LONG}
 GROUPS = {
     "system": SYSTEM,
     "watcher": WATCHER,
     "peers": PEERS,
     "limits": LIMITS,
     "limits-small": LIMITS_SMALL,
+    "api": API,
     "long": LONG,
 }
 DEFAULT = ("system", "watcher", "peers")

@@ -10,17 +10,19 @@ from typing import Any, Final
 
 from django.urls import path
 from pydantic import Field
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents_app.api_docs import OBJECT, SLICE, Shape, operation, parameter
+from agents_app.api_docs import SLICE, Shape, operation, parameter
 from agents_app.api_request import slice_of, somebody, text
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.sight import visible_agents
 from executions_app import backfill_transitions, backfills
 from executions_app.api_permissions import MayChange, MayView
 from executions_app.backfill_estimate import estimate
+from executions_app.backfill_shapes import BackfillPage, BackfillRecord, DryRun
 from executions_app.backfill_wire import backfill_json, backfills_json, estimate_json
 from executions_app.backfills import BackfillNotFound, Wish
 from executions_app.models import Backfill
@@ -53,7 +55,7 @@ class BackfillList(APIView):
     @operation(
         "list_backfills",
         tag=TAG,
-        answers={200: OBJECT},
+        answers={200: BackfillPage},
         failures=[WRONG],
         query=[parameter("agent_id", "Only this agent's."), parameter("status", "Only these."), *SLICE],
     )
@@ -72,7 +74,7 @@ class BackfillList(APIView):
     @operation(
         "create_backfill",
         tag=TAG,
-        answers={200: OBJECT, 201: OBJECT},
+        answers={200: DryRun, 201: BackfillRecord},
         failures=[GONE, TAKEN, WRONG],
         body=BackfillBody,
     )
@@ -81,6 +83,10 @@ class BackfillList(APIView):
         asked, dry_run = _wish(request.data)
         require_visible(asked.agent_id, visible_agents(request.user))
         if dry_run:
+            if not request.user.has_perm(
+                "executions_app.view_backfill"
+            ):  # a count of documents tells what is in them
+                raise PermissionDenied("An estimate is read: this needs the permission to view backfills")
             found = estimate(mongodb(), asked, provider_config(), now=_now)
             return Response({"dry_run": True, "estimate": estimate_json(found)})
         planned = backfills.ask(asked, by=somebody(request), now=_now())
@@ -93,7 +99,7 @@ class BackfillDetail(APIView):
     permission_classes = (MayView,)
     queryset = Backfill.objects.all()
 
-    @operation("get_backfill", tag=TAG, answers={200: OBJECT}, failures=[GONE])
+    @operation("get_backfill", tag=TAG, answers={200: BackfillRecord}, failures=[GONE])
     def get(self, request: Request, backfill_id: str) -> Response:
         """Show how far it is."""
         return Response(backfill_json(_seen(request, backfill_id)))
@@ -109,7 +115,7 @@ class BackfillMove(APIView):
 class Pause(BackfillMove):
     """Pausing."""
 
-    @operation("pause_backfill", tag=TAG, answers={200: OBJECT}, failures=[GONE, TAKEN])
+    @operation("pause_backfill", tag=TAG, answers={200: BackfillRecord}, failures=[GONE, TAKEN])
     def post(self, request: Request, backfill_id: str) -> Response:
         """Stop reading until it is resumed."""
         return _moved(request, backfill_id, backfill_transitions.pause)
@@ -118,7 +124,7 @@ class Pause(BackfillMove):
 class Resume(BackfillMove):
     """Resuming."""
 
-    @operation("resume_backfill", tag=TAG, answers={200: OBJECT}, failures=[GONE, TAKEN])
+    @operation("resume_backfill", tag=TAG, answers={200: BackfillRecord}, failures=[GONE, TAKEN])
     def post(self, request: Request, backfill_id: str) -> Response:
         """Go on reading."""
         return _moved(request, backfill_id, backfill_transitions.resume)
@@ -127,7 +133,7 @@ class Resume(BackfillMove):
 class Cancel(BackfillMove):
     """Cancelling."""
 
-    @operation("cancel_backfill", tag=TAG, answers={200: OBJECT}, failures=[GONE, TAKEN])
+    @operation("cancel_backfill", tag=TAG, answers={200: BackfillRecord}, failures=[GONE, TAKEN])
     def post(self, request: Request, backfill_id: str) -> Response:
         """End it, and the runs that nothing else has asked for."""
         return _moved(request, backfill_id, partial(backfill_transitions.cancel, now=_now()))

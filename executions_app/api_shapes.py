@@ -29,7 +29,8 @@ class ExecutionRecord(Shape):
 
     Where one run is returned that somebody asked for (a trigger, a retry), `skipped` is told as `completed` with
     `written: false`, because the official clients wait for `completed` or `failed`; `lifecycle_state` and `reason`
-    tell the difference. Lists have the status on record.
+    tell the difference. Lists have the status on record. To those who may ask for runs and not view them, `error`,
+    `error_type` and `ai_response` are null.
     """
 
     id: str

@@ -26,7 +26,7 @@ from executions_app.dead_letter_shapes import RequeueBody
 from executions_app.listing import Wanted
 from executions_app.pages import page
 from executions_app.retrying import RetryRefused, retry
-from executions_app.seeing import require_visible, seen
+from executions_app.seeing import as_may_be_read, require_visible, seen
 from executions_app.states import Status
 from executions_app.wire import awaited_json, execution_json, trace_json
 
@@ -126,7 +126,8 @@ class Retry(APIView):
         """
         found = seen(execution_id, visible_agents(request.user))
         by, request_id = somebody(request), request_id_of(request)
-        return Response(awaited_json(retry(found, by=by, request_id=request_id, now=datetime.now(UTC))))
+        run = retry(found, by=by, request_id=request_id, now=datetime.now(UTC))
+        return Response(as_may_be_read(awaited_json(run), request.user))
 
 
 class RetryMany(Requeue):
@@ -152,7 +153,7 @@ class Cancel(APIView):
         found = seen(execution_id, visible_agents(request.user))
         if not transitions.cancel(found.pk, now=datetime.now(UTC)):
             raise RetryRefused("It has begun, or has ended already: only what waits can be cancelled")
-        return Response(execution_json(seen(execution_id, None)))
+        return Response(as_may_be_read(execution_json(seen(execution_id, None)), request.user))
 
 
 urlpatterns = [

@@ -19,4 +19,5 @@ def provider_config() -> ProviderConfig:
         direct=settings.ai.direct_client,
         egress=Egress.allowing(settings.security.egress_allow, loopback=settings.is_development),
         env=dict(os.environ),
+        secrets_dir=settings.security.secrets_dir,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from agents_app.errors import AgentNotFound, MongoClawError
 from executions_app.models import Execution
 from executions_app.queries import ExecutionNotFound
+
+_RESULTS: Final = ("ai_response", "error", "error_type")
 
 
 class OfAnAgent(Protocol):
@@ -33,6 +35,12 @@ def seen(execution_id: str, only: Collection[str] | None) -> Execution:
     if found is None or (only is not None and found.agent_id not in only):
         raise ExecutionNotFound(f"Execution '{execution_id}' not found")
     return found
+
+
+def as_may_be_read(record: Mapping[str, Any], user: Any) -> dict[str, Any]:
+    """Return the record of a run that somebody asked for, without its results for those who may not view runs."""
+    may_read = user.has_perm("executions_app.view_execution")
+    return {**record, **({} if may_read else dict.fromkeys(_RESULTS))}
 
 
 def found_by_id(

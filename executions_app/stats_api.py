@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents_app.api_docs import OBJECT, operation, parameter
+from agents_app.api_docs import operation, parameter
 from agents_app.api_request import text
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.sight import visible_agents
@@ -20,6 +20,7 @@ from executions_app.models import HourTally
 from executions_app.moment import FORMS, MomentInvalid
 from executions_app.seeing import require_visible
 from executions_app.stats import By, SpanInvalid
+from executions_app.stats_shapes import Statistics
 from executions_app.stats_wire import live_json, stats_json
 
 
@@ -32,7 +33,7 @@ class StatsView(APIView):
     @operation(
         "get_stats",
         tag="statistics",
-        answers={200: OBJECT},
+        answers={200: Statistics},
         failures=[HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY],
         query=[
             parameter("since", f"How far back: {FORMS}; by default {stats.USUAL}."),

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from pymongo.errors import PyMongoError
 from rest_framework.exceptions import ErrorDetail, NotAuthenticated, ParseError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -78,7 +77,8 @@ STATUSES: Final[Mapping[type[MongoClawError], HTTPStatus]] = {
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer in the contract's shapes: 422 lists what is wrong and where, all else is a sentence.
 
-    None leaves an error to the server: it is logged, and the answer tells nothing of the inside.
+    None leaves an error to the server: `mongoclaw_project.outage` if a database is away, else it is logged, and the
+    answer tells nothing of the inside.
     """
     if isinstance(error, SpecInvalid):
         return Response({"detail": list(_problems(error))}, status=HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -87,8 +87,6 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         return Response({"detail": [malformed]}, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     if isinstance(error, NotAuthenticated):
         error.detail = ErrorDetail(REQUIRED, error.default_code)
-    if isinstance(error, PyMongoError):
-        return Response({"detail": "MongoDB cannot be asked now"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
     if isinstance(error, AgentExists):
         # The contract's words, to the letter: programs may look for them.
         taken = f"Agent with ID '{error.details.get('agent_id')}' already exists - {error.details}"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
+
+from executions_app.api_body import refuse_larger
+from mongoclaw_project.config import current
+
+REMEDY: Final = "send less, insert the document into MongoDB itself, or raise MONGOCLAW_API__MAX_BODY_BYTES"
 
 
 class Encoder(JSONEncoder):
@@ -29,14 +34,21 @@ class Renderer(JSONRenderer):
     encoder_class = Encoder
 
 
-class Parser(JSONParser):
-    """Reads bodies; one that is nested without end is bad JSON, not an error of the server."""
+class Parser(BaseParser):
+    """Reads bodies; one that is nested without end is bad JSON, not an error of the server.
+
+    It is no JSONParser, for whose kind the framework reads the body itself, within the limit that Django has for forms.
+    """
+
+    media_type = JSONParser.media_type
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return the body. Raises ParseError."""
+    ) -> Any:
+        """Return the body. Raises ParseError, and BodyTooLarge before anything is read."""
+        if parser_context is not None:
+            refuse_larger(parser_context["request"], current().api.max_body_bytes, remedy=REMEDY)
         try:
-            return super().parse(stream, media_type, parser_context)
+            return JSONParser().parse(stream, media_type, parser_context)
         except RecursionError:
             raise ParseError("JSON parse error - nested too deeply") from None

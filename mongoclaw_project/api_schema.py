@@ -80,9 +80,13 @@ def answers_of_all(result: dict[str, Any], generator: Any, **_given: Any) -> dic
     """Add the answers that any operation may give to those that do not name them."""
     schemas = result["components"].setdefault("schemas", {})
     schemas.setdefault("Sentence", model_json_schema(Sentence))
-    for method, operation in _operations(result):
-        may_have_body = method in {"post", "put"}
-        for status in (*_ANYWHERE, *((HTTPStatus.UNSUPPORTED_MEDIA_TYPE,) if may_have_body else ())):
+    for path, method, operation in _operations(result):
+        statuses = [*_ANYWHERE]
+        if method in {"post", "put"}:
+            statuses += [HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
+        if "{" in path:
+            statuses.append(HTTPStatus.METHOD_NOT_ALLOWED)
+        for status in statuses:
             operation["responses"].setdefault(str(int(status)), _sentence(status))
     return result
 
@@ -99,10 +103,11 @@ def _take_formats(schema: Any) -> None:
             _take_formats(part)
 
 
-def _operations(result: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _operations(result: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, methods in result["paths"].items():
-        if path.startswith("/api/v1/"):
-            yield from ((method, operation) for method, operation in methods.items() if method in _METHODS)
+        for method, operation in methods.items():
+            if path.startswith("/api/v1/") and method in _METHODS:
+                yield path, method, operation
 
 
 def _sentence(status: HTTPStatus) -> dict[str, Any]:

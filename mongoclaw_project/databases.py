@@ -12,6 +12,18 @@ from mongoclaw_project.config import Settings
 
 SQLITE_PRAGMAS: Final = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
 
+WEB_PATIENCE_SECONDS: Final = 5.0
+WEB_KEEPS_SECONDS: Final = 60
+"""How long a thread of a web process keeps its SQLite file open: opening it for each request is a fifth of the request,
+and for ever would be beyond the day on which somebody puts a backup in the file's place.
+"""
+
+RECONNECT_SECONDS: Final = 8.0
+"""For so long a pool tries by itself, waiting twice as long each time; then whoever asks makes it begin anew.
+
+With its default of 5 minutes, a server that comes back after two of them would be looked for two minutes later.
+"""
+
 
 def databases(settings: Settings) -> dict[str, dict[str, Any]]:
     """The one database; none outside development when none is configured (`mongoclaw.E002` says so)."""
@@ -22,6 +34,19 @@ def databases(settings: Settings) -> dict[str, dict[str, Any]]:
     if url.startswith("sqlite:"):
         return {"default": _sqlite(parsed, settings)}
     return {"default": _postgresql(parsed, settings)}
+
+
+def serve_requests(database: dict[str, Any]) -> None:
+    """Let a process connect as one does that answers requests.
+
+    It waits for a connection no longer than somebody waits for an answer: else a PostgreSQL that is away takes all of
+    its threads for `pool_timeout_seconds`, those for health included. It keeps an open SQLite file for a while.
+    """
+    pool = database["OPTIONS"].get("pool")
+    if pool is None:
+        database["CONN_MAX_AGE"] = WEB_KEEPS_SECONDS
+    else:
+        pool["timeout"] = min(pool["timeout"], WEB_PATIENCE_SECONDS)
 
 
 def _sqlite(parsed: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -46,5 +71,6 @@ def _postgresql(parsed: dict[str, Any], settings: Settings) -> dict[str, Any]:
         "min_size": 1,
         "max_size": settings.database.pool_size,
         "timeout": settings.database.pool_timeout_seconds,
+        "reconnect_timeout": RECONNECT_SECONDS,
     }
     return parsed | {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}

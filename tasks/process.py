@@ -83,6 +83,7 @@ def _make_runtime(settings: Settings) -> Runtime:
             direct=settings.ai.direct_client,
             egress=Egress.allowing(settings.security.egress_allow, loopback=settings.is_development),
             env=dict(os.environ),
+            secrets_dir=settings.security.secrets_dir,
         ),
         gate=_gate(settings),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from enrichment.providers.egress import Egress
@@ -74,8 +75,9 @@ class ProviderConfig:
 
     `sandbox_url` is the sandbox model's address, if there is one. `request_timeout` is in seconds and is the
     most for one call. `pool_size` is how many connections to one provider are kept open: not fewer than calls
-    in flight. `env` is where API keys are looked up. `direct` lets vendors that speak OpenAI's own format be called
-    without litellm. `egress` bounds the addresses that agents name themselves.
+    in flight. `env` is where API keys are looked up, and `secrets_dir` where those in files are. `direct` lets
+    vendors that speak OpenAI's own format be called without litellm. `egress` bounds the addresses that agents
+    name themselves.
     """
 
     sandbox_url: str | None = None
@@ -84,3 +86,4 @@ class ProviderConfig:
     direct: bool = True
     egress: Egress = field(default_factory=Egress)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets_dir: Path | None = None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from enrichment.errors import ProviderBadResponse, ProviderRejected
@@ -16,7 +17,7 @@ from enrichment.providers.base import ModelReply, ModelRequest
 from enrichment.providers.egress import Egress
 from enrichment.providers.failures import read_refusal, refused
 from enrichment.providers.http import Endpoint, checked_headers
-from enrichment.providers.keys import referenced_key
+from enrichment.providers.keys import is_reference, referenced_key
 from enrichment.providers.retry_after import retry_after
 
 NAME = "external"
@@ -48,7 +49,11 @@ class ExternalTarget:
 
 
 def read_target(
-    extra: Mapping[str, Any], *, api_key_ref: str | None, env: Mapping[str, str]
+    extra: Mapping[str, Any],
+    *,
+    api_key_ref: str | None,
+    env: Mapping[str, str],
+    secrets_dir: Path | None = None,
 ) -> ExternalTarget:
     """Read the `external_…` settings of `ai.extra_params`.
 
@@ -60,7 +65,9 @@ def read_target(
     headers = extra.get("external_headers") or {}
     if not isinstance(headers, Mapping) or not all(isinstance(value, str) for value in headers.values()):
         raise ProviderRejected("ai.extra_params.external_headers must be an object of texts")
-    token = _token(extra.get("external_auth_token"), api_key_ref, env)
+    reference, token = _token(extra.get("external_auth_token"), api_key_ref)
+    if reference is not None:
+        token = referenced_key(reference, env, directory=secrets_dir)
     timeout = extra.get("external_timeout_seconds", math.inf)
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
         raise ProviderRejected("ai.extra_params.external_timeout_seconds must be a number of seconds above 0")
@@ -75,12 +82,13 @@ def read_target(
     )
 
 
-def _token(token: object, api_key_ref: str | None, env: Mapping[str, str]) -> str | None:
+def _token(token: object, api_key_ref: str | None) -> tuple[str | None, str | None]:
+    """Return what names the token, or the token itself."""
     if token is None:
-        return None if api_key_ref is None else referenced_key(api_key_ref, env)
+        return api_key_ref, None
     if not isinstance(token, str):
         raise ProviderRejected("ai.extra_params.external_auth_token must be a text")
-    return referenced_key(token, env) if token.startswith(("env:", "${")) else token
+    return (token, None) if is_reference(token) else (None, token)
 
 
 def _authorization(token: str | None, header: object) -> dict[str, str]:

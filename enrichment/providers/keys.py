@@ -1,7 +1,7 @@
 """Who serves a model, and where the key for it is.
 
-Keys come from the environment only. A key that belongs to a known provider is sent to that provider only: an
-agent cannot name it for a server of its author's choice.
+Keys come from the environment, or from files in one directory. A key that belongs to a known provider is sent to
+that provider only: an agent cannot name it for a server of its author's choice.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from enrichment.errors import ProviderAuthFailed
+from enrichment.providers.secret_files import file_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ _BY_PREFIX = {vendor.prefix: name for name, vendor in VENDORS.items()}
 _BY_NAME = ((re.compile("claude-"), "anthropic"), (re.compile("gemini-"), "google"))
 _KEY_NAME = re.compile(r"[A-Z][A-Z0-9_]*_(API_KEY|TOKEN|KEY)")
 _INTERNAL = re.compile(r"(MONGOCLAW|DJANGO|CELERY|AWS|PG|POSTGRES|MONGO|REDIS)_|SECRET_KEY$")
+_FILE = "file:"
 _REFERENCE = re.compile(r"(?:env:)?(\w+)|\$\{(?:secret|env):(\w+)\}")
 
 
@@ -115,22 +118,38 @@ def vendor_key(vendor: str, env: Mapping[str, str]) -> str | None:
     return None
 
 
-def referenced_key(reference: str, env: Mapping[str, str], *, vendor: str | None = None) -> str:
-    """Return the key that `reference` names (`NAME`, `env:NAME` or `${secret:NAME}`).
+def is_reference(text: str) -> bool:
+    """Say if a text names the place of a secret, and is none itself."""
+    return text.startswith(("env:", "${", _FILE))
+
+
+def referenced_key(
+    reference: str, env: Mapping[str, str], *, vendor: str | None = None, directory: Path | None = None
+) -> str:
+    """Return the key that `reference` names (`NAME`, `env:NAME`, `${secret:NAME}`, or `file:NAME` in `directory`).
 
     `vendor` is who it will be sent to; None is a server of the author's own. Raises ProviderAuthFailed if the
     name may not be used there, or holds nothing.
     """
-    match = _REFERENCE.fullmatch(reference.strip())
-    name = (match[1] or match[2]) if match else ""
-    if not _KEY_NAME.fullmatch(name) or _INTERNAL.search(name):
-        raise ProviderAuthFailed(
-            "A key is named by a variable such as env:TEAM_A_API_KEY, never one of MongoClaw's own"
-        )
-    owner = next((owner for owner, known in VENDORS.items() if name in known.keys), None)
-    if owner is not None and owner != vendor:
-        raise ProviderAuthFailed(f"{name} is the key for {owner} and is sent to nobody else")
+    is_file = reference.startswith(_FILE)
+    match = None if is_file else _REFERENCE.fullmatch(reference.strip())
+    name = reference.removeprefix(_FILE) if is_file else (match[1] or match[2]) if match else ""
+    _refuse_foreign(name, vendor)
+    if is_file:
+        return file_secret(name, directory, env)
     value = env.get(name, "").strip()
     if not value:
         raise ProviderAuthFailed(f"There is no API key: set {name}")
     return value
+
+
+def _refuse_foreign(name: str, vendor: str | None) -> None:
+    """Raise ProviderAuthFailed for what is not named as a key is, and for another vendor's; files are named alike."""
+    variable = re.sub(r"[.-]", "_", name).upper()
+    if not _KEY_NAME.fullmatch(variable) or _INTERNAL.search(variable):
+        raise ProviderAuthFailed(
+            "A key is named as env:TEAM_A_API_KEY or file:team-a-api-key, and is never one of MongoClaw's own"
+        )
+    owner = next((owner for owner, known in VENDORS.items() if variable in known.keys), None)
+    if owner is not None and owner != vendor:
+        raise ProviderAuthFailed(f"{name} is the key for {owner} and is sent to nobody else")

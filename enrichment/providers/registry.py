@@ -18,7 +18,9 @@ Factory = Callable[[AISpec, ProviderConfig], Provider]
 
 
 def _external(ai: AISpec, config: ProviderConfig) -> Provider:
-    target = read_target(ai.extra_params, api_key_ref=ai.api_key_ref, env=config.env)
+    target = read_target(
+        ai.extra_params, api_key_ref=ai.api_key_ref, env=config.env, secrets_dir=config.secrets_dir
+    )
     return External(
         target, pool_size=config.pool_size, request_timeout=config.request_timeout, egress=config.egress
     )
@@ -41,7 +43,11 @@ def _custom(ai: AISpec, config: ProviderConfig) -> Provider:
     url = ai.extra_params.get(params.ADDRESS)
     if not isinstance(url, str):
         raise ProviderRejected("ai.extra_params.base_url must be an http or https address")
-    key = None if ai.api_key_ref is None else keys.referenced_key(ai.api_key_ref, config.env)
+    key = (
+        None
+        if ai.api_key_ref is None
+        else keys.referenced_key(ai.api_key_ref, config.env, directory=config.secrets_dir)
+    )
     return OpenAICompatible(
         url,
         api_key=key,
@@ -66,7 +72,7 @@ def _direct(ai: AISpec, config: ProviderConfig) -> Provider:
 
 def _key(ai: AISpec, vendor: str, config: ProviderConfig) -> str | None:
     if ai.api_key_ref is not None:
-        return keys.referenced_key(ai.api_key_ref, config.env, vendor=vendor)
+        return keys.referenced_key(ai.api_key_ref, config.env, vendor=vendor, directory=config.secrets_dir)
     return keys.vendor_key(vendor, config.env)
 
 

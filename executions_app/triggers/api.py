@@ -15,21 +15,16 @@ from agents_app import listing
 from agents_app.api_docs import Shape, header, operation
 from agents_app.api_request import somebody
 from agents_app.sight import visible_agents
-from executions_app.api_body import refuse_larger
 from executions_app.api_permissions import MayOperate
 from executions_app.api_shapes import ExecutionRecord
 from executions_app.asking import request_id_of
 from executions_app.mongodb import mongodb
+from executions_app.seeing import as_may_be_read
 from executions_app.triggers.entering import trigger
-from executions_app.triggers.wanted import LARGEST, read_key, read_wanted
+from executions_app.triggers.wanted import read_key, read_wanted
 from executions_app.wire import awaited_json
 
-MOST_BYTES: Final = 2 * LARGEST
-"""JSON is wordier than BSON; what is too large in BSON is told apart from it later."""
-
-
 GONE, TAKEN, WRONG = HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
-TOO_LARGE: Final = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 REPEATED: Final = header(
     "Idempotency-Key", "Names the request: sent again, it is answered with the same run."
 )
@@ -51,14 +46,13 @@ class Trigger(APIView):
         "trigger_agent",
         tag="triggers",
         answers={202: ExecutionRecord},
-        failures=[GONE, TAKEN, TOO_LARGE, WRONG],
+        failures=[GONE, TAKEN, WRONG],
         body=TriggerBody,
         query=[REPEATED],
     )
     def post(self, request: Request, agent_id: str) -> Response:
         """Let an agent work on a document; the answer is the run, which has not started yet."""
         agent = listing.seen(agent_id, visible_agents(request.user))
-        refuse_larger(request, MOST_BYTES)
         run = trigger(
             mongodb(),
             agent.id,
@@ -68,7 +62,7 @@ class Trigger(APIView):
             request_id=request_id_of(request),
             now=datetime.now(UTC),
         )
-        return Response(awaited_json(run), status=HTTPStatus.ACCEPTED)
+        return Response(as_may_be_read(awaited_json(run), request.user), status=HTTPStatus.ACCEPTED)
 
 
 urlpatterns = [path("webhooks/trigger/<str:agent_id>", Trigger.as_view())]

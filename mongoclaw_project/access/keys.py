@@ -8,12 +8,13 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 
 from agents_app.errors import Decision, MongoClawError
@@ -149,7 +150,8 @@ def _touch(key: ApiKey, now: datetime) -> None:
     stale = now - TOUCHED_EVERY
     if key.last_used_at is None or key.last_used_at <= stale:
         unseen = Q(last_used_at=None) | Q(last_used_at__lte=stale)
-        ApiKey.objects.filter(unseen, pk=key.pk).update(last_used_at=now)
+        with suppress(OperationalError):  # who may only wait to write may read all the same
+            ApiKey.objects.filter(unseen, pk=key.pk).update(last_used_at=now)
 
 
 def _problem(wish: Wish, now: datetime) -> str | None:

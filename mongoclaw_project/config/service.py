@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from pydantic import Field, field_validator
@@ -66,6 +67,14 @@ class APISettings(Group):
         ("*",), description="Origins whose pages may read the answers for programs; `*` is every origin."
     )
     api_key_header: str = Field("X-API-Key", min_length=1, description="The header that carries an API key.")
+    max_body_bytes: int = Field(
+        17 * 1024 * 1024,
+        ge=1024,
+        description=(
+            "The largest body that the HTTP API reads, in bytes; larger ones are answered 413. A document of MongoDB "
+            "has 16 MB at most, but may be longer as JSON. Routes of webhooks take 2 MB."
+        ),
+    )
     rate_limit_requests: int = Field(
         100,
         ge=1,
@@ -122,6 +131,13 @@ class SecuritySettings(Group):
         description=(
             "Hosts, addresses and networks (`10.1.0.0/16`) that agents may call although they are not on the open "
             "internet, by `external_url` or by the `base_url` of `custom`. In development also this machine."
+        ),
+    )
+    secrets_dir: Path | None = Field(
+        None,
+        description=(
+            "The directory of files that agents may name as secrets (`api_key_ref: file:team-a-api-key`), with nothing "
+            "else in it. When empty: none."
         ),
     )
     secrets_backend: SecretsBackend = Field(

@@ -9,6 +9,7 @@
   const isPanel = (element) => element.classList?.contains("body");
   let heard = null;
   let failing = false;
+  let away = false;
 
   // What a person has done to the page outlives what the server says of it.
   Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !(old.nodeType === 1 && old.hasAttribute("data-keep"));
@@ -28,6 +29,7 @@
   const note = (failed) => (event) => {
     if (!isPanel(event.target)) return;
     failing = failed;
+    away = event.detail.xhr?.status === 503;
     if (!failed) heard = Date.now();
     say();
   };
@@ -39,11 +41,13 @@
     const silent = failing || (heard !== null && now - heard > STALE_MS);
     const state = document.hidden ? "paused" : heard === null && !silent ? "starting" : silent ? "silent" : "live";
     const live = byId("live");
-    if (live.dataset.live === state) return;
-    live.dataset.live = state;
-    live.querySelector("b").textContent = {
-      paused: "Paused", starting: "Starting", live: "Live", silent: "No answer; figures are old",
+    const word = {
+      paused: "Paused", starting: "Starting", live: "Live",
+      silent: away ? "A database is away; figures are old" : "No answer; figures are old",
     }[state];
+    if (live.dataset.live === state && live.lastElementChild.textContent === word) return;
+    live.dataset.live = state;
+    live.lastElementChild.textContent = word;
     document.body.classList.toggle("stale", state === "silent");
   }
   setInterval(say, 1000);
@@ -54,7 +58,7 @@
     const isPiece = xhr.getResponseHeader("X-Console") === "fragment";
     event.detail.shouldSwap = isPiece;
     if (!isPiece && !isPanel(event.detail.elt) && xhr.status >= 400) {
-      tell(`The server answered ${xhr.status}. Nothing was done.`);
+      tell(xhr.status === 503 ? "A database is away. Try again in a moment." : `The server answered ${xhr.status}. Nothing was done.`);
     }
   });
   document.addEventListener("htmx:sendError", (event) => {

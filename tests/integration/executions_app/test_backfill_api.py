@@ -10,6 +10,7 @@ from pymongo.database import Database
 
 from agents_app import publish as publishing
 from agents_app.models import Agent
+from executions_app.backfill_shapes import BackfillPage, DryRun
 from executions_app.models import Backfill
 from mongoclaw_project.config import Loaded, load_settings, loading
 from tests.integration.executions_app.conftest import NOW
@@ -53,6 +54,7 @@ def test_the_list_is_cut_as_the_contract_says(api: Client) -> None:
     body = api.get(URL, {"skip": -3, "limit": 2}).json()
 
     assert (len(body["backfills"]), body["total"], body["skip"], body["limit"]) == (2, 3, 0, 2)
+    BackfillPage.model_validate(body)
     assert api.get(URL, {"status": "running"}).json()["backfills"] == []
     wrong = api.get(URL, {"limit": "many"})
     assert (wrong.status_code, wrong.json()["detail"][0]["loc"]) == (422, ["query", "limit"])
@@ -133,6 +135,7 @@ def test_a_dry_run_estimates_and_plans_nothing(
     assert answer.status_code == 200
     assert answer.json()["estimate"]["documents"] == 0
     assert answer.json()["estimate"]["counted"] == "exactly"
+    DryRun.model_validate(answer.json())
     assert not Backfill.objects.exists()
 
 

@@ -14,6 +14,7 @@ from executions_app.moment import MomentInvalid
 from executions_app.run import Settlement
 from executions_app.states import Reason, Status
 from executions_app.stats import By, SpanInvalid
+from executions_app.stats_shapes import Statistics
 from executions_app.stats_wire import tally_json
 from tests.counting import count_all
 from tests.integration.executions_app.conftest import NOW, MakeEvent
@@ -132,7 +133,10 @@ def test_the_api_gives_the_figures_to_those_who_may_see_them(make_event: MakeEve
     assert found["total"]["completed"] == 1
     assert [hour["completed"] for hour in found["hours"]] == [1]
     assert found["live"] == {"queue_age_p95_ms": None, "agents": [], "put_off": []}
-    assert api.get(URL).json()["agents"][0]["agent"] == "triage"
+    by_agent = api.get(URL).json()
+    assert by_agent["agents"][0]["agent"] == "triage"
+    for answer in (found, by_agent):
+        Statistics.model_validate(answer)
 
 
 def test_the_api_tells_reasons_apart_as_the_command_does(make_event: MakeEvent) -> None:
@@ -144,6 +148,7 @@ def test_the_api_tells_reasons_apart_as_the_command_does(make_event: MakeEvent) 
 
     assert found["reasons"] == [{"reason": "provider_auth", "end": "failed", "runs": 1}]
     assert found["total"]["failed"] == 1
+    Statistics.model_validate(found)
 
 
 def test_the_api_names_the_parameter_that_is_wrong(make_event: MakeEvent) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import schemathesis
+from django.core.wsgi import get_wsgi_application
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -22,17 +25,19 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from agents_app import policies
-from agents_app.publish import publish
+from agents_app.publish import publish, set_enabled
 from agents_app.spec import parse_policy, parse_spec
 from executions_app.models import Execution
 from mongoclaw_project.config import Loaded, load_settings, loading
-from mongoclaw_project.wsgi import application
 from tests.integration.executions_app.conftest import make_event as events_of
 from tests.integration.executions_app.letters import dead_run
 
 KEY = "a key of the fuzzer's"
-EXAMPLES = 2
-"""Requests of each kind to each operation: CI has half a minute for it. A longer look: FUZZ_EXAMPLES=500."""
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "0"))
+"""So many at least, in rounds of other ones each; 0 is one round, always the same. CI has half a minute for it."""
+
+EXAMPLES = 20 if REQUESTS else 2
+"""Requests of each kind to each operation in a round."""
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SPEC = {
@@ -66,41 +71,55 @@ def api(transactional_db: None, mongo_uri: str, redis_url: str, monkeypatch: pyt
 
 
 @pytest.mark.once
-@pytest.mark.timeout(300)
-def test_no_request_meets_an_error_or_an_answer_that_is_not_documented(api: None) -> None:
-    document = schemathesis.openapi.from_wsgi("/openapi.json", application)
+@pytest.mark.timeout(3 * 3600 if REQUESTS else 300)
+def test_no_request_meets_an_error_or_an_answer_that_is_not_documented(
+    api: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = schemathesis.openapi.from_wsgi("/openapi.json", get_wsgi_application())
     operations = [found.ok() for found in document.get_all_operations() if isinstance(found, Ok)]
     assert len(operations) > 30
 
-    failures = {}
-    for operation in operations:
-        known = known_places()
-        named = {name: known[name] for name in known if f"{{{name}}}" in operation.path}
-        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            for places in [None, named] if named else [None]:
-                strategy = operation.as_strategy(mode, path_parameters=places)
+    failures: dict[str, str] = {}
+    answered: Counter[int] = Counter()
+    while not answered or answered.total() < REQUESTS:
+        for operation in operations:
+            for strategy in kinds(operation):
                 try:
-                    attack(strategy)()
+                    attack(strategy, answered)()
                 except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  # all operations are tried before the test fails
                     failures[operation.label] = "".join(traceback.format_exception(error))
+    if REQUESTS:
+        with capsys.disabled():
+            told = f"{answered.total()} requests to {len(operations)} operations: {dict(sorted(answered.items()))}"
+            sys.stdout.write(f"{told}\n")
     assert not failures, "\n\n".join(f"{name}\n{told}" for name, told in failures.items())
 
 
-def attack(strategy: st.SearchStrategy[Any]) -> Callable[[], None]:
+def kinds(operation: Any) -> Iterator[st.SearchStrategy[Any]]:
+    """Requests as documented and others, to places that are there and others."""
+    known = known_places()
+    named = {name: known[name] for name in known if f"{{{name}}}" in operation.path}
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        for places in [None, named] if named else [None]:
+            yield operation.as_strategy(mode, path_parameters=places)
+
+
+def attack(strategy: st.SearchStrategy[Any], answered: Counter[int]) -> Callable[[], None]:
     """Send requests of a kind; raises for the first answer that is not as it should be."""
-    examples = int(os.environ.get("FUZZ_EXAMPLES", EXAMPLES))
 
     @settings(
-        max_examples=examples,
+        max_examples=EXAMPLES,
         deadline=None,
         database=None,
-        derandomize="FUZZ_EXAMPLES" not in os.environ,
+        derandomize=not REQUESTS,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     @given(case=strategy)
     def send(case: Any) -> None:
-        case.call_and_validate(headers={"X-API-Key": KEY}, checks=CHECKS)
+        answer = case.call(headers={"X-API-Key": KEY})
+        answered[answer.status_code] += 1
+        case.validate_response(answer, checks=CHECKS)
 
     return send
 
@@ -108,6 +127,7 @@ def attack(strategy: st.SearchStrategy[Any]) -> Callable[[], None]:
 def known_places() -> dict[str, Any]:
     """Put an agent and a dead letter on record, and name what is there."""
     agent = publish(parse_spec(SPEC), by="tests", now=NOW).agent
+    set_enabled(agent.id, True, now=NOW)
     policy = policies.publish(parse_policy({"name": "sure"}), by="tests", now=NOW).policy
     Execution.objects.all().delete()
     run = dead_run(events_of.__wrapped__(agent))  # type: ignore[attr-defined]

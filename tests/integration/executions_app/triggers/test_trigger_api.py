@@ -123,11 +123,6 @@ def test_what_mongodb_refuses_is_told_without_quoting_it(post: Post, tickets: Co
     assert post({"document": {"_id": {"$x": 1}}}).status_code == 409
 
 
-def test_a_body_that_is_too_large_is_not_read(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("executions_app.triggers.api.MOST_BYTES", 100)
-    assert post({"document": {"text": "x" * 200}}).status_code == 413
-
-
 def test_agents_that_cannot_run_say_what_to_do(post: Post, tickets: Collection[Document]) -> None:
     assert post({"document": {}}, "nobody").status_code == 404
     publishing.set_enabled("triage", False, now=NOW)
