@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.request import Request, urlopen
 
+from bench.agents import create
 from bench.api.asking import asked
 from bench.fairness import new_ticket
 from bench.fleet import ROOT, Document, run, running_system
@@ -76,20 +75,17 @@ def _filled(directory: Path, servers: Servers, rows: int) -> tuple[dict[str, str
         key = _key(fleet.environ)
         fleet.wait(lambda: answers(f"{fleet.web}/health/live"), seconds=60)
         for number in range(AGENTS):
-            _create(fleet.web, key, f"agent-{number}")
+            name = f"agent-{number}"
+            create(
+                fleet.web,
+                {**agent(), "id": name, "name": name, "watch": {"database": "bench", "collection": name}},
+            )
         collections = [fleet.mongo.bench[f"agent-{number}"] for number in range(AT_WORK)]
         for collection in collections:
             collection.insert_one(new_ticket(0))
         fleet.wait(lambda: all(one.count_documents(ENRICHED) == 1 for one in collections), seconds=60)
     fill(str(directory / "ledger.sqlite3"), rows=rows)
     return fleet.environ, key
-
-
-def _create(address: str, key: str, name: str) -> None:
-    spec = {**agent(), "id": name, "name": name, "watch": {"database": "bench", "collection": name}}
-    headers = {"X-API-Key": key, "Content-Type": "application/json"}
-    asked_for = Request(f"{address}/api/v1/agents", data=json.dumps(spec).encode(), headers=headers)  # noqa: S310  # loopback
-    urlopen(asked_for, timeout=60).close()  # noqa: S310
 
 
 def _key(environ: dict[str, str]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import urllib3
 from bson import Timestamp
 
 from agents_app.models import Agent
@@ -18,6 +19,7 @@ from executions_app.fence import Fenced, Term
 from executions_app.limits import Limiter
 from executions_app.limits.limiter import connect
 from executions_app.models import AgentTotal, Execution, HourTally, Notification, StrayMessage
+from executions_app.notifications import sending
 from executions_app.notifications.goals import GoalKeeper, Goals
 from executions_app.retention import Keeping
 from executions_app.run import Settlement
@@ -185,6 +187,8 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     address = f"http://127.0.0.1:{server.getsockname()[1]}/hook"
     settings = load_settings({"MONGOCLAW_NOTIFICATIONS__URL": address})
     monkeypatch.setattr(loading, "_current", lambda: Loaded(settings, ()))
+    # Longer than the steps may take that wait for other tests' transactions.
+    monkeypatch.setattr(sending, "TIMEOUT", urllib3.Timeout(connect=60, read=60))
     yield server
     server.close()
 
