@@ -90,3 +90,20 @@ def commands_of(page: Path) -> list[str]:
     parts = [part.strip() for line in [*spans_of(page), *lines] for part in re.split(r" [|>] ", line)]
     named = [part.partition("mongoclaw ")[2] for part in parts if re.match(r"(.* )?mongoclaw [a-z]", part)]
     return sorted({f"mongoclaw {words}" for words in named})
+
+
+def calls_of(page: Path) -> list[tuple[str, str]]:
+    """The calls of the HTTP API on a page, as method and path: in sentences, and those of `curl`."""
+    said = [re.fullmatch(r"([A-Z]+) (/api/[^?]+)(\?.*)?", span) for span in spans_of(page)]
+    consoles = [step.command for block in blocks_of(page) for step in block.steps()]
+    typed = [
+        (line, re.search(r"https?://[^/]+(/api/[^?\s\"']+)", line)) for line in consoles if "curl" in line
+    ]
+    return [(found[1], found[2]) for found in said if found] + [
+        (_method(line), found[1]) for line, found in typed if found
+    ]
+
+
+def _method(curl: str) -> str:
+    given = re.search(r"(?:-X|--request) ([A-Z]+)", curl)
+    return given[1] if given else "POST" if re.search(r" (-d|--data\S*) ", curl) else "GET"
