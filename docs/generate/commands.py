@@ -18,6 +18,10 @@ whatever happens. Every command but `mongoclaw manage` takes `--json`, before or
 which shows the traceback of an error. `mongoclaw completion` lets bash, zsh and fish complete commands and
 options.
 
+On a terminal lists are tables as wide as it is, states are coloured unless `NO_COLOR` is set, and what takes its time
+says on standard error how far it is. Into a file or a pipe goes plain text of 110 characters at most. What would steer
+a terminal, in a document or an answer, is written out everywhere, as `\\u001b`.
+
 Commands read the settings of the environment and of `.env`, see [settings](settings.md). Beside a running
 `mongoclaw dev`, in the same folder, they find its servers by themselves.
 """

@@ -12,9 +12,10 @@ from agents_app import publish_hooks, registry
 from agents_app.errors import AgentExists, AgentNotFound, SpecInvalid
 from agents_app.models import Agent
 from agents_app.spec import AgentSpec, ParsedSpec, dump_json, dump_yaml, load_spec, parse_spec
-from mongoclaw_project.cli.output import done, fail, note, show, table, to_json
+from mongoclaw_project.cli.output import done, fail, note, show, to_json
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.sql import SqlGroup
+from mongoclaw_project.cli.tables import Table
 from mongoclaw_project.cli.text_file import read_text
 
 _FILE = click.option(
@@ -43,7 +44,7 @@ def list_(*, enabled_only: bool, form: str) -> None:
     lines = [_row(agent, spec) for agent, spec in found]
     empty = "There are no agents yet: `mongoclaw agents create -f FILE` makes one."
     headers = ("ID", "Name", "Collection", "Model", "Version", "Enabled", "Health")
-    show(data, text=table(headers, lines) if lines else empty)
+    show(data, text=Table(headers, lines) if lines else empty)
 
 
 @agents.command()

@@ -14,6 +14,7 @@ from executions_app.backfills import Wish
 from executions_app.cost import cost_text
 from executions_app.provider_config import provider_config
 from mongoclaw_project.cli.following import NO_WATCHER, follow, somebody_takes_it_up
+from mongoclaw_project.cli.live_line import LiveLine
 from mongoclaw_project.cli.output import done, note, show
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.rate import RATE
@@ -62,7 +63,8 @@ def backfill(
 
 
 def _dry_run(asked: Wish) -> None:
-    with mongodb() as server:
+    with mongodb() as server, LiveLine() as line:
+        line.tell(f"Counting what {asked.agent_id} matches …")
         found = estimate(server.client, asked, provider_config(), now=_now)
     show(estimate_json(found), text="\n".join(_told(asked, found)))
 

@@ -8,7 +8,7 @@ import click
 
 from executions_app import holds
 from executions_app.hold_wire import holding_json, told
-from mongoclaw_project.cli.output import done, show
+from mongoclaw_project.cli.output import done, note, show
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.sql import SqlGroup
 
@@ -39,7 +39,7 @@ def resume(agent_id: str | None) -> None:
     )
     done(message, agent_id=agent_id, resumed=lifted)
     for line in told(holds.in_force()):
-        click.echo(line, err=True)
+        note(line)
 
 
 @dispatch.command()

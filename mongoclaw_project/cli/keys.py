@@ -15,8 +15,9 @@ from mongoclaw_project.access.keys import Minted, Wish
 from mongoclaw_project.access.levels import Scope
 from mongoclaw_project.access.models import ApiKey
 from mongoclaw_project.cli.lifetime import Lifetime
-from mongoclaw_project.cli.output import done, fail, note, show, table
+from mongoclaw_project.cli.output import done, fail, note, show
 from mongoclaw_project.cli.sql import SqlGroup
+from mongoclaw_project.cli.tables import Table
 
 HEADERS = ("Key", "User", "For", "Scopes", "Agents", "State", "Expires (UTC)", "Last used (UTC)")
 ELASTIC = (1, 2, 4)
@@ -71,7 +72,7 @@ def list_(username: str | None, with_ended: bool) -> None:
     now = _now()
     found = [key for key in rows if with_ended or key.state(now=now) == "active"]
     lines = [_row(key, now) for key in found]
-    text = table(HEADERS, lines, elastic=ELASTIC) if lines else "No keys: `mongoclaw keys create` makes one."
+    text = Table(HEADERS, lines, elastic=ELASTIC) if lines else "No keys: `mongoclaw keys create` makes one."
     show({"keys": [key_json(key, now=now) for key in found]}, text=text)
 
 

@@ -11,9 +11,10 @@ import click
 from agents_app.registry import ActiveAgent
 from executions_app import gaps
 from mongoclaw_project.cli import moment
-from mongoclaw_project.cli.output import note, show, table
+from mongoclaw_project.cli.output import note, show
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb, require_known, watched
+from mongoclaw_project.cli.tables import Table
 from mongoclaw_project.config import current
 from mongoclaw_project.stream_wire import stream_json, time_left
 from watcher.observing.oplog import Oplog, read_oplog
@@ -35,7 +36,7 @@ def list_() -> None:
         "oplog_window_seconds": oplog.window if oplog else None,
     }
     rows = [_row(view, oplog, open_gaps) for view in found.streams]
-    show(data, text=table(HEADERS, rows, elastic=ELASTIC) if rows else "No agent watches anything.")
+    show(data, text=Table(HEADERS, rows, elastic=ELASTIC) if rows else "No agent watches anything.")
     for view in found.streams:
         trouble = view.trouble(current().watcher.unpolled_seconds)
         if trouble:

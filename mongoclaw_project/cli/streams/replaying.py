@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import uuid
 from datetime import UTC, datetime
@@ -13,7 +12,9 @@ from agents_app.publish import mark_health
 from agents_app.registry import ActiveAgent
 from executions_app.routes import Routes
 from mongoclaw_project.cli import moment
+from mongoclaw_project.cli.live_line import LiveLine
 from mongoclaw_project.cli.output import done, fail
+from mongoclaw_project.cli.progress import bar
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import Server, agents_of, mongodb
 from mongoclaw_project.config import current
@@ -44,14 +45,13 @@ def replay(database: str, since: str, until: str | None, agent_id: str | None) -
     """
     agents = _chosen(database, agent_id)
     id_ = uuid.uuid4().hex[:12]
-    with mongodb() as server:
+    with mongodb() as server, LiveLine() as line:
         wanted = _range(server, database, since, until)
         reached = Replayed(0, 0, wanted.start)
         for reached in read_again(
             server.client, agents, wanted, id_=id_, ingest=_ingest(), unhealthy=_unhealthy
         ):
-            _show_progress(reached, wanted)
-    _end_progress()
+            line.tell(_progress(reached, wanted))
     done(
         f"Read {reached.read} changes of {database} again; on record for agents: {reached.matched}",
         replay_id=id_,
@@ -117,13 +117,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _show_progress(reached: Replayed, wanted: Range) -> None:
-    if sys.stderr.isatty():
-        share = f"{reached.share(wanted):.0%}"
-        told = f"{share}  {moment.shown(reached.time)} UTC  read {reached.read}, on record {reached.matched}"
-        click.echo(f"\r{told}", nl=False, err=True)
-
-
-def _end_progress() -> None:
-    if sys.stderr.isatty():
-        click.echo("", err=True)
+def _progress(reached: Replayed, wanted: Range) -> str:
+    at = moment.shown(reached.time)
+    return f"{bar(reached.share(wanted))}  {at} UTC  read {reached.read:,}, on record {reached.matched:,}"

@@ -101,8 +101,8 @@ def test_code_without_a_kind_is_found() -> None:
 
 def test_an_excuse_that_excuses_nothing_is_found() -> None:
     for page in PAGES:
-        told = page.read_text(encoding="utf-8").count("<!-- not run")
-        assert told == sum(bool(block.excuse) for block in blocks_of(page)), page
+        told = re.findall(r"^<!-- not run", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert len(told) == sum(bool(block.excuse) for block in blocks_of(page)), page
 
 
 def links_of(page: Path) -> list[Path]:

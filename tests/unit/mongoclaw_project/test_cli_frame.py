@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import click
 import pytest
@@ -14,7 +13,7 @@ from mongoclaw_project.cli.command import Command, Group
 from mongoclaw_project.cli.config import as_environment, masked
 from mongoclaw_project.cli.info import facts_of
 from mongoclaw_project.cli.lazy import Later, LazyGroup
-from mongoclaw_project.cli.output import CommandFailed, done, fail, report, show, table
+from mongoclaw_project.cli.output import CommandFailed, done, fail, report, show
 from mongoclaw_project.cli.server import gunicorn_words
 from mongoclaw_project.config import load_settings
 from mongoclaw_project.config.names import setting_names
@@ -81,19 +80,6 @@ def test_groups_within_groups_have_the_common_options() -> None:
         show({"a": 1}, text="a")
 
     assert json.loads(run("deep", "leaf", "--json")) == {"a": 1}
-
-
-def test_a_table_aligns_its_columns_and_keeps_a_row_on_one_line() -> None:
-    text = table(
-        ("ID", "Enabled", "At"),
-        [("a\nb", True, datetime(2026, 1, 2, tzinfo=UTC)), ("long-id", False, None)],
-    )
-    assert text.splitlines() == [
-        "ID       Enabled  At",
-        "───────  ───────  ─────────────────────────",
-        "a b      yes      2026-01-02T00:00:00+00:00",
-        "long-id  no       -",
-    ]
 
 
 @pytest.mark.parametrize(
