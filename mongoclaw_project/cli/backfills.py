@@ -12,6 +12,7 @@ from executions_app import backfills as asking
 from executions_app.backfill_wire import backfill_json, backfills_json
 from executions_app.backfills import Progress, progress_of
 from executions_app.models import Backfill, BackfillStatus
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.following import counted, follow
 from mongoclaw_project.cli.output import done, show
 from mongoclaw_project.cli.person import somebody
@@ -30,7 +31,7 @@ def backfills() -> None:
 
 
 @backfills.command("list")
-@click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
+@click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", help="Only this agent's.")
 @click.option("--status", type=click.Choice([one.value for one in BackfillStatus]), help="Only these.")
 @click.option(
     "--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="How many at most."

@@ -18,6 +18,7 @@ from executions_app.dead_letters import DeadLetter, Filter, Kind
 from executions_app.models import Execution, StrayMessage
 from executions_app.moment import FORMS
 from executions_app.states import DEAD
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.executions import story
 from mongoclaw_project.cli.live_line import LiveLine
 from mongoclaw_project.cli.moment import SINCE
@@ -34,7 +35,7 @@ ELASTIC: Final = (2, 3, 5)
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 _FILTERS: Final = (
-    click.option("--agent", "agent_id", metavar="ID", default="", help="Only this agent's."),
+    click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", default="", help="Only this agent's."),
     click.option("--reason", metavar="CODE", default="", help="Only with this reason, such as `poison_run`."),
     click.option(
         "--kind", type=click.Choice([kind.value for kind in Kind]), help="Only runs, or only messages."

@@ -17,6 +17,7 @@ from executions_app.queries import Trace
 from executions_app.states import Status, reason_meaning
 from executions_app.timeline import Step
 from executions_app.wire import execution_json, trace_json
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.held import held_json, holder_of, holding
 from mongoclaw_project.cli.moment import lasting
 from mongoclaw_project.cli.output import note, show
@@ -35,7 +36,7 @@ def executions() -> None:
 
 
 @executions.command("list")
-@click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
+@click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", help="Only this agent's.")
 @click.option("--status", type=click.Choice([status.value for status in Status]), help="Only these.")
 @click.option("--reason", metavar="CODE", help="Only with this reason, such as `written` or `rate_limited`.")
 @click.option(

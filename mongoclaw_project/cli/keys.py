@@ -14,6 +14,7 @@ from mongoclaw_project.access.key_json import key_json
 from mongoclaw_project.access.keys import Minted, Wish
 from mongoclaw_project.access.levels import Scope
 from mongoclaw_project.access.models import ApiKey
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.lifetime import Lifetime
 from mongoclaw_project.cli.output import done, fail, note, show
 from mongoclaw_project.cli.sql import SqlGroup
@@ -41,7 +42,12 @@ def keys() -> None:
     help="What it may do of what its user may; several times for several.",
 )
 @click.option(
-    "--agent", "agents", multiple=True, metavar="ID", help="Bind it to this agent; several times for several."
+    "--agent",
+    "agents",
+    multiple=True,
+    type=AGENT_ID,
+    metavar="ID",
+    help="Bind it to this agent; several times for several.",
 )
 @click.option("--expires", "lifetime", type=Lifetime(), help="End it after this time.  [default: never]")
 def create(

@@ -16,6 +16,7 @@ from executions_app.moment import FORMS
 from executions_app.stats import By, SpanInvalid, Stats
 from executions_app.stats_wire import live_json, quantiles, reasons, spent, stats_json
 from executions_app.tally import Tally
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.moment import SINCE, lasting
 from mongoclaw_project.cli.output import show
 from mongoclaw_project.cli.sql import SqlCommand
@@ -27,7 +28,7 @@ OLDEST_SHOWN: Final = 5
 
 
 @click.command("stats", cls=SqlCommand)
-@click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
+@click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", help="Only this agent's.")
 @click.option(
     "--since",
     type=SINCE,

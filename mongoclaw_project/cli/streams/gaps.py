@@ -12,6 +12,7 @@ from executions_app.gap_wire import gap_json
 from executions_app.identity import unpack_time
 from executions_app.models import StreamGap
 from mongoclaw_project.cli import moment
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.output import done, show
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.sql import SqlGroup
@@ -29,7 +30,7 @@ def gaps() -> None:
 
 @gaps.command("list")
 @click.option("--database", metavar="NAME", help="Only this database's.")
-@click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
+@click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", help="Only this agent's.")
 @click.option("--all", "closed", is_flag=True, help="Closed ones too.")
 def list_(database: str | None, agent_id: str | None, *, closed: bool) -> None:
     """List the gaps that are not closed, newest first."""

@@ -12,6 +12,7 @@ from agents_app.publish import mark_health
 from agents_app.registry import ActiveAgent
 from executions_app.routes import Routes
 from mongoclaw_project.cli import moment
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.live_line import LiveLine
 from mongoclaw_project.cli.output import done, fail
 from mongoclaw_project.cli.progress import bar
@@ -37,7 +38,7 @@ from watcher.sending.windows import Windows
     help="The first change: 2026-11-21T02:15:00Z, -2h, or a cluster time.",
 )
 @click.option("--to", "until", type=moment.Moment(), help="The last change; without it, the newest.")
-@click.option("--agent", "agent_id", metavar="ID", help="For this agent only.")
+@click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", help="For this agent only.")
 def replay(database: str, since: str, until: str | None, agent_id: str | None) -> None:
     """Read a range of changes again and run the agents on them, even where they have run before.
 
