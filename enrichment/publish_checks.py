@@ -14,6 +14,7 @@ from enrichment.policy import PolicyInvalid, compile_policy
 from enrichment.prompt.rendering import PROMPT, SYSTEM_PROMPT, compile_prompt
 from enrichment.prompt.template.compiled import compile_template
 from enrichment.prompt.template.lint import printed_bare
+from enrichment.providers.registry import known_providers
 
 if TYPE_CHECKING:
     from agents_app.spec import AgentSpec, PolicyContent
@@ -37,7 +38,7 @@ def check(spec: AgentSpec) -> Iterable[str]:
             problems.extend(error.errors)
     if problems:
         raise SpecInvalid(errors=problems)
-    return (*warnings, *_before(spec), *_deletes(spec))
+    return (*_provider(spec), *warnings, *_before(spec), *_deletes(spec))
 
 
 def check_policy(policy: PolicyContent) -> Iterable[str]:
@@ -48,6 +49,11 @@ def check_policy(policy: PolicyContent) -> Iterable[str]:
         problems = [replace(problem, path=problem.path.removeprefix("policy.")) for problem in error.errors]
         raise SpecInvalid(errors=problems) from None
     return ()
+
+
+def _provider(spec: AgentSpec) -> Iterator[str]:
+    if spec.ai.provider not in known_providers():
+        yield f"ai.provider: '{spec.ai.provider}' is not a provider that we know; it is passed on as it is"
 
 
 def _prompt(spec: AgentSpec) -> Iterator[str]:

@@ -77,6 +77,14 @@ class Report:
         self.discarded_at |= dead_letters.discarded_at(shown)
 
 
+Tell = Callable[[Report], None]
+"""Is called with the report as it grows, after each chunk."""
+
+
+def silent(report: Report) -> None:
+    """Tell nobody."""
+
+
 ALL: Final = Filter()
 
 
@@ -117,6 +125,7 @@ def requeue(
     rate: float | None = None,
     request_id: str | None = None,
     now: datetime,
+    tell: Tell = silent,
 ) -> Report:
     """Let dead letters run again, at once or at most `rate` a second, those that died first before the others.
 
@@ -125,7 +134,7 @@ def requeue(
     """
     report = Report()
     pacing = Pacing(_start(selection, now) if rate else now, rate)
-    for ids, are_runs in _selected(selection, report, now):
+    for ids, are_runs in _selected(selection, report, now, tell):
         if not are_runs:
             report.leave(Left.MESSAGE, ids)
             continue
@@ -137,7 +146,7 @@ def requeue(
     return report
 
 
-def discard(selection: Selection, *, by: str, why: str, now: datetime) -> Report:
+def discard(selection: Selection, *, by: str, why: str, now: datetime, tell: Tell = silent) -> Report:
     """Put dead letters aside, with who, when and why. Raises Django's database errors."""
 
     def leave(ids: list[str], report: Report) -> None:
@@ -145,17 +154,17 @@ def discard(selection: Selection, *, by: str, why: str, now: datetime) -> Report
         report.leave_aside(Left.ALREADY_DISCARDED, [id_ for id_ in ids if id_ in aside])
         report.leave(Left.CHANGED, [id_ for id_ in ids if id_ not in aside])
 
-    return _each(selection, lambda ids: moves.discard(ids, by=by, why=why, now=now), leave, now)
+    return _each(selection, lambda ids: moves.discard(ids, by=by, why=why, now=now), leave, now, tell)
 
 
-def restore(selection: Selection, *, by: str, now: datetime) -> Report:
+def restore(selection: Selection, *, by: str, now: datetime, tell: Tell = silent) -> Report:
     """Bring discarded dead letters back. Raises Django's database errors."""
     archived = replace(selection, wanted=replace(selection.wanted, archived=True))
 
     def leave(ids: list[str], report: Report) -> None:
         report.leave(Left.NOT_DISCARDED, ids)
 
-    return _each(archived, lambda ids: moves.restore(ids, by=by, now=now), leave, now)
+    return _each(archived, lambda ids: moves.restore(ids, by=by, now=now), leave, now, tell)
 
 
 def _each(
@@ -163,16 +172,19 @@ def _each(
     move: Callable[[Sequence[str]], list[str]],
     leave: Callable[[list[str], Report], None],
     now: datetime,
+    tell: Tell,
 ) -> Report:
     report = Report()
-    for ids, _ in _selected(selection, report, now):
+    for ids, _ in _selected(selection, report, now, tell):
         moved = set(move(ids))
         report.moved += len(moved)
         leave([id_ for id_ in ids if id_ not in moved], report)
     return report
 
 
-def _selected(selection: Selection, report: Report, now: datetime) -> Iterator[tuple[list[str], bool]]:
+def _selected(
+    selection: Selection, report: Report, now: datetime, tell: Tell
+) -> Iterator[tuple[list[str], bool]]:
     """Give the ids that are meant, a chunk at a time, and whether they are runs; notes where the limit cut.
 
     Only what moves counts against the limit: letters that must stay would keep those behind them for ever.
@@ -187,6 +199,7 @@ def _selected(selection: Selection, report: Report, now: datetime) -> Iterator[t
                 return
             part, rest = rest[:room], rest[room:]
             yield part, are_runs
+            tell(report)
 
 
 def _chosen(selection: Selection) -> Iterator[tuple[list[str], bool]]:

@@ -17,6 +17,13 @@ _SECRET_NAME: Final = re.compile(
 """Names whose values are secrets; `max_tokens` and `prompt_tokens` are not among them."""
 
 _CREDENTIALS: Final = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.\-]*://)[^/\s@'\"]*@", re.IGNORECASE)
+_PARAMETER: Final = re.compile(
+    r"(?P<name>[?&;][\w.%\-]*(?:pass|pwd|secret|token|key|credential|signature|mechanismproperties)[\w.%\-]*)"
+    r"=[^&;\s'\"#]+",
+    re.IGNORECASE,
+)
+"""A parameter of an address: `authMechanismProperties` holds an AWS session's token."""
+
 _BEARER: Final = re.compile(r"\b(?P<kind>bearer|basic)\s+[\w.~+/=\-]{8,}", re.IGNORECASE)
 _PROVIDER_KEY: Final = re.compile(r"\b(?:(?:sk|rk|pk|gsk|xai|hf)[-_]|AIza|AKIA)[A-Za-z0-9_\-]{16,}")
 _OUR_KEY: Final = re.compile(r"\b(?P<prefix>mck_[0-9a-f]{8})_[\w\-]{16,}")
@@ -29,9 +36,10 @@ def is_secret_name(name: str) -> bool:
 
 
 def scrub_text(text: str) -> str:
-    """Text without passwords in URLs, bearer tokens, providers' keys and our own."""
+    """Text without passwords and secret parameters in URLs, bearer tokens, providers' keys and our own."""
     if "://" in text:
         text = _CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
+        text = _PARAMETER.sub(rf"\g<name>={MASK}", text)
     text = _BEARER.sub(rf"\g<kind> {MASK}", text)
     text = _OUR_KEY.sub(rf"\g<prefix>_{MASK}", text)
     return _PROVIDER_KEY.sub(MASK, text)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agents_app.errors import SpecInvalid, SpecProblem
+from agents_app.spec.action import FallbackAction, PolicyAction
 from agents_app.spec.agent import SECTIONS, AgentSpec
-from agents_app.spec.ai import KNOWN_PROVIDERS, AISpec
+from agents_app.spec.ai import AISpec
 from agents_app.spec.canonical import (
     behaviour_hash,
     canonical_json,
@@ -20,15 +21,15 @@ from agents_app.spec.execution import ConsistencyMode, ExecutionSpec
 from agents_app.spec.load import load_policy, load_spec, read_text
 from agents_app.spec.names import RESERVED_IDS, VERSION_FIELD
 from agents_app.spec.parse import ParsedSpec, parse_spec
-from agents_app.spec.policy import FallbackAction, PolicyAction, PolicyContent, PolicySpec
+from agents_app.spec.policy import PolicyContent, PolicySpec
 from agents_app.spec.problems import known_paths
 from agents_app.spec.shared_policy import ParsedPolicy, SharedPolicySpec, parse_policy, write_policy
+from agents_app.spec.strategy import Strategy
 from agents_app.spec.watch import HistoryPolicy, Operation, WatchSpec
 from agents_app.spec.without_effect import NO_EFFECT
-from agents_app.spec.write import Strategy, WriteSpec
+from agents_app.spec.write import WriteSpec
 
 __all__ = [
-    "KNOWN_PROVIDERS",
     "NO_EFFECT",
     "RESERVED_IDS",
     "SECTIONS",

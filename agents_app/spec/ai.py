@@ -27,8 +27,6 @@ KNOWN_MODELS: Mapping[str, re.Pattern[str]] = {
         r"(mistral/)?(\w+-)?(mistral|mixtral|ministral|codestral|magistral|pixtral|devstral)"
     ),
 }
-ANY_MODEL = frozenset({"azure", "ollama", "together", "openrouter", "external", "custom", "sandbox"})
-KNOWN_PROVIDERS = frozenset(KNOWN_MODELS) | ANY_MODEL
 
 _ELSEWHERE = {
     "model": "ai.model",
@@ -78,12 +76,7 @@ class AISpec(Section):
             )
 
     def warnings(self) -> Iterator[Finding]:
-        """Yield a remark on a provider or a model that we do not know."""
-        if self.provider not in KNOWN_PROVIDERS:
-            yield Finding(
-                "provider", f"'{self.provider}' is not a provider that we know; it is passed on as it is"
-            )
-            return
+        """Yield a remark on a model that its provider is not known for."""
         known = KNOWN_MODELS.get(self.provider)
         if known is not None and not known.match(self.model):
             yield Finding(

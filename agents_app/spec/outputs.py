@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from agents_app.spec.names import path_problem
-from agents_app.spec.policy import PolicyAction, PolicySpec
+from agents_app.spec.policy import PolicySpec
 from agents_app.spec.section import Finding
-from agents_app.spec.write import Strategy, WriteSpec
+from agents_app.spec.write import WriteSpec
 
 
 class Output(NamedTuple):
@@ -28,17 +28,13 @@ def results(
     write: WriteSpec, schema: Mapping[str, Any] | None, policy: PolicySpec | None
 ) -> Iterator[Output]:
     """Yield where the answer itself lands, policy tag included."""
-    if write.strategy is Strategy.APPEND:
-        if write.array_field is not None:
-            yield Output(write.array_field, "write.array_field")
-        return
-    prefix = f"{write.path}." if write.strategy is Strategy.NESTED and write.path is not None else ""
+    prefix = f"{write.place}." if write.place else ""
     keys = tuple(_keys(write, schema))
-    if not keys and prefix:
-        yield Output(prefix[:-1], "write.path")
+    if prefix and (write.strategy.gathers or not keys):
+        yield Output(write.place, f"write.{write.strategy.needs}")
         return
     yield from (Output(prefix + path, declared_by) for path, declared_by in keys)
-    if keys and write.target_field is None and policy is not None and policy.action is PolicyAction.TAG:
+    if keys and write.target_field is None and policy is not None and policy.action.tags:
         yield Output(prefix + policy.tag_field, "policy.tag_field")
 
 
@@ -56,7 +52,7 @@ def output_problems(
 ) -> Iterator[Finding]:
     """Yield results that have no declared place, an illegal one, or one that overlaps another."""
     declared = tuple(results(write, schema, policy))
-    if not declared and write.strategy in (Strategy.MERGE, Strategy.REPLACE):
+    if not declared and write.strategy.needs is None:
         yield Finding(
             "write.target_field",
             "is required because neither write.fields nor ai.response_schema.properties says which fields "

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from agents_app.spec.action import FallbackAction, PolicyAction
 from agents_app.spec.names import PolicyName, WriteField
 from agents_app.spec.section import Filled, Finding, Section
-
-
-class PolicyAction(StrEnum):
-    """What is done when the condition holds."""
-
-    ENRICH = "enrich"  # write
-    BLOCK = "block"  # do not write
-    TAG = "tag"  # mark the answer, then write
-
-
-class FallbackAction(StrEnum):
-    """What is done when the condition does not hold."""
-
-    SKIP = "skip"  # do not write
-    ENRICH = "enrich"  # write
 
 
 class PolicyContent(Section):
@@ -39,7 +24,7 @@ class PolicyContent(Section):
 
     def warnings(self) -> Iterator[Finding]:
         """Yield a remark on a policy under which nothing is ever written."""
-        if self.condition is None and self.action is PolicyAction.BLOCK:
+        if self.condition is None and not self.action.writes:
             yield Finding(
                 "action", "without a condition every answer is blocked: each is paid for, none is written"
             )

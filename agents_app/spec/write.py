@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from agents_app.spec.names import CollectionName, DatabaseName, WritePath
 from agents_app.spec.section import Filled, Finding, Section
+from agents_app.spec.strategy import Strategy, join
 
-
-class Strategy(StrEnum):
-    """How the fields of an answer land in the document."""
-
-    MERGE = "merge"
-    REPLACE = "replace"
-    APPEND = "append"
-    NESTED = "nested"
+_NEEDED: Final = frozenset(strategy.needs for strategy in Strategy)
+"""The fields that are there for one strategy."""
 
 
 class WriteSpec(Section):
@@ -35,12 +29,21 @@ class WriteSpec(Section):
     include_metadata: bool = True
     metadata_field: WritePath = "_ai_metadata"
 
+    @property
+    def place(self) -> str:
+        """What the field says that the strategy needs; "" if it needs none."""
+        return "" if self.strategy.needs is None else getattr(self, self.strategy.needs) or ""
+
+    @property
+    def base(self) -> str:
+        """The path below which the fields of the answer are; "" for the document's root, or that of an element."""
+        return join("" if self.strategy.gathers else self.place, self.target_field)
+
     def problems(self) -> Iterator[Finding]:
         """Yield the field that the strategy needs and does not have, and two keys written to one place."""
-        if self.strategy is Strategy.NESTED and self.path is None:
-            yield Finding("path", "is required when write.strategy is nested")
-        if self.strategy is Strategy.APPEND and self.array_field is None:
-            yield Finding("array_field", "is required when write.strategy is append")
+        needed = self.strategy.needs
+        if needed is not None and not self.place:
+            yield Finding(needed, f"is required when write.strategy is {self.strategy.value}")
         seen: dict[str, str] = {}
         for key, path in (self.fields or {}).items():
             if path in seen:
@@ -49,7 +52,6 @@ class WriteSpec(Section):
 
     def warnings(self) -> Iterator[Finding]:
         """Yield targets that the strategy does not use."""
-        if self.path is not None and self.strategy is not Strategy.NESTED:
-            yield Finding("path", f"is not used when write.strategy is {self.strategy.value}")
-        if self.array_field is not None and self.strategy is not Strategy.APPEND:
-            yield Finding("array_field", f"is not used when write.strategy is {self.strategy.value}")
+        for field in WriteSpec.model_fields:
+            if field in _NEEDED - {self.strategy.needs} and getattr(self, field) is not None:
+                yield Finding(field, f"is not used when write.strategy is {self.strategy.value}")

@@ -15,13 +15,17 @@ from mongoclaw_project.cli.main import mongoclaw
 _LEAD: Final = """
 Results go to standard output, errors and remarks to standard error, so that `mongoclaw … --json | jq` works
 whatever happens. Every command but `mongoclaw manage` takes `--json`, before or after its name, and `--debug`,
-which shows the traceback of an error. `mongoclaw completion` lets bash, zsh and fish complete commands and
-options.
+which shows the traceback of an error. `mongoclaw completion` lets bash, zsh and fish complete commands,
+options and the ids of agents.
+
+On a terminal lists are tables as wide as it is, states are coloured unless `NO_COLOR` is set, and what takes its time
+says on standard error how far it is. Into a file or a pipe goes plain text of 110 characters at most. What would steer
+a terminal, in a document or an answer, is written out everywhere, as `\\u001b`.
 
 Commands read the settings of the environment and of `.env`, see [settings](settings.md). Beside a running
 `mongoclaw dev`, in the same folder, they find its servers by themselves.
 """
-_EXIT_CODES: Final = (
+EXIT_CODES: Final = (
     ("0", "It worked.", ""),
     (
         "1",
@@ -48,7 +52,7 @@ def reference() -> str:
     """The whole page."""
     context = click.Context(mongoclaw, info_name="mongoclaw")
     names = mongoclaw.list_commands(context)
-    codes = table(("code", "meaning", "what to do"), _EXIT_CODES)
+    codes = table(("code", "meaning", "what to do"), EXIT_CODES)
     commands = (part for name in names for part in _describe(mongoclaw, context, name))
     return page("Commands", _LEAD, "## Exit codes", codes, _ERRORS, *commands)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+from agents_app.spec.action import Action, FallbackAction, PolicyAction
 
 GENERAL: Final[Mapping[str, str]] = {
     "id": (
@@ -185,19 +187,19 @@ EXECUTION: Final[Mapping[str, str]] = {
     ),
 }
 
+
+def _told(actions: Iterable[Action]) -> str:
+    return ", ".join(f"`{action.value}` {action.meaning}" for action in actions)
+
+
 POLICY: Final[Mapping[str, str]] = {
     "policy.condition": (
         "An expression over `document` and `result`: comparisons, `and`, `or`, `not`, `in`, dotted names, "
         "indexes, numbers, texts, lists. Without one it always holds; values that do not compare make it "
         "not hold."
     ),
-    "policy.action": (
-        "What is done if it holds: `enrich` writes the answer, `block` does not, `tag` adds a field and "
-        "writes it."
-    ),
-    "policy.fallback_action": (
-        "What is done if it does not hold: `skip` writes nothing, `enrich` writes the answer."
-    ),
+    "policy.action": f"What is done if it holds: {_told(PolicyAction)}.",
+    "policy.fallback_action": f"What is done if it does not hold: {_told(FallbackAction)}.",
     "policy.simulation_mode": "Whether only the decision is put on record, and nothing is written.",
     "policy.tag_field": "The field that `tag` adds to the answer.",
     "policy.tag_value": "Its value.",

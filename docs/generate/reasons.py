@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from agents_app.errors import Decision, MongoClawError
+from agents_app.spec.action import Action, FallbackAction, PolicyAction
 from docs.generate.markdown import page, table
 from executions_app.states import REASON_MEANINGS
 
@@ -34,13 +35,21 @@ DECISIONS: Final[Mapping[Decision, str]] = {
     Decision.DEAD: "a dead letter: this document failed for good",
     Decision.PERMANENT: "a dead letter: the configuration is wrong",
 }
+
+
+def _decided(actions: Iterable[Action], beginning: str) -> dict[str, str]:
+    """The reasons of decisions that write nothing, or nothing but for `policy.simulation_mode`."""
+    ended = {f"policy_{action}": f"{beginning} {action.meaning}." for action in actions if not action.writes}
+    simulated = {
+        f"policy_simulation_{action}": f"`policy.simulation_mode`, so only on record: `{action}` {action.meaning}."
+        for action in actions
+    }
+    return ended | simulated
+
+
 POLICY_AND_WRITE: Final[Mapping[str, str]] = {
-    "policy_skip": "The policy's condition did not hold, and its fallback is to write nothing.",
-    "policy_block": "The policy's condition held, and its action is to block.",
-    "policy_simulation_enrich": "`policy.simulation_mode`: the answer would have been written.",
-    "policy_simulation_tag": "`policy.simulation_mode`: the answer would have been tagged and written.",
-    "policy_simulation_block": "`policy.simulation_mode`: the answer would have been blocked.",
-    "policy_simulation_skip": "`policy.simulation_mode`: the answer would have been skipped.",
+    **_decided(PolicyAction, "The policy's condition held, and its action"),
+    **_decided(FallbackAction, "The policy's condition did not hold, and its fallback"),
     "strict_version_conflict": "`strict_post_commit`: what the prompt used changed during the model call.",
     "hash_conflict": "`require_document_hash_match`: the document changed while the model was asked.",
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.spec import PolicyContent
+from agents_app.spec.action import Action
 from enrichment.plain import ValueTooLarge
 from enrichment.policy.comparison import ConditionError
 from enrichment.policy.condition import Condition, ConditionInvalid, compile_condition
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PATH: Final = "policy.condition"
-_WRITING: Final = frozenset({"enrich", "tag"})
 _UNDECIDABLE: Final = (
     ConditionError,
     ValueTooLarge,
@@ -70,17 +70,17 @@ class CompiledPolicy:
     def decide(self, document: Mapping[str, Any], result: Mapping[str, Any]) -> PolicyDecision:
         """Return what happens to the answer. No document and no answer makes it raise."""
         matched, error = self._matches(document, result)
-        action = str((self.policy.action if matched else self.policy.fallback_action).value)
+        action = self.policy.action if matched else self.policy.fallback_action
         decided = dict(result)
-        if action == "tag":
+        if action.tags:
             decided[self.policy.tag_field] = self.policy.tag_value
         reason = self._reason(action)
-        return PolicyDecision(matched, action, reason is None, decided, reason, error)
+        return PolicyDecision(matched, action.value, reason is None, decided, reason, error)
 
-    def _reason(self, action: str) -> str | None:
+    def _reason(self, action: Action) -> str | None:
         if self.policy.simulation_mode:
-            return f"policy_simulation_{action}"
-        return None if action in _WRITING else f"policy_{action}"
+            return f"policy_simulation_{action.value}"
+        return None if action.writes else f"policy_{action.value}"
 
     def _matches(self, document: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[bool, str | None]:
         if self._condition is None:

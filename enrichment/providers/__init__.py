@@ -1,4 +1,4 @@
-"""Model providers. A new one is a module and a line in `FACTORIES`."""
+"""Model providers. A new one is a module in `enrichment/providers/own`, which is found there."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from agents_app.spec import AISpec
 from enrichment.providers import keys, params
+from enrichment.providers.registry import OWN
 
 _ADDRESSES = ("external_url", "external_agent_url", params.ADDRESS)
 
@@ -16,7 +17,7 @@ def account_of(ai: AISpec) -> str:
         address = ai.extra_params.get(name)
         if ai.provider in ("external", "custom") and isinstance(address, str):
             return _host(address) or ai.provider
-    if ai.provider in ("external", "sandbox"):
+    if ai.provider in OWN:
         return ai.provider
     return keys.vendor_of(ai.provider, ai.model)
 

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Final
 
 from agents_app.spec import AISpec
 from enrichment.errors import ProviderRejected
 from enrichment.providers import keys, params
+from enrichment.providers.answering import Factory
 from enrichment.providers.base import Provider, ProviderConfig
 from enrichment.providers.direct import DIRECT, is_direct, plain_name
-from enrichment.providers.external import External, read_target
 from enrichment.providers.litellm_adapter import LiteLLM
 from enrichment.providers.openai_compatible import OpenAICompatible
+from enrichment.providers.own import factories
 from enrichment.providers.prices import cost_of
 
-Factory = Callable[[AISpec, ProviderConfig], Provider]
-
-
-def _external(ai: AISpec, config: ProviderConfig) -> Provider:
-    target = read_target(
-        ai.extra_params, api_key_ref=ai.api_key_ref, env=config.env, secrets_dir=config.secrets_dir
-    )
-    return External(
-        target, pool_size=config.pool_size, request_timeout=config.request_timeout, egress=config.egress
-    )
-
-
-def _sandbox(_ai: AISpec, config: ProviderConfig) -> Provider:
-    if config.sandbox_url is None:
-        raise ProviderRejected(
-            "ai.provider is 'sandbox', and no sandbox model runs here; `mongoclaw dev` starts one"
-        )
-    return OpenAICompatible(
-        config.sandbox_url,
-        name="sandbox",
-        pool_size=config.pool_size,
-        request_timeout=config.request_timeout,
-    )
+OWN: Final = factories()
+"""The providers that agents call by their own names."""
 
 
 def _custom(ai: AISpec, config: ProviderConfig) -> Provider:
@@ -88,13 +69,17 @@ def _litellm(ai: AISpec, config: ProviderConfig) -> Provider:
     )
 
 
-FACTORIES: Mapping[str, Factory] = {
-    "external": _external,
-    "sandbox": _sandbox,
+FACTORIES: Final[Mapping[str, Factory]] = {
+    **OWN,
     "custom": _custom,
     "direct": _direct,
     "litellm": _litellm,
 }
+
+
+def known_providers() -> frozenset[str]:
+    """Return the values of `ai.provider` that we know; others are litellm's business."""
+    return frozenset({*OWN, "custom", *keys.VENDORS, *keys.KEYLESS})
 
 
 def route(ai: AISpec, config: ProviderConfig) -> str:
@@ -102,7 +87,7 @@ def route(ai: AISpec, config: ProviderConfig) -> str:
 
     Where a sandbox model runs, an agent whose provider has no key goes there.
     """
-    if ai.provider in ("external", "sandbox"):
+    if ai.provider in OWN:
         return ai.provider
     if ai.provider == "custom" and params.ADDRESS in ai.extra_params:
         return "custom"
@@ -132,7 +117,7 @@ def expected_cost(
 
 def listed_cost(ai: AISpec, prompt_tokens: int, completion_tokens: int) -> int | None:
     """Return the list price of such a call in nano-USD wherever this process would send it, or None."""
-    if ai.provider in ("external", "sandbox"):
+    if ai.provider in OWN:
         return None
     if ai.provider == "custom" and params.ADDRESS in ai.extra_params:
         return cost_of(ai.model, prompt_tokens, completion_tokens)

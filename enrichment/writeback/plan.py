@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from agents_app.spec import VERSION_FIELD, AgentSpec, ConsistencyMode
+from agents_app.spec.strategy import Assignment
 from enrichment.writeback import provenance as origin
 from enrichment.writeback.inputs import ReadState, unchanged
 from enrichment.writeback.provenance import Provenance
-from enrichment.writeback.targets import Assignment, assign, hidden_roots, places
+from enrichment.writeback.targets import assign, hidden_roots, places
 
 
 @dataclass(frozen=True, slots=True)

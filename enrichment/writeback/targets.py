@@ -7,32 +7,15 @@ trusted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
-from agents_app.spec import VERSION_FIELD, AgentSpec, PolicyAction, Strategy
+from agents_app.spec import VERSION_FIELD, AgentSpec
 from agents_app.spec.outputs import answer_keys, outputs, results
+from agents_app.spec.strategy import Assignment, Landing, join
 from enrichment.errors import WriteRefused
 
 _MAX_DEPTH = 100  # MongoDB stores 100 levels of nesting
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What an answer does to a document: dotted paths that are set, removed, or pushed to.
-
-    `dropped` names the keys of the answer that the agent does not declare; they are written nowhere.
-    """
-
-    sets: Mapping[str, Any] = field(default_factory=dict)
-    unsets: tuple[str, ...] = ()
-    pushes: Mapping[str, Any] = field(default_factory=dict)
-    dropped: tuple[str, ...] = ()
-
-    @property
-    def paths(self) -> frozenset[str]:
-        """Every path that is touched."""
-        return frozenset(self.sets) | frozenset(self.unsets) | frozenset(self.pushes)
 
 
 def hidden_roots(spec: AgentSpec) -> frozenset[str]:
@@ -43,7 +26,7 @@ def hidden_roots(spec: AgentSpec) -> frozenset[str]:
 def places(spec: AgentSpec) -> frozenset[str]:
     """Return the paths that belong to the agent as a whole: what is null there may become an object."""
     declared = (output.path for output in outputs(spec.write, spec.ai.response_schema, spec.policy))
-    return frozenset(path for path in (_base(spec), *declared) if path)
+    return frozenset(path for path in (spec.write.base, *declared) if path)
 
 
 def assign(
@@ -54,13 +37,14 @@ def assign(
     Raises WriteRefused if nothing of the answer may be written, or if it cannot be.
     """
     declared = tuple(output.path for output in results(spec.write, spec.ai.response_schema, spec.policy))
-    base = _base(spec)
-    fields, dropped = _select(spec, result, base, declared)
+    write = spec.write
+    fields, dropped = _select(spec, result, write.base, declared)
     if not fields:
         raise WriteRefused("The answer holds none of the fields that the agent declares")
-    assignment = _STRATEGIES[spec.write.strategy](spec, base, fields, declared, dropped)
+    _refuse_overlap(fields)
+    assignment = write.strategy.assign(Landing(fields, write.base, declared, write.place))
     check_paths(assignment.paths, allowed=frozenset(declared), protected=protected)
-    return assignment
+    return replace(assignment, dropped=dropped)
 
 
 def check_paths(paths: frozenset[str], *, allowed: frozenset[str], protected: frozenset[str]) -> None:
@@ -81,16 +65,6 @@ def covers(outer: str, path: str) -> bool:
     return path == outer or path.startswith(f"{outer}.")
 
 
-def join(*parts: str | None) -> str:
-    """Return the dotted path of `parts`, leaving out the empty ones."""
-    return ".".join(part for part in parts if part)
-
-
-def _base(spec: AgentSpec) -> str:
-    write = spec.write
-    return join(write.path if write.strategy is Strategy.NESTED else None, write.target_field)
-
-
 def _select(
     spec: AgentSpec, result: Mapping[str, Any], base: str, declared: tuple[str, ...]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -109,7 +83,7 @@ def _select(
 
 def _path(spec: AgentSpec, key: str, value: object) -> str | None:
     policy = spec.policy
-    if policy is not None and policy.action is PolicyAction.TAG and key == policy.tag_field:
+    if policy is not None and policy.action.tags and key == policy.tag_field:
         # Declared for the policy's own value only: a model that invents a tag is not heard.
         declared = value == policy.tag_value or key in answer_keys(spec.ai.response_schema)
         return key if declared else None
@@ -121,7 +95,7 @@ def _path(spec: AgentSpec, key: str, value: object) -> str | None:
 
 
 def _allowed(spec: AgentSpec, path: str, declared: tuple[str, ...]) -> bool:
-    return spec.write.strategy is Strategy.APPEND or any(covers(outer, path) for outer in declared)
+    return spec.write.strategy.gathers or any(covers(outer, path) for outer in declared)
 
 
 def _check_value(value: object, path: str, depth: int = 1) -> None:
@@ -139,52 +113,6 @@ def _check_value(value: object, path: str, depth: int = 1) -> None:
 
 def _is_name(key: str) -> bool:
     return bool(key) and not key.startswith("$") and "\0" not in key
-
-
-def _merge(
-    _spec: AgentSpec, base: str, fields: dict[str, Any], _declared: tuple[str, ...], dropped: tuple[str, ...]
-) -> Assignment:
-    return Assignment(sets={join(base, path): value for path, value in fields.items()}, dropped=dropped)
-
-
-def _replace(
-    _spec: AgentSpec, base: str, fields: dict[str, Any], declared: tuple[str, ...], dropped: tuple[str, ...]
-) -> Assignment:
-    if base:
-        return Assignment(sets={base: _tree(fields)}, dropped=dropped)
-    return Assignment(
-        sets=fields, unsets=tuple(path for path in declared if path not in fields), dropped=dropped
-    )
-
-
-def _append(
-    spec: AgentSpec, base: str, fields: dict[str, Any], _declared: tuple[str, ...], dropped: tuple[str, ...]
-) -> Assignment:
-    if spec.write.array_field is None:
-        raise WriteRefused("write.array_field is required when write.strategy is append")
-    element = _tree({join(base, path): value for path, value in fields.items()})
-    return Assignment(pushes={spec.write.array_field: element}, dropped=dropped)
-
-
-_STRATEGIES = {
-    Strategy.MERGE: _merge,
-    Strategy.REPLACE: _replace,
-    Strategy.APPEND: _append,
-    Strategy.NESTED: _merge,
-}
-
-
-def _tree(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Build the object that setting each of the dotted paths would build."""
-    _refuse_overlap(fields)
-    tree: dict[str, Any] = {}
-    for path, value in fields.items():
-        *outer, last = path.split(".")
-        place = tree
-        for part in outer:
-            place = place.setdefault(part, {})
-        place[last] = value
-    return tree
 
 
 def _refuse_overlap(paths: Mapping[str, Any]) -> None:

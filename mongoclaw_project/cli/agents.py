@@ -12,10 +12,12 @@ from agents_app import publish_hooks, registry
 from agents_app.errors import AgentExists, AgentNotFound, SpecInvalid
 from agents_app.models import Agent
 from agents_app.spec import AgentSpec, ParsedSpec, dump_json, dump_yaml, load_spec, parse_spec
-from mongoclaw_project.cli.output import done, fail, note, show, table, to_json
+from mongoclaw_project.cli.agent_id import AGENT_ID
+from mongoclaw_project.cli.output import done, fail, note, show, to_json
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.problems import named, warn
 from mongoclaw_project.cli.sql import SqlGroup
+from mongoclaw_project.cli.tables import Table
 from mongoclaw_project.cli.text_file import read_text
 
 _FILE = click.option(
@@ -44,11 +46,11 @@ def list_(*, enabled_only: bool, form: str) -> None:
     lines = [_row(agent, spec) for agent, spec in found]
     empty = "There are no agents yet: `mongoclaw agents create -f FILE` makes one."
     headers = ("ID", "Name", "Collection", "Model", "Version", "Enabled", "Health")
-    show(data, text=table(headers, lines) if lines else empty)
+    show(data, text=Table(headers, lines) if lines else empty)
 
 
 @agents.command()
-@click.argument("agent_id", metavar="ID")
+@click.argument("agent_id", type=AGENT_ID, metavar="ID")
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 def get(agent_id: str, form: str) -> None:
     """Show an agent's whole configuration."""
@@ -85,7 +87,7 @@ def update(path: str) -> None:
 
 
 @agents.command()
-@click.argument("agent_id", metavar="ID")
+@click.argument("agent_id", type=AGENT_ID, metavar="ID")
 def enable(agent_id: str) -> None:
     """Let an agent work. It answers to changes from now on, not to earlier ones."""
     agent = publishing.set_enabled(agent_id, True, now=_now())
@@ -93,7 +95,7 @@ def enable(agent_id: str) -> None:
 
 
 @agents.command()
-@click.argument("agent_id", metavar="ID")
+@click.argument("agent_id", type=AGENT_ID, metavar="ID")
 def disable(agent_id: str) -> None:
     """Let an agent rest. What waits for it stays on record until it is enabled or deleted."""
     agent = publishing.set_enabled(agent_id, False, now=_now())
@@ -101,7 +103,7 @@ def disable(agent_id: str) -> None:
 
 
 @agents.command()
-@click.argument("agent_id", metavar="ID")
+@click.argument("agent_id", type=AGENT_ID, metavar="ID")
 @click.option("-f", "--force", "-y", "--yes", "force", is_flag=True, help="Do not ask.")
 def delete(agent_id: str, *, force: bool) -> None:
     """Delete an agent. Its versions and executions stay on record."""

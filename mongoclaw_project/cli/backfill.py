@@ -13,7 +13,9 @@ from executions_app.backfill_wire import backfill_json, estimate_json
 from executions_app.backfills import Wish
 from executions_app.cost import cost_text
 from executions_app.provider_config import provider_config
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.following import NO_WATCHER, follow, somebody_takes_it_up
+from mongoclaw_project.cli.live_line import LiveLine
 from mongoclaw_project.cli.output import done, note, show
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.rate import RATE
@@ -22,7 +24,7 @@ from mongoclaw_project.cli.streams.server import mongodb
 
 
 @click.command(cls=SqlCommand)
-@click.argument("agent_id", metavar="AGENT")
+@click.argument("agent_id", type=AGENT_ID, metavar="AGENT")
 @click.option(
     "--filter", "filter_text", metavar="JSON", help="Only documents that match this query too; Extended JSON."
 )
@@ -62,7 +64,8 @@ def backfill(
 
 
 def _dry_run(asked: Wish) -> None:
-    with mongodb() as server:
+    with mongodb() as server, LiveLine() as line:
+        line.tell(f"Counting what {asked.agent_id} matches …")
         found = estimate(server.client, asked, provider_config(), now=_now)
     show(estimate_json(found), text="\n".join(_told(asked, found)))
 

@@ -12,11 +12,13 @@ from executions_app import backfills as asking
 from executions_app.backfill_wire import backfill_json, backfills_json
 from executions_app.backfills import Progress, progress_of
 from executions_app.models import Backfill, BackfillStatus
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.following import counted, follow
-from mongoclaw_project.cli.output import done, show, table
+from mongoclaw_project.cli.output import done, show
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.progress import bar
 from mongoclaw_project.cli.sql import SqlGroup
+from mongoclaw_project.cli.tables import Table
 
 HEADERS = ("ID", "Agent", "Status", "Done", "Read", "On record", "Up to date", "Asked (UTC)", "By")
 ELASTIC = (1, 8)
@@ -29,7 +31,7 @@ def backfills() -> None:
 
 
 @backfills.command("list")
-@click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
+@click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", help="Only this agent's.")
 @click.option("--status", type=click.Choice([one.value for one in BackfillStatus]), help="Only these.")
 @click.option(
     "--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="How many at most."
@@ -40,7 +42,7 @@ def list_(agent_id: str | None, status: str | None, limit: int) -> None:
     sums = progress_of([row.id for row in found])
     rows = [_row(row, sums[row.id]) for row in found]
     text = (
-        table(HEADERS, rows, elastic=ELASTIC)
+        Table(HEADERS, rows, elastic=ELASTIC)
         if rows
         else "No backfills: `mongoclaw backfill AGENT` asks for one."
     )

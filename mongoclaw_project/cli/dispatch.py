@@ -8,11 +8,14 @@ import click
 
 from executions_app import holds
 from executions_app.hold_wire import holding_json, told
-from mongoclaw_project.cli.output import done, show
+from mongoclaw_project.cli.agent_id import AGENT_ID
+from mongoclaw_project.cli.output import done, note, show
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.sql import SqlGroup
 
-_AGENT = click.option("--agent", "agent_id", metavar="ID", help="Only this agent. [default: all agents]")
+_AGENT = click.option(
+    "--agent", "agent_id", type=AGENT_ID, metavar="ID", help="Only this agent. [default: all agents]"
+)
 
 
 @click.group(cls=SqlGroup)
@@ -39,7 +42,7 @@ def resume(agent_id: str | None) -> None:
     )
     done(message, agent_id=agent_id, resumed=lifted)
     for line in told(holds.in_force()):
-        click.echo(line, err=True)
+        note(line)
 
 
 @dispatch.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,12 +18,15 @@ from executions_app.dead_letters import DeadLetter, Filter, Kind
 from executions_app.models import Execution, StrayMessage
 from executions_app.moment import FORMS
 from executions_app.states import DEAD
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.executions import story
+from mongoclaw_project.cli.live_line import LiveLine
 from mongoclaw_project.cli.moment import SINCE
-from mongoclaw_project.cli.output import done, note, show, table, wants_json
+from mongoclaw_project.cli.output import done, note, show, to_json_line, wants_json
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.rate import RATE
 from mongoclaw_project.cli.sql import SqlGroup
+from mongoclaw_project.cli.tables import Table
 
 SHOWN_ID: Final = 8
 HEADERS: Final = ("ID", "Kind", "Agent", "Document or task", "Reason", "Error", "Died (UTC)")
@@ -33,7 +35,7 @@ ELASTIC: Final = (2, 3, 5)
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 _FILTERS: Final = (
-    click.option("--agent", "agent_id", metavar="ID", default="", help="Only this agent's."),
+    click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", default="", help="Only this agent's."),
     click.option("--reason", metavar="CODE", default="", help="Only with this reason, such as `poison_run`."),
     click.option(
         "--kind", type=click.Choice([kind.value for kind in Kind]), help="Only runs, or only messages."
@@ -76,7 +78,7 @@ def list_(*, limit: int, skip: int, archived: bool, wide: bool, **given: Any) ->
     found, total = dead_letters.newest(wanted, skip=skip, limit=limit), dead_letters.count(wanted)
     elastic = () if wide else ELASTIC
     text = (
-        table(HEADERS, [_row(letter) for letter in found], elastic=elastic) if found else "No dead letters."
+        Table(HEADERS, [_row(letter) for letter in found], elastic=elastic) if found else "No dead letters."
     )
     listed = [dead_letter_json(letter) for letter in found]
     show({"dead_letters": listed, "total": total, "skip": skip, "limit": limit}, text=text)
@@ -116,7 +118,8 @@ def requeue(ids: tuple[str, ...], *, all_: bool, rate: float | None, yes: bool, 
         raise click.UsageError(f"--rate must be {work.SLOWEST:g}/s or more")
     selection = _selection(ids, all_=all_, wanted=_filter(**given))
     _ask("Run {} again? Each may cost a call of a model", selection, yes=yes)
-    report = work.requeue(selection, by=somebody(), rate=rate, now=_now())
+    with LiveLine() as line:
+        report = work.requeue(selection, by=somebody(), rate=rate, now=_now(), tell=_teller(line))
     _tell("Let {} run again", report)
 
 
@@ -130,7 +133,8 @@ def discard(ids: tuple[str, ...], *, all_: bool, why: str, yes: bool, **given: A
     """Put dead letters aside. None is erased: `dlq list --archived` has them, `dlq restore` brings them back."""
     selection = _selection(ids, all_=all_, wanted=_filter(**given))
     _ask("Discard {}?", selection, yes=yes)
-    report = work.discard(selection, by=somebody(), why=why, now=_now())
+    with LiveLine() as line:
+        report = work.discard(selection, by=somebody(), why=why, now=_now(), tell=_teller(line))
     _tell("Discarded {}", report)
 
 
@@ -143,7 +147,8 @@ def restore(ids: tuple[str, ...], *, all_: bool, yes: bool, **given: Any) -> Non
     """Bring discarded dead letters back."""
     selection = _selection(ids, all_=all_, wanted=replace(_filter(**given), archived=True))
     _ask("Bring {} back?", selection, yes=yes)
-    report = work.restore(selection, by=somebody(), now=_now())
+    with LiveLine() as line:
+        report = work.restore(selection, by=somebody(), now=_now(), tell=_teller(line))
     _tell("Brought {} back", report)
 
 
@@ -153,7 +158,7 @@ def restore(ids: tuple[str, ...], *, all_: bool, yes: bool, **given: Any) -> Non
 def export(*, archived: bool, **given: Any) -> None:
     """Write dead letters to standard output as lines of JSON, oldest first, with prompts and answers."""
     for letter in dead_letters.every(replace(_filter(**given), archived=archived)):
-        click.echo(json.dumps(line_json(letter), ensure_ascii=False, default=_plain))
+        click.echo(to_json_line(line_json(letter)))
 
 
 def _filter(*, kind: str | None, **given: Any) -> Filter:
@@ -177,6 +182,10 @@ def _ask(question: str, selection: Selection, *, yes: bool) -> None:
     if not yes:
         number = len(selection.ids) or dead_letters.count(selection.wanted)
         click.confirm(question.format(_letters(number)), abort=True, err=True)
+
+
+def _teller(line: LiveLine) -> Callable[[Report], None]:
+    return lambda report: line.tell(f"{report.moved:,} moved, {report.left.total():,} left as they were")
 
 
 def _tell(message: str, report: Report) -> None:
@@ -234,10 +243,6 @@ def _told_message(row: StrayMessage) -> Iterator[str]:
     yield from (f"{name:<10} {fact}" for name, fact in facts if fact)
     yield f"Read       {row.times} times, first {row.first_seen_at:%Y-%m-%d %H:%M:%S}, last {row.last_seen_at:%H:%M:%S}"
     yield f"Body       {row.size:,} bytes: {row.excerpt}"
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _now() -> datetime:

@@ -17,10 +17,12 @@ from executions_app.queries import Trace
 from executions_app.states import Status, reason_meaning
 from executions_app.timeline import Step
 from executions_app.wire import execution_json, trace_json
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.held import held_json, holder_of, holding
 from mongoclaw_project.cli.moment import lasting
-from mongoclaw_project.cli.output import note, show, table
+from mongoclaw_project.cli.output import note, show
 from mongoclaw_project.cli.sql import SqlGroup
+from mongoclaw_project.cli.tables import Table
 
 SHOWN_ID = 8
 HEADERS = ("ID", "Agent", "Document", "Status", "Reason", "Due", "Created (UTC)", "Took", "Cost")
@@ -34,7 +36,7 @@ def executions() -> None:
 
 
 @executions.command("list")
-@click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
+@click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", help="Only this agent's.")
 @click.option("--status", type=click.Choice([status.value for status in Status]), help="Only these.")
 @click.option("--reason", metavar="CODE", help="Only with this reason, such as `written` or `rate_limited`.")
 @click.option(
@@ -45,7 +47,7 @@ def list_(agent_id: str | None, status: str | None, reason: str | None, limit: i
     found = queries.newest(agent_id=agent_id, status=status, reason=reason, limit=limit)
     held, now = holding(found), datetime.now(UTC)
     rows = [_row(execution, holder_of(execution, held), now) for execution in found]
-    text = table(HEADERS, rows, elastic=ELASTIC) if rows else "No executions."
+    text = Table(HEADERS, rows, elastic=ELASTIC) if rows else "No executions."
     listed = [
         {**execution_json(execution), "held_by": held_json(holder_of(execution, held))} for execution in found
     ]

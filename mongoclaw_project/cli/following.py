@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Final
 
@@ -14,6 +13,7 @@ from executions_app.backfill_wire import backfill_json
 from executions_app.backfills import ACTIVE, Progress, progress_of
 from executions_app.models import Backfill, BackfillStatus
 from mongoclaw_project.cli.doctor.mongodb import client
+from mongoclaw_project.cli.live_line import LiveLine
 from mongoclaw_project.cli.output import FAILURE, SUCCESS, note, show
 from mongoclaw_project.cli.progress import Rate, bar, left_text, rate_text
 from mongoclaw_project.config import current
@@ -56,7 +56,7 @@ def follow(context: click.Context, backfill: Backfill) -> None:
     try:
         _watch(backfill)
     except KeyboardInterrupt:
-        note(f"\nBackfill {name} goes on. `mongoclaw backfills follow {name}` shows it again,")
+        note(f"Backfill {name} goes on. `mongoclaw backfills follow {name}` shows it again,")
         note(f"`mongoclaw backfills cancel {name}` ends it.")
         context.exit(_INTERRUPTED)
     failed = backfill.status == BackfillStatus.FAILED
@@ -72,24 +72,16 @@ def counted(sums: Progress) -> str:
 
 
 def _watch(backfill: Backfill) -> None:
-    rate, drawn, printed_at = Rate(), False, float("-inf")
-    on_terminal = sys.stderr.isatty()
-    while True:
-        backfill.refresh_from_db()
-        sums = progress_of([backfill.id])[backfill.id]
-        at = time.monotonic()
-        rate.look(sums.read, monotonic=at)
-        if on_terminal:
-            click.echo(f"\r\x1b[K{_line(backfill, sums, rate)}", err=True, nl=False)
-            drawn = True
-        elif at - printed_at >= LINE_SECONDS:
-            note(_line(backfill, sums, rate))
-            printed_at = at
-        if backfill.status not in ACTIVE or backfill.status == BackfillStatus.PAUSED:
-            break
-        time.sleep(LOOK_SECONDS)
-    if drawn:
-        note("")
+    rate = Rate()
+    with LiveLine(every=LINE_SECONDS) as line:
+        while True:
+            backfill.refresh_from_db()
+            sums = progress_of([backfill.id])[backfill.id]
+            rate.look(sums.read, monotonic=time.monotonic())
+            line.tell(_line(backfill, sums, rate))
+            if backfill.status not in ACTIVE or backfill.status == BackfillStatus.PAUSED:
+                return
+            time.sleep(LOOK_SECONDS)
 
 
 def _line(backfill: Backfill, sums: Progress, rate: Rate) -> str:

@@ -14,9 +14,11 @@ from mongoclaw_project.access.key_json import key_json
 from mongoclaw_project.access.keys import Minted, Wish
 from mongoclaw_project.access.levels import Scope
 from mongoclaw_project.access.models import ApiKey
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.lifetime import Lifetime
-from mongoclaw_project.cli.output import done, fail, note, show, table
+from mongoclaw_project.cli.output import done, fail, note, show
 from mongoclaw_project.cli.sql import SqlGroup
+from mongoclaw_project.cli.tables import Table
 
 HEADERS = ("Key", "User", "For", "Scopes", "Agents", "State", "Expires (UTC)", "Last used (UTC)")
 ELASTIC = (1, 2, 4)
@@ -40,7 +42,12 @@ def keys() -> None:
     help="What it may do of what its user may; several times for several.",
 )
 @click.option(
-    "--agent", "agents", multiple=True, metavar="ID", help="Bind it to this agent; several times for several."
+    "--agent",
+    "agents",
+    multiple=True,
+    type=AGENT_ID,
+    metavar="ID",
+    help="Bind it to this agent; several times for several.",
 )
 @click.option("--expires", "lifetime", type=Lifetime(), help="End it after this time.  [default: never]")
 def create(
@@ -71,7 +78,7 @@ def list_(username: str | None, with_ended: bool) -> None:
     now = _now()
     found = [key for key in rows if with_ended or key.state(now=now) == "active"]
     lines = [_row(key, now) for key in found]
-    text = table(HEADERS, lines, elastic=ELASTIC) if lines else "No keys: `mongoclaw keys create` makes one."
+    text = Table(HEADERS, lines, elastic=ELASTIC) if lines else "No keys: `mongoclaw keys create` makes one."
     show({"keys": [key_json(key, now=now) for key in found]}, text=text)
 
 

@@ -18,8 +18,9 @@ from executions_app.limits.pauses import Held
 from executions_app.states import Reason
 from mongoclaw_project.cli.command import Command
 from mongoclaw_project.cli.info import place
-from mongoclaw_project.cli.output import done, fail, show, table
+from mongoclaw_project.cli.output import done, fail, show
 from mongoclaw_project.cli.sql import SqlCommand
+from mongoclaw_project.cli.tables import Table
 from mongoclaw_project.config import current
 
 HEADERS = ("Name", "Reason", "Asked again in")
@@ -42,9 +43,11 @@ def list_() -> None:
         found = asked.pauses().in_force(monotonic=time.monotonic())
         refused = asked.refusals([one for one in rules if one.is_bounded])
     reached = [Held(agent, why.reason, why.seconds) for agent, why in refused.items() if why.reason in OWN]
-    lines = [table(HEADERS, [_row(held) for held in found]) if found else "Nothing holds calls up."]
+    lines: list[str | Table] = [
+        Table(HEADERS, [_row(held) for held in found]) if found else "Nothing holds calls up."
+    ]
     if reached:
-        lines += ["", table(("Agent at its limit", *HEADERS[1:]), [_row(held) for held in reached])]
+        lines += ["", Table(("Agent at its limit", *HEADERS[1:]), [_row(held) for held in reached])]
     holding = holds.in_force()
     show(
         {
@@ -52,7 +55,7 @@ def list_() -> None:
             "agents": [_data(held) for held in reached],
             "dispatch": holding_json(holding),
         },
-        text="\n".join([*lines, *told(holding)]),
+        text=[*lines, *told(holding)],
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
@@ -16,12 +16,12 @@ import click
 
 from agents_app.errors import AgentNotFound, MongoClawError, PolicyNotFound
 from mongoclaw_project.cli.command import is_set
+from mongoclaw_project.cli.printable import printable
+from mongoclaw_project.cli.tables import Table
+from mongoclaw_project.cli.terminal import is_terminal
 
 SUCCESS: Final = "✓"
 FAILURE: Final = "✗"
-WIDEST_TABLE: Final = 110  # characters
-_GAP: Final = 2
-_NARROWEST: Final = 8
 _EXIT_FAILURE: Final = 1
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
@@ -42,9 +42,18 @@ def wants_json() -> bool:
     return is_set("as_json")
 
 
-def show(data: object, *, text: str) -> None:
-    """Print a result: `data` when JSON is wanted, else `text`."""
-    click.echo(to_json(data) if wants_json() else text)
+def show(data: object, *, text: str | Table | Iterable[str | Table]) -> None:
+    """Print a result: `data` when JSON is wanted, else the text, or its lines and tables one below the other."""
+    if wants_json():
+        click.echo(to_json(data))
+        return
+    for part in [text] if isinstance(text, (str, Table)) else text:
+        if isinstance(part, str):
+            click.echo(printable(part))
+        elif is_terminal(sys.stdout):
+            part.draw()
+        else:
+            click.echo(part.plain())
 
 
 def done(message: str, **data: object) -> None:
@@ -54,7 +63,7 @@ def done(message: str, **data: object) -> None:
 
 def note(message: str) -> None:
     """Say something that is not the result: to stderr."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
 
 
 def fail(message: str, **details: object) -> NoReturn:
@@ -64,20 +73,12 @@ def fail(message: str, **details: object) -> NoReturn:
 
 def to_json(data: object) -> str:
     """JSON text, with times in ISO 8601."""
-    return json.dumps(data, indent=2, ensure_ascii=False, default=_plain)
+    return printable(json.dumps(data, indent=2, ensure_ascii=False, default=_plain))
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, elastic: Sequence[int] = ()) -> str:
-    """A table with aligned columns; a cell is one line.
-
-    Cells in the `elastic` columns are cut, the widest column first, as far as the table is too wide.
-    """
-    cells = [list(headers)] + [[_cell(value) for value in row] for row in rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(headers))]
-    _narrow(widths, elastic)
-    lines = ["  ".join(map(_fitted, line, widths)) for line in cells]
-    lines.insert(1, "  ".join("─" * width for width in widths))
-    return "\n".join(line.rstrip() for line in lines)
+def to_json_line(data: object) -> str:
+    """The same as one line of many."""
+    return printable(json.dumps(data, ensure_ascii=False, default=_plain))
 
 
 def report(error: BaseException, *, as_json: bool, debug: bool) -> int:
@@ -91,7 +92,7 @@ def report(error: BaseException, *, as_json: bool, debug: bool) -> int:
         error.show()
     else:
         for line in message.splitlines() or [code]:
-            click.echo(f"{FAILURE} {line}", err=True)
+            click.echo(printable(f"{FAILURE} {line}"), err=True)
     return exit_code
 
 
@@ -114,30 +115,6 @@ def _explained(error: BaseException) -> tuple[str, str, int]:
         case _:
             text = " ".join(str(error).split()) or "no message"
             return "unexpected", f"{type(error).__name__}: {text} (--debug shows where)", _EXIT_FAILURE
-
-
-def _narrow(widths: list[int], elastic: Sequence[int]) -> None:
-    while elastic and sum(widths) + _GAP * (len(widths) - 1) > WIDEST_TABLE:
-        widest = max(elastic, key=lambda column: widths[column])
-        if widths[widest] <= _NARROWEST:
-            return
-        widths[widest] -= 1
-
-
-def _fitted(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
-
-
-def _cell(value: object) -> str:
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case datetime():
-            return value.isoformat(timespec="seconds")
-        case _:
-            return " ".join(str(value).split())
 
 
 def _plain(value: object) -> Any:

@@ -20,10 +20,11 @@ from agents_app.policy_versions import again, numbered, text_of
 from agents_app.policy_wire import policy_json, version_content_json
 from agents_app.publish_hooks import policy_checks
 from agents_app.spec import ParsedPolicy, load_policy, write_policy
-from mongoclaw_project.cli.output import done, note, show, table
+from mongoclaw_project.cli.output import done, note, show
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.problems import named, warn
 from mongoclaw_project.cli.sql import SqlGroup
+from mongoclaw_project.cli.tables import Table
 from mongoclaw_project.cli.text_file import read_text
 
 _NAME = click.argument("name", metavar="NAME")
@@ -51,7 +52,7 @@ def list_() -> None:
     headers = ("Name", "Version", "Condition", "Action", "Used by")
     show(
         {"policies": found, "total": len(found)},
-        text=table(headers, lines, elastic=(2, 4)) if lines else empty,
+        text=Table(headers, lines, elastic=(2, 4)) if lines else empty,
     )
 
 
@@ -123,7 +124,7 @@ def versions(name: str) -> None:
     ]
     show(
         {"name": name, "versions": found},
-        text=table(("Version", "Current", "Published by", "At", "Hash"), lines),
+        text=Table(("Version", "Current", "Published by", "At", "Hash"), lines),
     )
 
 

@@ -12,6 +12,7 @@ from executions_app import counting
 from executions_app import retention as sweeping
 from executions_app.models import Execution
 from executions_app.retention import START, Keeping, Place
+from mongoclaw_project.cli.live_line import LiveLine
 from mongoclaw_project.cli.output import done, note, show
 from mongoclaw_project.cli.sql import SqlGroup
 from mongoclaw_project.config import current
@@ -56,8 +57,14 @@ def run_(*, dry_run: bool) -> None:
     if counting.final_before() is None:
         note("Nothing is counted yet, so nothing is deleted: a watcher with the role `dispatch` counts.")
     runs = dead_letters = texts = 0
-    for swept in _swept(kept, dry_run=dry_run):
-        runs, dead_letters, texts = runs + swept.runs, dead_letters + swept.dead_letters, texts + swept.texts
+    with LiveLine() as line:
+        for swept in _swept(kept, dry_run=dry_run):
+            runs, dead_letters, texts = (
+                runs + swept.runs,
+                dead_letters + swept.dead_letters,
+                texts + swept.texts,
+            )
+            line.tell(f"{runs:,} runs, {dead_letters:,} dead letters, texts of {texts:,} calls")
     what = f"{runs:,} runs and {dead_letters:,} dead letters, erased the texts of {texts:,} model calls"
     sums: dict[str, Any] = {"runs": runs, "dead_letters": dead_letters, "texts": texts, "dry_run": dry_run}
     done(f"{'Would have deleted' if dry_run else 'Deleted'} {what}", **sums)

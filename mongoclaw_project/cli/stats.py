@@ -16,9 +16,11 @@ from executions_app.moment import FORMS
 from executions_app.stats import By, SpanInvalid, Stats
 from executions_app.stats_wire import live_json, quantiles, reasons, spent, stats_json
 from executions_app.tally import Tally
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.moment import SINCE, lasting
-from mongoclaw_project.cli.output import show, table
+from mongoclaw_project.cli.output import show
 from mongoclaw_project.cli.sql import SqlCommand
+from mongoclaw_project.cli.tables import Table
 
 HEADERS: Final = ("Runs", "Done", "Skipped", "Failed", "p50", "p95", "p99", "In time", "Waited p95", "Calls")
 SPENT: Final = ("Tokens", "Cost")
@@ -26,7 +28,7 @@ OLDEST_SHOWN: Final = 5
 
 
 @click.command("stats", cls=SqlCommand)
-@click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
+@click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", help="Only this agent's.")
 @click.option(
     "--since",
     type=SINCE,
@@ -62,17 +64,17 @@ def stats(agent_id: str | None, since: datetime, by: str) -> None:
         "live": live_json(waiting, later),
         "dispatch": holding_json(holding),
     }
-    show(data, text="\n".join([*lines, "", *standing]))
+    show(data, text=[*lines, "", *standing])
 
 
-def _parts(found: Stats, by: By) -> Iterator[str]:
+def _parts(found: Stats, by: By) -> Iterator[str | Table]:
     if not found.parts:
         yield f"No runs have ended since {found.since:%Y-%m-%d %H:%M} UTC."
         return
     rows = [(name, *_row(tally)) for name, tally in found.parts.items()]
     if len(rows) > 1:
         rows.append(("all", *_row(found.total)))
-    yield table((by.value.capitalize(), *HEADERS, *SPENT), rows, elastic=(0,))
+    yield Table((by.value.capitalize(), *HEADERS, *SPENT), rows, elastic=(0,))
 
 
 def _row(tally: Tally) -> tuple[object, ...]:
@@ -92,9 +94,9 @@ def _row(tally: Tally) -> tuple[object, ...]:
     )
 
 
-def _reasons(tally: Tally) -> Iterator[str]:
+def _reasons(tally: Tally) -> Iterator[str | Table]:
     rows = [(code, end, f"{runs:,}") for code, end, runs in reasons(tally)]
-    yield table(("Reason", "End", "Runs"), rows) if rows else "No run has failed or was skipped."
+    yield Table(("Reason", "End", "Runs"), rows) if rows else "No run has failed or was skipped."
 
 
 def _standing(waiting: Live, later: Mapping[str, PutOff], now: datetime) -> Iterator[str]:

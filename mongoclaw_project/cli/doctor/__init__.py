@@ -35,6 +35,7 @@ from mongoclaw_project.cli.doctor.finding import (
     told,
     worst,
 )
+from mongoclaw_project.cli.live_line import LiveLine
 from mongoclaw_project.cli.output import show
 
 
@@ -102,9 +103,11 @@ def doctor(context: click.Context) -> None:
 def _visited() -> list[Area]:
     """Examine all areas but those that would only repeat what another one lacks."""
     seen: dict[str, Area] = {}
-    for visit in VISITS:
-        if all(need in seen and seen[need].level is not Level.FAIL for need in visit.needs):
-            seen[visit.name] = examine(visit.name, visit.examination)
+    with LiveLine() as line:
+        for visit in VISITS:
+            if all(need in seen and seen[need].level is not Level.FAIL for need in visit.needs):
+                line.tell(f"Examining {visit.name} …")
+                seen[visit.name] = examine(visit.name, visit.examination)
     return list(seen.values())
 
 

@@ -12,9 +12,11 @@ from executions_app.gap_wire import gap_json
 from executions_app.identity import unpack_time
 from executions_app.models import StreamGap
 from mongoclaw_project import cluster_moment
-from mongoclaw_project.cli.output import done, show, table
+from mongoclaw_project.cli.agent_id import AGENT_ID
+from mongoclaw_project.cli.output import done, show
 from mongoclaw_project.cli.person import somebody
 from mongoclaw_project.cli.sql import SqlGroup
+from mongoclaw_project.cli.tables import Table
 
 HEADERS = ("ID", "Agent", "Database", "Kind", "Status", "Policy", "From (UTC)", "To (UTC)")
 ELASTIC = (1, 2)
@@ -28,12 +30,12 @@ def gaps() -> None:
 
 @gaps.command("list")
 @click.option("--database", metavar="NAME", help="Only this database's.")
-@click.option("--agent", "agent_id", metavar="ID", help="Only this agent's.")
+@click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", help="Only this agent's.")
 @click.option("--all", "closed", is_flag=True, help="Closed ones too.")
 def list_(database: str | None, agent_id: str | None, *, closed: bool) -> None:
     """List the gaps that are not closed, newest first."""
     found = list(ledger.listed(database=database, agent_id=agent_id, closed=closed))
-    text = table(HEADERS, [_row(gap) for gap in found], elastic=ELASTIC) if found else "No gaps."
+    text = Table(HEADERS, [_row(gap) for gap in found], elastic=ELASTIC) if found else "No gaps."
     show({"gaps": [gap_json(gap) for gap in found], "total": len(found)}, text=text)
 
 

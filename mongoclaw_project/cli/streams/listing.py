@@ -11,9 +11,10 @@ import click
 from executions_app import gaps
 from mongoclaw_project import cluster_moment
 from mongoclaw_project.cli import moment
-from mongoclaw_project.cli.output import note, show, table
+from mongoclaw_project.cli.output import note, show
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import mongodb
+from mongoclaw_project.cli.tables import Table
 from mongoclaw_project.config import current
 from mongoclaw_project.stream_home import Server, agents_of, require_known, watched
 from mongoclaw_project.stream_wire import database_json, stream_json, time_left, watching_json
@@ -36,7 +37,7 @@ def list_() -> None:
         "oplog_window_seconds": oplog.window if oplog else None,
     }
     rows = [_row(view, oplog, open_gaps) for view in found.streams]
-    show(data, text=table(HEADERS, rows, elastic=ELASTIC) if rows else "No agent watches anything.")
+    show(data, text=Table(HEADERS, rows, elastic=ELASTIC) if rows else "No agent watches anything.")
     for view in found.streams:
         trouble = view.trouble(current().watcher.unpolled_seconds)
         if trouble:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from mongoclaw_project.cli import moment
+from mongoclaw_project.cli.agent_id import AGENT_ID
+from mongoclaw_project.cli.live_line import LiveLine
 from mongoclaw_project.cli.output import done
+from mongoclaw_project.cli.progress import bar
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.streams.server import mongodb
 from mongoclaw_project.cluster_moment import as_json, parse, parse_end, shown
@@ -26,7 +27,7 @@ from watcher.reading.replay import Range, Replayed
     help="The first change: 2026-11-21T02:15:00Z, -2h, or a cluster time.",
 )
 @click.option("--to", "until", type=moment.Moment(), help="The last change; without it, the newest.")
-@click.option("--agent", "agent_id", metavar="ID", help="For this agent only.")
+@click.option("--agent", "agent_id", type=AGENT_ID, metavar="ID", help="For this agent only.")
 def replay(database: str, since: str, until: str | None, agent_id: str | None) -> None:
     """Read a range of changes again and run the agents on them, even where they have run before.
 
@@ -34,14 +35,13 @@ def replay(database: str, since: str, until: str | None, agent_id: str | None) -
     """
     agents = chosen(agents_of(database), database, agent_id)
     id_ = new_id()
-    with mongodb() as server:
+    with mongodb() as server, LiveLine() as line:
         now = server.now()
         end = None if until is None else parse_end(until, now=now)
         wanted = span(server, database, parse(since, now=now), end)
         reached = Replayed(0, 0, wanted.start)
         for reached in replaying(server, agents, wanted, id_=id_):
-            _show_progress(reached, wanted)
-    _end_progress()
+            line.tell(_progress(reached, wanted))
     done(
         f"Read {reached.read} changes of {database} again; on record for agents: {reached.matched}",
         replay_id=id_,
@@ -54,13 +54,6 @@ def replay(database: str, since: str, until: str | None, agent_id: str | None) -
     )
 
 
-def _show_progress(reached: Replayed, wanted: Range) -> None:
-    if sys.stderr.isatty():
-        share = f"{reached.share(wanted):.0%}"
-        told = f"{share}  {shown(reached.time)} UTC  read {reached.read}, on record {reached.matched}"
-        click.echo(f"\r{told}", nl=False, err=True)
-
-
-def _end_progress() -> None:
-    if sys.stderr.isatty():
-        click.echo("", err=True)
+def _progress(reached: Replayed, wanted: Range) -> str:
+    at = shown(reached.time)
+    return f"{bar(reached.share(wanted))}  {at} UTC  read {reached.read:,}, on record {reached.matched:,}"

@@ -15,6 +15,7 @@ from enrichment.providers import provider_for, route
 from enrichment.trial import follow, question, render
 from enrichment.writeback import WritePlan
 from executions_app.provider_config import provider_config
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.output import FAILURE
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.test.ai import bill, facts
@@ -26,7 +27,7 @@ Document = dict[str, Any]
 
 
 @click.command(cls=SqlCommand)
-@click.argument("agent_id", metavar="ID")
+@click.argument("agent_id", type=AGENT_ID, metavar="ID")
 @document_options
 @click.option("-y", "--yes", is_flag=True, help="Call the provider without asking.")
 @click.option("--dry-run", is_flag=True, hidden=True, help="Always so: nothing is ever written.")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from enrichment.trial import render
+from mongoclaw_project.cli.agent_id import AGENT_ID
 from mongoclaw_project.cli.sql import SqlCommand
 from mongoclaw_project.cli.test.document import document_options, read_document
 from mongoclaw_project.cli.test.sheet import Sheet
@@ -14,7 +15,7 @@ from mongoclaw_project.cli.test.stored import spec_of
 
 
 @click.command(cls=SqlCommand)
-@click.argument("agent_id", metavar="ID")
+@click.argument("agent_id", type=AGENT_ID, metavar="ID")
 @document_options
 def prompt(agent_id: str, text: str | None, path: str | None) -> None:
     """Show the prompts that an agent would send for a document; no model is called."""

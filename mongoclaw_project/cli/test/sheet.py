@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mongoclaw_project.cli.output import to_json, wants_json
+from mongoclaw_project.cli.printable import printable
 
 
 class Sheet:
@@ -25,12 +26,12 @@ class Sheet:
                 if isinstance(value, str)
                 else json.dumps(value, indent=2, ensure_ascii=False, default=str)
             )
-            click.echo(f"── {title}\n{text}\n")
+            click.echo(printable(f"── {title}\n{text}\n"))
 
     def say(self, text: str) -> None:
         """Tell people something that programs read from the data."""
         if not wants_json():
-            click.echo(text)
+            click.echo(printable(text))
 
     def finish(self) -> None:
         """Print the object for programs."""

@@ -6,8 +6,6 @@ import json
 import re
 import signal
 import stat
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,65 +18,12 @@ from redis import Redis
 
 from sandbox.addresses import Addresses
 from sandbox.embedded import RunningServer, start_mongod
-from sandbox.embedded.ports import reserved_port
 from sandbox.model.client import ModelControl
 from sandbox.waiting import wait_until
-from tests.acceptance.sandbox.processes import clean_environment, processes_of
+from tests.acceptance.sandbox.dev import Dev
 from tests.conditions import eventually
 
-ROOT = Path(__file__).parents[3]
-START_SECONDS = 90
 pytestmark = pytest.mark.timeout(240)
-
-
-class Dev:
-    """A running `mongoclaw dev` in a folder of its own, with its data there."""
-
-    def __init__(self, folder: Path, *words: str, **environ: str) -> None:
-        self.folder = folder
-        self.data_dir = data_dir = folder / ".mongoclaw"
-        self.ready = data_dir / "ready.json"
-        data_dir.mkdir(parents=True, exist_ok=True)
-        self.output = folder / "dev.out"
-        with reserved_port(data_dir / "web.port") as port, self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "mongoclaw_project", "dev", "--port", str(port)),
-                    *("--latency-ms", "0", "--ready-file", str(self.ready), *words),
-                ],
-                cwd=folder,
-                env=self._environment() | environ,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def addresses(self) -> Addresses:
-        assert wait_until(
-            lambda: self.ready.exists() or self.process.poll() is not None, seconds=START_SECONDS
-        )
-        assert self.ready.exists(), self.text()
-        return Addresses(**json.loads(self.ready.read_text()))
-
-    def second_terminal(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the same folder, without any setting."""
-        return subprocess.run(
-            [sys.executable, "-m", "mongoclaw_project", *words],
-            cwd=self.folder,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def text(self) -> str:
-        return self.output.read_text(errors="replace")
-
-    def pids(self) -> set[int]:
-        return processes_of(self.data_dir)
-
-    def _environment(self) -> dict[str, str]:
-        return clean_environment(self.data_dir) | {"PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture
@@ -172,34 +117,6 @@ def test_all_runs_and_all_ends(dev: Callable[..., Dev]) -> None:
     again.process.kill()
     again.process.wait()
     assert wait_until(lambda: not again.pids(), seconds=30)
-
-
-def test_a_second_terminal_in_the_folder_needs_no_settings(dev: Callable[..., Dev]) -> None:
-    running = dev()
-    addresses = running.addresses()
-    source = f"mongoclaw dev (process {running.process.pid})"
-    told = json.loads(running.second_terminal("info", "--json").stdout)
-    assert set(told["sources"].values()) == {source}
-    assert addresses.mongodb.startswith(f"mongodb://{told['mongodb']}")
-    assert f"(from {source})" in running.second_terminal("info").stdout
-
-    agent = str(ROOT / "examples/agents/support.yaml")
-    created = running.second_terminal("agents", "create", "-f", agent)
-    assert created.returncode == 0, created.stderr
-    with MongoClient[dict[str, Any]](addresses.mongodb) as mongo:
-        tickets = mongo["helpdesk"]["tickets"]
-        tickets.insert_one({"status": "open", "body": "Where is my parcel?", "customer": {"since": 2021}})
-        assert wait_until(lambda: bool(tickets.count_documents({"ai.topic": {"$exists": True}})), seconds=30)
-    listed = json.loads(running.second_terminal("executions", "list", "--json").stdout)
-    assert "support-triage" in json.dumps(listed)
-    well = running.second_terminal("doctor")
-    assert well.returncode == 0, well.stdout + well.stderr
-
-    running.process.kill()
-    running.process.wait()
-    assert (running.data_dir / "addresses.json").exists()
-    told = json.loads(running.second_terminal("info", "--json").stdout)
-    assert set(told["sources"].values()) == {"default"}
 
 
 def test_a_second_run_in_the_same_directory_is_refused(dev: Callable[..., Dev]) -> None:

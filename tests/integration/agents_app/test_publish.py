@@ -169,9 +169,9 @@ def test_warnings_of_the_text_and_of_the_checks_come_back_together(make_spec: Ma
     def remark(spec: AgentSpec) -> Iterator[str]:
         yield f"watch: {spec.id} watches deletes without pre-images"
 
-    odd = make_spec(ai={"provider": "acme", "prompt": "x"})
+    odd = make_spec(ai={"model": "acme-1", "prompt": "x"})
     warnings = publish(odd, by="ada", now=NOW, checks=[remark]).warnings
-    assert [warning.split(":")[0] for warning in warnings] == ["ai.provider", "watch"]
+    assert [warning.split(":")[0] for warning in warnings] == ["ai.model", "watch"]
 
 
 def test_a_failure_after_the_publication_undoes_all_of_it(make_spec: MakeSpec) -> None:

@@ -10,6 +10,8 @@ import pytest
 from django.test import Client
 from django.urls import Resolver404, resolve
 
+from tests.pages import PAGES, calls_of
+
 OURS = ("400", "401", "403", "404", "405", "409", "412", "415", "422", "429", "503")
 
 
@@ -61,6 +63,26 @@ def _offers(method: str, address: str) -> bool:
         return hasattr(resolve(address).func.view_class, method)  # type: ignore[attr-defined]
     except Resolver404:
         return True  # 404, which each documents
+
+
+CALLS = sorted({call for page in PAGES for call in calls_of(page)})
+
+
+def test_the_calls_of_the_pages_are_found() -> None:
+    assert ("POST", "/api/v1/webhooks/trigger/support-triage") in CALLS
+    assert ("GET", "/api/v1/stats") in CALLS
+    assert len(CALLS) > 12
+
+
+@pytest.mark.parametrize("call", CALLS, ids=" ".join)
+def test_a_call_that_a_page_shows_is_described(document: Any, call: tuple[str, str]) -> None:
+    method, shown = call
+    described = {
+        re.sub(r"\\\{[^/]+\\\}", "[^/]+", re.escape(path)): methods
+        for path, methods in document["paths"].items()
+    }
+    found = [methods for path, methods in described.items() if re.fullmatch(path, shown)]
+    assert any(method.lower() in methods for methods in found), shown
 
 
 def test_it_says_how_to_sign_in(document: Any) -> None:

@@ -35,6 +35,18 @@ def test_a_good_agent_has_no_warnings() -> None:
     assert list(check(_spec())) == []
 
 
+def test_an_unknown_provider_is_remarked_upon() -> None:
+    assert list(check(_spec(provider="acme"))) == [
+        "ai.provider: 'acme' is not a provider that we know; it is passed on as it is"
+    ]
+
+
+@pytest.mark.parametrize("provider", ["openai", "together", "ollama", "custom", "external", "sandbox"])
+def test_a_known_provider_is_not(provider: str) -> None:
+    extra = {"extra_params": {"external_url": "https://a.example/"}} if provider == "external" else {}
+    assert list(check(_spec(provider=provider, model="m-1", **extra))) == []
+
+
 def test_the_problems_of_all_parts_come_at_once() -> None:
     spec = _spec(
         prompt="{{ documnet }}",

@@ -2,28 +2,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from agents_app.errors import AgentNotFound
+from docs.generate.commands import EXIT_CODES
 from mongoclaw_project.cli import main as cli
 from mongoclaw_project.cli.command import Command, Group
 from mongoclaw_project.cli.config import as_environment, masked
 from mongoclaw_project.cli.info import facts_of
 from mongoclaw_project.cli.lazy import Later, LazyGroup
-from mongoclaw_project.cli.output import CommandFailed, done, fail, report, show, table
+from mongoclaw_project.cli.output import CommandFailed, done, fail, report, show
 from mongoclaw_project.cli.server import gunicorn_words
 from mongoclaw_project.config import load_settings
 from mongoclaw_project.config.names import setting_names
 
 SECRETS = {
-    "MONGOCLAW_MONGODB__URI": "mongodb://u:hunter2@h:1/db?x=y",
+    "MONGOCLAW_MONGODB__URI": "mongodb://u:hunter2@h:1/db?x=y&authMechanismProperties=AWS_SESSION_TOKEN:hunter2",
+    "MONGOCLAW_REDIS__URL": "redis://h:6379/0?password=hunter2&socket_timeout=5",
     "MONGOCLAW_SECURITY__SECRET_KEY": "hunter2",
     "MONGOCLAW_SECURITY__API_KEYS": "hunter2,hunter2",
-    "MONGOCLAW_DATABASE__URL": "postgresql://u:hunter2@h/d",
+    "MONGOCLAW_DATABASE__URL": "postgresql://u:hunter2@h/d?sslpassword=hunter2",
 }
 
 
@@ -83,19 +84,6 @@ def test_groups_within_groups_have_the_common_options() -> None:
     assert json.loads(run("deep", "leaf", "--json")) == {"a": 1}
 
 
-def test_a_table_aligns_its_columns_and_keeps_a_row_on_one_line() -> None:
-    text = table(
-        ("ID", "Enabled", "At"),
-        [("a\nb", True, datetime(2026, 1, 2, tzinfo=UTC)), ("long-id", False, None)],
-    )
-    assert text.splitlines() == [
-        "ID       Enabled  At",
-        "───────  ───────  ─────────────────────────",
-        "a b      yes      2026-01-02T00:00:00+00:00",
-        "long-id  no       -",
-    ]
-
-
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
@@ -141,6 +129,36 @@ def test_ctrl_c_exits_with_130_at_a_question_and_elsewhere(
 
     assert ended.value.code == 130
     assert capsys.readouterr().err.endswith("✗ Interrupted\n")
+
+
+def ask_in_vain() -> None:
+    raise click.Abort
+
+
+ENDS: dict[str, list[Callable[[], None]]] = {
+    "0": [lambda: None],
+    "1": [lambda: fail("it is so"), lambda: click.get_current_context().exit(1), ask_in_vain],
+    "2": [lambda: click.Choice("ab").fail("no")],
+    "130": [lambda: click.echo(interrupt(""))],
+}
+
+
+@pytest.mark.parametrize("code", [code for code, *_ in EXIT_CODES])
+def test_the_exit_codes_are_those_of_the_reference(
+    code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for end in ENDS[code]:
+        monkeypatch.setattr(cli, "mongoclaw", click.command("ends")(end))
+
+        with pytest.raises(SystemExit) as ended:
+            cli.main([])
+
+        assert str(ended.value.code) == code
+        assert capsys.readouterr().out == ""
+
+
+def test_the_reference_names_every_exit_code() -> None:
+    assert [code for code, *_ in EXIT_CODES] == list(ENDS)
 
 
 def test_wrong_usage_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,7 +219,8 @@ def test_config_masks_secrets_and_nothing_else() -> None:
     values = masked(load_settings(SECRETS | {"MONGOCLAW_AI__DEFAULT_MAX_TOKENS": "99"}))
     assert "hunter2" not in str(values)
     assert values["ai"]["default_max_tokens"] == 99
-    assert values["mongodb"]["uri"] == "mongodb://***@h:1/db?x=y"
+    assert values["mongodb"]["uri"] == "mongodb://***@h:1/db?x=y&authMechanismProperties=***"
+    assert values["redis"]["url"] == "redis://h:6379/0?password=***&socket_timeout=5"
     assert values["security"]["api_keys"] == ["***", "***"]
     assert values["security"]["secret_key"] == "***"
 

@@ -34,6 +34,19 @@ def test_names_that_only_sound_alike_are_not(name: str) -> None:
     [
         ("mongodb://user:hunter2@h:27017/?a=b", "mongodb://***@h:27017/?a=b"),
         ("mongodb+srv://u:p%40ss@h", "mongodb+srv://***@h"),
+        (
+            "mongodb://h/?authMechanism=MONGODB-AWS&authMechanismProperties=AWS_SESSION_TOKEN:hunter2,a:b&w=1",
+            "mongodb://h/?authMechanism=MONGODB-AWS&authMechanismProperties=***&w=1",
+        ),
+        (
+            "mongodb://h/db?authSource=admin&tlsCertificateKeyFilePassword=hunter2",
+            "mongodb://h/db?authSource=admin&tlsCertificateKeyFilePassword=***",
+        ),
+        (
+            "postgresql://h/d?sslmode=require&password=hunter2",
+            "postgresql://h/d?sslmode=require&password=***",
+        ),
+        ("see https://h/hook?api_key=hunter2#a and on", "see https://h/hook?api_key=***#a and on"),
         ("at redis://:hunter2@h and back", "at redis://***@h and back"),
         ("Authorization: Bearer abcdefgh123", "Authorization: Bearer ***"),
         ("key sk-proj-abcdefghijklmnop1234 is bad", "key *** is bad"),

@@ -248,3 +248,24 @@ def test_a_stored_agent_is_validated_by_its_id(run: Run, agent_file: Path) -> No
 def test_wrong_usage_exits_with_2(run: Run) -> None:
     assert run("agents", "create").code == 2
     assert run("agents", "fly").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("mongoclaw agents get su", "plain,support"),
+        ("mongoclaw executions list --agent su", "plain,support"),
+        ("mongoclaw agents get nothing-of-the-kind", ""),
+    ],
+)
+def test_a_shell_completes_the_ids_of_agents(
+    run: Run, agent_file: Path, monkeypatch: pytest.MonkeyPatch, words: str, offered: str
+) -> None:
+    run("agents", "create", "-f", str(agent_file))
+    asked = {"_MONGOCLAW_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+
+    completed = run()
+
+    assert (completed.code, completed.out.strip()) == (0, offered)

@@ -49,6 +49,21 @@ def test_a_long_error_is_cut_with_a_sign_and_shown_whole_when_asked_for(
     assert error in run("dlq", "show", id_).out
 
 
+@pytest.mark.parametrize(
+    "words", [("dlq", "list"), ("dlq", "export"), ("executions", "list"), ("dlq", "show", "ID")]
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_document_that_would_steer_a_terminal_is_told_in_plain_characters(
+    run: Run, make_event: MakeEvent, words: tuple[str, ...], form: tuple[str, ...]
+) -> None:
+    id_ = dead_run(make_event, "\x1b[2Jticket\x9b31m", error="\x1b]0;owned\x07\u202etxt.exe")
+
+    shown = run(*(id_ if word == "ID" else word for word in words), *form).out
+
+    assert "ticket" in shown
+    assert not set("\x1b\x07\x9b\u202e") & set(shown)
+
+
 @pytest.mark.parametrize("words", [("list",), ("requeue", "--yes"), ("discard", "--yes"), ("export",)])
 def test_a_name_that_is_none_is_wrong_usage_and_the_known_ones_are_told(
     run: Run, make_event: MakeEvent, words: tuple[str, ...]
