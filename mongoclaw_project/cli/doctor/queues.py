@@ -138,7 +138,10 @@ def _declared(connection: Connection, wanted: frozenset[str], consumers: Consume
 def _consumers(connection: Connection) -> dict[str, list[str]]:
     from mongoclaw_project.celery import app
 
-    inspect = app.control.inspect(timeout=ANSWER_SECONDS, connection=connection)
+    # Without it the question goes over this connection too, and not over one of a pool, whose patience has no bound.
+    control: Any = app.control  # its stubs do not know all of it
+    control.mailbox.producer_pool = None
+    inspect = control.inspect(timeout=ANSWER_SECONDS, connection=connection)
     answers: Mapping[str, Any] = inspect.active_queues() or {}
     consumers: defaultdict[str, list[str]] = defaultdict(list)
     for worker, queues in answers.items():

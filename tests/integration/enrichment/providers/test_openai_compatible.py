@@ -289,24 +289,6 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(serve: Serve)
     assert server.connections == 3
 
 
-def test_a_call_takes_less_than_half_a_millisecond_of_cpu(serve: Serve) -> None:
-    import resource
-
-    server = serve(http(chat()))
-    asked = provider(server.url)
-    for _ in range(50):
-        asked.complete(REQUEST)
-
-    def own_cpu() -> float:
-        usage = resource.getrusage(resource.RUSAGE_THREAD)
-        return usage.ru_utime + usage.ru_stime
-
-    started = own_cpu()
-    for _ in range(500):
-        asked.complete(REQUEST)
-    assert (own_cpu() - started) / 500 < 0.0005
-
-
 def test_a_vendor_that_is_called_directly_is_on_record_with_its_name_and_its_price(
     sandbox_model: ModelControl,
 ) -> None:
