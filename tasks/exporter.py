@@ -37,10 +37,14 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What a worker's readiness is judged by. A worker that forks has no heartbeat in its first process."""
+    """What a worker's readiness is judged by.
 
-    heartbeat: Heartbeat | None
+    There is no heartbeat before the ledger could be reached, and none in the first process of a worker that forks.
+    """
+
+    heartbeat: Callable[[], Heartbeat | None]
     consumer: Any
+    forks: bool
     is_stopping: Callable[[], bool]
     patience: timedelta
     now: Callable[[], datetime]
@@ -52,8 +56,9 @@ class Pulse:
         reasons = []
         if getattr(self.consumer, "connection", None) is None:  # Celery's, while it has no broker
             reasons.append("the broker cannot be reached")
-        beaten_at = self.heartbeat.beaten_at if self.heartbeat else None
-        if beaten_at is not None and self.now() - beaten_at > self.patience:
+        heartbeat = self.heartbeat()
+        beaten_at = heartbeat.beaten_at if heartbeat else None
+        if not self.forks and (beaten_at is None or self.now() - beaten_at > self.patience):
             reasons.append("its heartbeat does not reach the SQL database")
         return Readiness("not_ready" if reasons else "working", tuple(reasons))
 
@@ -64,7 +69,7 @@ def open_exporter(settings: Settings, pulse: Pulse) -> Endpoint | None:
     Children that are forked count for themselves: only files that they share can be read by the process that answers.
     """
     observability = settings.observability
-    if pulse.heartbeat is None and SHARED_DIRECTORY not in os.environ:
+    if pulse.forks and SHARED_DIRECTORY not in os.environ:
         log.warning(
             "endpoint.not_opened",
             error="this pool forks, and its processes count apart",

@@ -12,11 +12,13 @@ from typing import Any, Final
 import structlog
 from celery.signals import celeryd_init, worker_ready, worker_shutdown, worker_shutting_down
 from django.db import Error as DatabaseError
+from django.db import connection
 from pymongo import MongoClient
 
 from enrichment.providers import ProviderConfig
 from enrichment.providers.egress import Egress
 from executions_app import transitions
+from executions_app.database import drop_broken_connection
 from executions_app.heartbeat import Heartbeat
 from executions_app.limits import Limiter
 from executions_app.limits.limiter import Budget, connect
@@ -119,20 +121,40 @@ def _keep_queues(instance: Any, options: dict[str, Any], **_: object) -> None:
 @worker_ready.connect
 def _ready(sender: Any, **_: object) -> None:
     """Build at once where no child is forked; forked children build on their first message."""
-    heartbeat = None
-    if "prefork" not in str(sender.controller.pool_cls):
-        _SHAPE["slots"] = sender.controller.concurrency
-        runtime()
-        heartbeat = _STATE["heartbeat"]
+    forks = "prefork" in str(sender.controller.pool_cls)
     settings = current()
+    if not forks:
+        _SHAPE["slots"] = sender.controller.concurrency
+        if not _has_begun():
+            pause = settings.worker.heartbeat_seconds
+            threading.Thread(target=_begin_in_time, args=(pause,), name="beginning", daemon=True).start()
     pulse = Pulse(
-        heartbeat,
+        lambda: _STATE.get("heartbeat"),
         sender,
+        forks=forks,
         is_stopping=_ASKED_TO_STOP.is_set,
         patience=timedelta(seconds=settings.worker.heartbeat_timeout_seconds),
         now=lambda: datetime.now(UTC),
     )
     _EXPORTERS.append(open_exporter(settings, pulse))
+
+
+def _has_begun() -> bool:
+    """Build the runtime and begin to beat; tell if the ledger was there for it."""
+    try:
+        runtime()
+    except DatabaseError as error:
+        log.warning("worker.waits_for_ledger", error=type(error).__name__)
+        drop_broken_connection()
+        return False
+    return True
+
+
+def _begin_in_time(pause: float) -> None:
+    """Try again until the ledger is there: an idle worker has no message that would, and nobody would know of it."""
+    while not _ASKED_TO_STOP.wait(pause) and not _has_begun():
+        pass
+    connection.close()
 
 
 @worker_shutting_down.connect

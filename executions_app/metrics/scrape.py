@@ -83,11 +83,15 @@ class Fleet(Collector):
         for name, part in sources.items():
             try:
                 found = list(part())
-            except (SourceAway, DatabaseError, InterfaceError, LimiterUnavailable) as error:
+            except (DatabaseError, InterfaceError) as error:
+                # All parts ask SQL for the agents: a source that was not asked for it is not known to be away.
+                log.debug("scrape.source_away", source="sql", error=type(error).__name__)
+                up["sql"] = 0.0
+            except (SourceAway, LimiterUnavailable) as error:
                 log.debug("scrape.source_away", source=name, error=type(error).__name__)
                 up[name] = 0.0
             else:
-                up[name] = 1.0
+                up.setdefault(name, 1.0)
                 yield from found
         yield family(fleet.SOURCE_UP, (((name,), value) for name, value in up.items()))
 

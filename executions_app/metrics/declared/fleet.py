@@ -225,6 +225,7 @@ SOURCE_UP: Final = Metric(
     "scrape_source_up",
     Kind.GAUGE,
     Source.FLEET,
-    "Whether sql, redis and mongodb answered for this scrape; the metrics of one that did not are absent.",
+    "Whether sql, redis and mongodb answered for this scrape; the metrics of one that did not are absent. "
+    "Without SQL the others are not asked, and have no value.",
     ("source",),
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bson import Timestamp
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
@@ -347,6 +347,18 @@ def test_a_source_that_is_away_is_told_and_the_others_are_shown(
     assert up == [1, 0, 0]
     assert page.value("agents_total", status="enabled") == 1
     assert page.value("circuit_breaker_state", name="sandbox") is None
+
+
+@SQL
+def test_where_sql_is_away_no_other_source_is_blamed_for_it(web: Callable[..., None], client: Client) -> None:
+    def refuse(*_: object) -> None:
+        raise OperationalError("away")
+
+    web()
+    with connection.execute_wrapper(refuse):
+        page = Page(client.get("/metrics").content.decode())
+    up = [page.value("scrape_source_up", source=name) for name in ("sql", "redis", "mongodb")]
+    assert up == [0, None, None]
 
 
 @SQL

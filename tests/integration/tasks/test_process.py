@@ -11,6 +11,8 @@ from django.db import connection
 
 from executions_app.models import WorkerProcess
 from tasks import process
+from tasks.exporter import Pulse
+from tests.conditions import eventually
 
 pytestmark = [pytest.mark.sql, pytest.mark.django_db(transaction=True)]
 TABLE = WorkerProcess._meta.db_table
@@ -21,6 +23,7 @@ class Consumer:
 
     pool_cls = "celery.concurrency.thread:TaskPool"
     concurrency = 8
+    connection = "to the broker"
 
     @property
     def controller(self) -> Consumer:
@@ -41,14 +44,22 @@ def without_ledger() -> Iterator[None]:
         rename("away", TABLE)
 
 
-def test_it_says_how_many_runs_it_does_at_a_time_as_soon_as_the_ledger_is_back() -> None:
+def test_it_is_known_with_its_slots_as_soon_as_the_ledger_is_back_though_no_message_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pulses: list[Pulse] = []
+    monkeypatch.setattr(process, "open_exporter", lambda _settings, pulse: pulses.append(pulse))
     consumer = Consumer()
+    unseen = "its heartbeat does not reach the SQL database"
     with without_ledger():
         worker_ready.send(sender=consumer)
+        (pulse,) = pulses
+        assert pulse.readiness().reasons == (unseen,)
 
     try:
-        process.runtime()
+        eventually(WorkerProcess.objects.exists)
 
         assert WorkerProcess.objects.get().slots == 8
+        assert pulse.readiness().is_ready
     finally:
         worker_shutdown.send(sender=consumer)
