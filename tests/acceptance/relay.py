@@ -72,6 +72,9 @@ class Relay:
         self._ready.set()
         await self._over.wait()
         server.close()
+        # A connection that was taken a moment ago is known only once its task has begun.
+        for _ in range(3):
+            await asyncio.sleep(0)
         self._cut()
 
     def _cut(self) -> None:
@@ -87,21 +90,23 @@ class Relay:
         self._light.set()
 
     async def _take(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        ends = {to_client}
+        self._open.add(to_client)
         try:
-            server, to_server = await asyncio.open_connection(LOOPBACK, self._target)
-        except OSError:
-            to_client.transport.abort()
-            return
-        ends = {to_client, to_server}
-        self._open |= ends
-        if self._is_cut:
-            self._cut()
-        pumps = (self._pump(client, to_server, {}), self._pump(server, to_client, self.aliases))
-        with suppress(asyncio.CancelledError):  # the relay is closed
-            await asyncio.gather(*pumps)
-        self._open -= ends
-        for writer in ends:
-            writer.transport.abort()
+            with suppress(
+                asyncio.CancelledError, OSError
+            ):  # the relay is closed, or nobody is there to relay to
+                server, to_server = await asyncio.open_connection(LOOPBACK, self._target)
+                ends.add(to_server)
+                self._open.add(to_server)
+                if self._is_cut:
+                    self._cut()
+                pumps = (self._pump(client, to_server, {}), self._pump(server, to_client, self.aliases))
+                await asyncio.gather(*pumps)
+        finally:
+            self._open -= ends
+            for writer in ends:
+                writer.transport.abort()
 
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, aliases: Mapping[bytes, bytes]

@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -43,17 +44,25 @@ def test_every_method_of_the_official_clients_works(fleet: Fleet) -> None:
         program = shutil.copy(PROGRAMS / "every_method.js", node / "every_method.js")
         programs["node"] = (["node", str(program)], {})
     running = {name: started(*program, url, fleet.db.name) for name, program in programs.items()}
-    for name, process in running.items():
-        ready(process)
-        fleet.db[name].insert_one({"_id": 1, "text": "The invoice is wrong"})
+    with ExitStack() as stack:
+        for process in running.values():
+            stack.enter_context(process)
+            stack.callback(process.kill)
+        for name, process in running.items():
+            ready(process)
+            fleet.db[name].insert_one({"_id": 1, "text": "The invoice is wrong"})
+        for name, process in running.items():
+            finish(name, process, fleet)
 
-    for name, process in running.items():
-        out, err = process.communicate(timeout=90)
-        assert process.returncode == 0, f"{name}: {err}"
-        run = json.loads(out.splitlines()[-1])["run"]
-        document = fleet.db[name].find_one({"_id": 1}) or {}
-        assert document["ai"]
-        assert document["_ai_metadata"]["work_item_id"] == run
+
+def finish(name: str, process: subprocess.Popen[str], fleet: Fleet) -> None:
+    """Wait for a program's end, and compare the run that it names with the document."""
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 0, f"{name}: {err}"
+    run = json.loads(out.splitlines()[-1])["run"]
+    document = fleet.db[name].find_one({"_id": 1}) or {}
+    assert document["ai"]
+    assert document["_ai_metadata"]["work_item_id"] == run
 
 
 def served(fleet: Fleet) -> str:
@@ -67,10 +76,10 @@ def served(fleet: Fleet) -> str:
 
 
 def is_well(url: str) -> bool:
-    """Whether the server answers that all is well."""
+    """Whether the server has looked at all others, and they are well."""
     try:
-        return bool(urllib3.request("GET", f"{url}/health", retries=False).json()["status"] == "healthy")
-    except (urllib3.exceptions.HTTPError, ValueError):
+        return urllib3.request("GET", f"{url}/health/ready", retries=False).status == HTTPStatus.OK
+    except urllib3.exceptions.HTTPError:
         return False
 
 
