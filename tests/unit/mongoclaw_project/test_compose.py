@@ -71,6 +71,16 @@ def test_the_example_file_holds_no_name_that_the_settings_do_not_know() -> None:
 
 
 @pytest.mark.parametrize("service", OURS)
+def test_each_part_reads_further_settings_from_a_file_that_need_not_be_there(
+    compose: dict[str, Any], service: str
+) -> None:
+    (file,) = compose["services"][service]["env_file"]
+    assert file == {"path": "mongoclaw.env", "required": False}
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {".env", "mongoclaw.env"} <= set(ignored)
+
+
+@pytest.mark.parametrize("service", OURS)
 def test_each_part_starts_with_settings_that_are_valid_and_safe(
     compose: dict[str, Any], service: str
 ) -> None:
