@@ -149,11 +149,14 @@ class Cancel(APIView):
 
     @operation("cancel_execution", tag=TAG, answers={200: ExecutionRecord}, failures=[GONE, TAKEN])
     def post(self, request: Request, execution_id: str) -> Response:
-        """End a run that waits: `skipped`, `cancelled`. One that a worker has begun goes on: 409."""
+        """End a run that waits: `skipped`, `cancelled`. One that a worker has begun goes on: 409.
+
+        One that somebody asked for is answered as whoever waits for it sees it: `completed`, without having written.
+        """
         found = seen(execution_id, visible_agents(request.user))
         if not transitions.cancel(found.pk, now=datetime.now(UTC)):
             raise RetryRefused("It has begun, or has ended already: only what waits can be cancelled")
-        return Response(as_may_be_read(execution_json(seen(execution_id, None)), request.user))
+        return Response(as_may_be_read(awaited_json(seen(execution_id, None)), request.user))
 
 
 urlpatterns = [

@@ -79,8 +79,11 @@ def _act(event: Event, sender: Sender, marked: Marked) -> Reply:
             return Reply("Agent reload triggered")  # agents are read fresh, always
         case "pause_processing":
             _refuse_bound(sender)
-            why = event.data.get("reason")
-            holds.pause(holds.ALL, by=sender.name, why=why if isinstance(why, str) else "", now=marked.now)
+            told = event.data.get("reason")
+            why = (
+                told[: holds.LONGEST_WHY] if isinstance(told, str) else ""
+            )  # a long one must not stop the stopping
+            holds.pause(holds.ALL, by=sender.name, why=why, now=marked.now)
             return Reply("Processing paused")
         case "resume_processing":
             _refuse_bound(sender)

@@ -246,6 +246,11 @@ def test_what_waits_can_be_cancelled_and_what_has_begun_cannot(api: Client, make
     again = post(api, f"{URL}/{queued}/cancel")
     assert (again.status_code, Execution.objects.get(id=queued).status) == (409, "skipped")
 
+    asked_for = waiting(make_event, "d")
+    Execution.objects.filter(id=asked_for).update(requested=True)
+    answer = post(api, f"{URL}/{asked_for}/cancel").json()
+    assert answer == api.get(f"{URL}/{asked_for}").json(), "whoever waits for it is told the same by both"
+
     [begun] = ledger.record([make_event("c")], room=ROOM, now=NOW)
     assert transitions.claim(begun, worker="w1", now=NOW) is not None
     assert post(api, f"{URL}/{begun}/cancel").status_code == 409

@@ -141,6 +141,15 @@ def test_signed_events_do_what_they_say(configure: Configure) -> None:
     )
 
 
+def test_a_pause_with_a_reason_of_a_megabyte_pauses_and_keeps_the_beginning_of_it(
+    configure: Configure,
+) -> None:
+    configure(SECRET=SECRET)
+    pause = event("pause_processing", reason="x" * 1_000_000)
+    assert post("custom", pause, None, **signed(pause)).status_code == 200
+    assert Hold.objects.get().why == "x" * holds.LONGEST_WHY
+
+
 def test_a_pause_that_is_replayed_after_the_resume_does_nothing(configure: Configure) -> None:
     configure(SECRET=SECRET)
     pause = signed(event("pause_processing"))
