@@ -101,3 +101,22 @@ def test_fairness_and_the_long_ledger_are_told_with_what_they_are_compared_to() 
     assert ledger.startswith(
         "With 1,000,000 executions on record, and with 1,000: the admin's list takes 65.0 ms"
     )
+
+
+def test_of_the_api_the_slowest_list_is_told_too_and_of_a_backfill_what_it_costs_its_neighbours() -> None:
+    lists = {"first_page": {"p95": 18.0}, "failed": {"p95": 45.0}, "pending": {"p95": 137.0}}
+    api = {
+        "rows": 1_000_000,
+        "agents": 36,
+        "web_processes": 2,
+        "agents_list": {"requests_per_second": 312.4},
+        "executions_ms": lists,
+    }
+    backfill = {
+        "documents_per_second": 8_784,
+        "live_ms_without": {"p50": 5.9, "p95": 7.5},
+        "live_ms_beside": {"p50": 82.2, "p95": 141.7},
+    }
+    asked, beside = limit_figures({"api": api, "backfill": backfill})
+    assert "in 18.0 ms (p95), the slowest of its filtered lists (`pending`) in 137.0 ms" in asked
+    assert "after 82.2 ms (p50) and 141.7 ms (p95), and without it after 5.9 ms and 7.5 ms." in beside
