@@ -21,11 +21,11 @@ class Answers:
 
 
 class Asker:
-    """One connection."""
+    """One connection. `who` is the header that says who asks."""
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, who: str) -> None:
         self._place = urlsplit(address)
-        self._key = key
+        self._who = who
         self._socket: socket.socket | None = None
 
     def milliseconds(self, path: str) -> float:
@@ -49,7 +49,7 @@ class Asker:
             self._socket = socket.create_connection(
                 (self._place.hostname, self._place.port or 80), timeout=60
             )
-        head = f"GET {path} HTTP/1.1\r\nHost: {self._place.netloc}\r\nX-API-Key: {self._key}\r\n\r\n"
+        head = f"GET {path} HTTP/1.1\r\nHost: {self._place.netloc}\r\n{self._who}\r\n\r\n"
         self._socket.sendall(head.encode())
         found = b""
         while b"\r\n\r\n" not in found:
@@ -69,9 +69,9 @@ class Asker:
         return part
 
 
-def asked(address: str, key: str, path: str, *, times: int, at_once: int = 1) -> Answers:
+def asked(address: str, who: str, path: str, *, times: int, at_once: int = 1) -> Answers:
     """Ask so many times over so many connections, after a first time on each that is not counted."""
-    askers = [Asker(address, key) for _ in range(at_once)]
+    askers = [Asker(address, who) for _ in range(at_once)]
     try:
         with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(lambda asker: asker.milliseconds(path), askers))

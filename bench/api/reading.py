@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 
 from bench.agents import create
 from bench.api.asking import asked
+from bench.api.polling import polled
 from bench.fairness import new_ticket
 from bench.fleet import ROOT, Document, run, running_system
 from bench.ledger.filling import fill
@@ -29,6 +31,8 @@ WEB_PROCESSES: Final = 2
 AT_ONCE: Final = 8
 REQUESTS: Final = 4000
 EACH: Final = 200
+USER: Final = "bench"
+PASSWORD: Final = secrets.token_hex(16)
 
 LISTS: Final = {
     "first_page": "?limit=50",
@@ -43,18 +47,20 @@ LISTS: Final = {
 
 
 def api(directory: Path, *, rows: int) -> Document:
-    """Fill a ledger, then ask for its lists, one at a time, and for the agents, many at a time."""
+    """Fill a ledger; ask for its lists one by one, for the agents many at a time, and as the console does."""
     with running_servers(directory, latency="10") as servers:
         environ, key = _filled(directory, servers, rows)
+        who = f"X-API-Key: {key}"
         with _web(directory, environ) as (address, pid):
             load = os.getloadavg()[0]
             before = usage_of(pid).cpu_seconds
-            agents = asked(address, key, "/api/v1/agents", times=REQUESTS, at_once=AT_ONCE)
+            agents = asked(address, who, "/api/v1/agents", times=REQUESTS, at_once=AT_ONCE)
             cpu = usage_of(pid).cpu_seconds - before
             lists = {
-                name: percentiles(asked(address, key, f"/api/v1/executions{query}", times=EACH).milliseconds)
+                name: percentiles(asked(address, who, f"/api/v1/executions{query}", times=EACH).milliseconds)
                 for name, query in LISTS.items()
             }
+            panels = polled(address, USER, PASSWORD)
     return {
         "rows": rows,
         "agents": AGENTS,
@@ -66,6 +72,7 @@ def api(directory: Path, *, rows: int) -> Document:
             "ms": percentiles(agents.milliseconds),
         },
         "executions_ms": lists,
+        "console_ms": panels,
     }
 
 
@@ -90,11 +97,11 @@ def _filled(directory: Path, servers: Servers, rows: int) -> tuple[dict[str, str
 
 def _key(environ: dict[str, str]) -> str:
     """Make a key as a user does. Raises LookupError if none is shown."""
-    words = ("createsuperuser", "--noinput", "--username", "bench", "--email", "bench@example.com")
-    run({**environ, "DJANGO_SUPERUSER_PASSWORD": os.urandom(16).hex()}, "manage.py", *words)
+    words = ("createsuperuser", "--noinput", "--username", USER, "--email", "bench@example.com")
+    run({**environ, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}, "manage.py", *words)
     scopes = ("--scope", "read", "--scope", "write")
     made = run(
-        environ, "-m", "mongoclaw_project", "keys", "create", "--user", "bench", "--name", "bench", *scopes
+        environ, "-m", "mongoclaw_project", "keys", "create", "--user", USER, "--name", "bench", *scopes
     )
     found = re.search(r"mck_[0-9a-f]{8}_[\w-]{43}", made)
     if found is None:
