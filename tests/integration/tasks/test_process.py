@@ -57,9 +57,8 @@ def test_it_is_known_with_its_slots_as_soon_as_the_ledger_is_back_though_no_mess
         assert pulse.readiness().reasons == (unseen,)
 
     try:
-        eventually(WorkerProcess.objects.exists)
+        eventually(lambda: pulse.readiness().is_ready)
 
         assert WorkerProcess.objects.get().slots == 8
-        assert pulse.readiness().is_ready
     finally:
         worker_shutdown.send(sender=consumer)
