@@ -22,6 +22,8 @@ from watcher.leading.control import Controls
 from watcher.reading.cluster import look_at
 from watcher.reading.position_store import PositionStore
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
 

@@ -10,6 +10,8 @@ from pymongo.database import Database
 
 from tests.integration.mongoclaw_project.cli.conftest import Outcome, Point, Run
 
+pytestmark = pytest.mark.once
+
 AUDIT = """\
 id: audit
 name: Audit

@@ -18,6 +18,8 @@ from sandbox.errors import BinaryMissing
 from tests.conditions import eventually
 from tests.integration.mongoclaw_project.cli.conftest import Outcome, Point, Run
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def standalone(tmp_path_factory: pytest.TempPathFactory, mongo_uri: str) -> Iterator[str]:
