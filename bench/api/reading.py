@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final
 from bench.agents import create
 from bench.api.asking import asked
 from bench.api.polling import polled
+from bench.browser import ADMINISTRATOR, create_administrator
 from bench.fairness import new_ticket
 from bench.fleet import ROOT, Document, run, running_system
 from bench.ledger.filling import fill
@@ -31,8 +31,6 @@ WEB_PROCESSES: Final = 2
 AT_ONCE: Final = 8
 REQUESTS: Final = 4000
 EACH: Final = 200
-USER: Final = "bench"
-PASSWORD: Final = secrets.token_hex(16)
 
 LISTS: Final = {
     "first_page": "?limit=50",
@@ -60,7 +58,7 @@ def api(directory: Path, *, rows: int) -> Document:
                 name: percentiles(asked(address, who, f"/api/v1/executions{query}", times=EACH).milliseconds)
                 for name, query in LISTS.items()
             }
-            panels = polled(address, USER, PASSWORD)
+            panels = polled(address)
     return {
         "rows": rows,
         "agents": AGENTS,
@@ -97,12 +95,9 @@ def _filled(directory: Path, servers: Servers, rows: int) -> tuple[dict[str, str
 
 def _key(environ: dict[str, str]) -> str:
     """Make a key as a user does. Raises LookupError if none is shown."""
-    words = ("createsuperuser", "--noinput", "--username", USER, "--email", "bench@example.com")
-    run({**environ, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}, "manage.py", *words)
-    scopes = ("--scope", "read", "--scope", "write")
-    made = run(
-        environ, "-m", "mongoclaw_project", "keys", "create", "--user", USER, "--name", "bench", *scopes
-    )
+    create_administrator(environ)
+    wanted = ("--user", ADMINISTRATOR, "--name", "bench", "--scope", "read", "--scope", "write")
+    made = run(environ, "-m", "mongoclaw_project", "keys", "create", *wanted)
     found = re.search(r"mck_[0-9a-f]{8}_[\w-]{43}", made)
     if found is None:
         raise LookupError("no key is shown")
@@ -111,8 +106,7 @@ def _key(environ: dict[str, str]) -> str:
 
 @contextmanager
 def _web(directory: Path, environ: dict[str, str]) -> Iterator[tuple[str, int]]:
-    """Start the web server, whose address and process it gives; requests are counted, and never too many."""
-    environ = {**environ, "MONGOCLAW_API__RATE_LIMIT_REQUESTS": "1000000000"}
+    """Start the web server, whose address and process it gives."""
     with reserved_port(directory / "api.port") as port:
         listening = Listening("127.0.0.1", port, WEB_PROCESSES)
     with Supervisor(FileSink(directory / "logs")) as supervisor:

@@ -9,9 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from bench.browser import LIST, Browser, create_administrator, signed_in
 from bench.fairness import new_ticket
 from bench.fleet import Document, Fleet, run, running_fleet
-from bench.ledger.admin import LIST, Browser, signed_in
 from bench.ledger.filling import fill
 from bench.scenarios import ENRICHED, agent, overhead_of, percentiles
 
@@ -43,7 +43,8 @@ def ledger_million(directory: Path, *, rows: int) -> Document:
         for number in range(AGENTS):
             fleet.create_agent(_agent(number))
         _warm_up(fleet)
-        browser = signed_in(fleet)
+        create_administrator(fleet.environ)
+        browser = signed_in(fleet.web)
         fill(path, rows=FEW)
         few = _measured(fleet, browser)
         started = time.perf_counter()

@@ -1,8 +1,9 @@
-"""A person in the admin: signed in, asking for one page after another."""
+"""A person at the admin or the console: signed in, asking for one page after another."""
 
 from __future__ import annotations
 
 import re
+import secrets
 import statistics
 import time
 import urllib.parse
@@ -10,10 +11,11 @@ import urllib.request
 from http.cookiejar import CookieJar
 from typing import Final
 
-from bench.fleet import Fleet, run
+from bench.fleet import run
 
 LIST: Final = "/admin/executions_app/execution/"
-_NAME: Final = "bench"
+ADMINISTRATOR: Final = "bench"
+_PASSWORD: Final = secrets.token_hex(16)
 _TIMES: Final = 7
 
 
@@ -22,8 +24,13 @@ class Browser:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        cookies = urllib.request.HTTPCookieProcessor(CookieJar())
-        self._opener = urllib.request.build_opener(cookies)
+        self._jar = CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
+
+    @property
+    def cookies(self) -> str:
+        """The value of the header that tells the server who asks."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._jar)
 
     def sign_in(self, name: str, password: str) -> None:
         """Sign in at the admin. Raises PermissionError if it refuses."""
@@ -56,12 +63,14 @@ class Browser:
         return found.decode()
 
 
-def signed_in(fleet: Fleet) -> Browser:
-    """Create an administrator as a user does, and sign in to the web server, which answers already."""
-    password = "only-for-the-bench"  # noqa: S105 - of a server that lives for minutes
-    environ = {**fleet.environ, "DJANGO_SUPERUSER_PASSWORD": password}
-    words = ("createsuperuser", "--noinput", "--username", _NAME, "--email", "bench@example.com")
-    run(environ, "manage.py", *words)
-    browser = Browser(fleet.web)
-    browser.sign_in(_NAME, password)
+def create_administrator(environ: dict[str, str]) -> None:
+    """Create somebody who may everything, as a user does."""
+    words = ("createsuperuser", "--noinput", "--username", ADMINISTRATOR, "--email", "bench@example.com")
+    run({**environ, "DJANGO_SUPERUSER_PASSWORD": _PASSWORD}, "manage.py", *words)
+
+
+def signed_in(address: str) -> Browser:
+    """Sign the administrator in to a web server that answers already."""
+    browser = Browser(address)
+    browser.sign_in(ADMINISTRATOR, _PASSWORD)
     return browser
