@@ -6,7 +6,7 @@ MongoDB. Messages never hold an API key or any part of a document, because they 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agents_app.errors import Decision, MongoClawError
 
@@ -18,11 +18,13 @@ class ProviderError(MongoClawError):
     """The model provider failed.
 
     `status` is the HTTP status, if there was one. `retry_after` is in seconds, if the provider named a delay.
-    `reply` is what came back, where the call has to be paid for although it gave no usable answer.
+    `reply` is what came back, where the call has to be paid for although it gave no usable answer. `is_free` says of a
+    class that the request was turned away before a model had worked on it, so that no provider charges for it.
     """
 
     decision = Decision.RETRY
     code = "provider_error"
+    is_free: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class RateLimited(ProviderError):
 
     decision = Decision.DEFER
     code = "rate_limited"
+    is_free = True
 
 
 class QuotaExhausted(ProviderError):
@@ -51,6 +54,7 @@ class QuotaExhausted(ProviderError):
 
     decision = Decision.DEFER
     code = "quota_exhausted"
+    is_free = True
 
 
 class ProviderUnavailable(ProviderError):
@@ -91,6 +95,7 @@ class ProviderAuthFailed(ProviderError):
 
     decision = Decision.PERMANENT
     code = "provider_auth_failed"
+    is_free = True
 
 
 class ProviderRejected(ProviderError):
@@ -98,6 +103,7 @@ class ProviderRejected(ProviderError):
 
     decision = Decision.PERMANENT
     code = "provider_rejected"
+    is_free = True
 
 
 class EgressRefused(ProviderRejected):
@@ -111,6 +117,7 @@ class ProviderNotInstalled(ProviderError):
 
     decision = Decision.PERMANENT
     code = "provider_not_installed"
+    is_free = True
 
 
 class PromptTooLong(ProviderError):
@@ -118,6 +125,7 @@ class PromptTooLong(ProviderError):
 
     decision = Decision.DEAD
     code = "prompt_too_long"
+    is_free = True
 
 
 class AnswerRefused(ProviderError):

@@ -154,7 +154,8 @@ class Cancel(APIView):
         One that somebody asked for is answered as whoever waits for it sees it: `completed`, without having written.
         """
         found = seen(execution_id, visible_agents(request.user))
-        if not transitions.cancel(found.pk, now=datetime.now(UTC)):
+        by, request_id = somebody(request), request_id_of(request)
+        if not transitions.cancel(found.pk, by=by, request_id=request_id, now=datetime.now(UTC)):
             raise RetryRefused("It has begun, or has ended already: only what waits can be cancelled")
         return Response(as_may_be_read(awaited_json(seen(execution_id, None)), request.user))
 

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from agents_app import registry
 from agents_app.errors import Decision, MongoClawError
 from agents_app.models import AgentVersion
+from executions_app import holds
 from executions_app.identity import subject_of
 from executions_app.listing import Wanted, narrowed, within_reach
 from executions_app.models import Attempt, Execution
@@ -87,11 +88,19 @@ def find(id_or_prefix: str) -> Execution:
 def trace(execution: Execution) -> Trace:
     """Gather the calls of an execution and its story."""
     calls = tuple(execution.attempt_set.all())
-    holder = None
+    holder = hold = None
     if execution.status == Status.PENDING:
         running = Execution.objects.filter(subject=execution.subject, slot=Slot.RUNNING)
         holder = running.values_list("id", flat=True).first()
-    return Trace(execution, calls, timeline(execution, calls, tuple(execution.requeues.all())), holder)
+        hold = holds.in_force().of(execution.agent_id)
+    story = timeline(
+        execution,
+        calls,
+        tuple(execution.requeues.all()),
+        interventions=tuple(execution.interventions.all()),
+        hold=hold,
+    )
+    return Trace(execution, calls, story, holder)
 
 
 def search(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:

@@ -15,7 +15,7 @@ from executions_app import dead_letter_work, ledger
 from executions_app.dead_letter_work import LEFT_MEANINGS, Selection
 from executions_app.identity import unpack_key, unpack_time
 from executions_app.ledger import NewExecution
-from executions_app.models import Execution
+from executions_app.models import Execution, Intervention, InterventionKind
 from executions_app.states import Status
 
 
@@ -38,7 +38,7 @@ def retry(execution: Execution, *, by: str, request_id: str | None = None, now: 
     elif execution.status == Status.DISCARDED:
         raise RetryRefused("It was put aside: bring it back first")
     else:
-        id_ = execution.pk if execution.completed_at is None else _succeeded(execution, request_id, now)
+        id_ = execution.pk if execution.completed_at is None else _succeeded(execution, by, request_id, now)
     Execution.objects.filter(id=id_).update(requested=True)
     return Execution.objects.select_related("agent", "version").get(id=id_)
 
@@ -51,14 +51,26 @@ def _renewed(execution: Execution, by: str, request_id: str | None, now: datetim
     return execution.pk
 
 
-def _succeeded(execution: Execution, request_id: str | None, now: datetime) -> str:
+def _succeeded(execution: Execution, by: str, request_id: str | None, now: datetime) -> str:
     agent = Agent.objects.get(pk=execution.agent_id)
     if agent.archived_at is not None or agent.current_version_id is None:
         raise RetryRefused("Its agent was deleted")
     event = replace(_again(execution, agent.current_version_id, now), request_id=request_id)
     found: list[str] = []
+
+    def note(_new: int) -> None:
+        found.append(ledger.run_of(event))
+        Intervention.objects.create(
+            execution_id=found[-1],
+            kind=InterventionKind.RUN_AGAIN,
+            at=now,
+            by=by,
+            request_id=request_id,
+            of=execution.pk,
+        )
+
     # No room: a web process sends nothing to the broker; dispatch does, a moment later.
-    ledger.enter([event], room={}, now=now, along=lambda _new: found.append(ledger.run_of(event)))
+    ledger.enter([event], room={}, now=now, along=note)
     return found[-1]
 
 

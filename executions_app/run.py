@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bson import Timestamp
 
-from executions_app.states import Status
+from executions_app.states import Reason, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +63,8 @@ class Postponement:
     error_type: str = ""
     error: str = ""
     traceback: str = ""
+
+    @property
+    def is_deferral(self) -> bool:
+        """Whether it is one of the waits that grow longer. A held row goes round each second, which says nothing."""
+        return not self.burns_attempt and self.reason != Reason.HELD

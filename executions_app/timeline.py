@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from executions_app.models import Attempt, Execution, Requeue
+from executions_app.models import Attempt, Execution, Hold, Intervention, Requeue
 from executions_app.states import TERMINAL, Status, reason_meaning
 
 
@@ -22,6 +22,7 @@ class Moment(StrEnum):
     WAITING = "waiting"
     ENDED = "ended"
     REQUEUED = "requeued"
+    ASKED = "asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,23 @@ class Step:
 
 
 def timeline(
-    execution: Execution, calls: Sequence[Attempt], requeues: Sequence[Requeue] = ()
+    execution: Execution,
+    calls: Sequence[Attempt],
+    requeues: Sequence[Requeue] = (),
+    *,
+    interventions: Sequence[Intervention] = (),
+    hold: Hold | None = None,
 ) -> tuple[Step, ...]:
     """Tell an execution's story in order of time.
 
     The row keeps the last queueing and the last claim only; earlier tries show by their calls, and the lives before
-    somebody let it run again by their ends.
+    somebody let it run again by their ends. `hold` is what keeps its agent from starting anything now.
     """
     lives = (step for requeue in requeues for step in _life_before(requeue))
-    steps = [_event(execution), *_milestones(execution), *(_call(call) for call in calls), *lives]
+    asked = (_asked(one) for one in interventions)
+    steps = [_event(execution), *_milestones(execution), *asked, *(_call(call) for call in calls), *lives]
     first, *rest = steps
-    return (first, *sorted(rest, key=lambda step: step.at), *_now(execution))
+    return (first, *sorted(rest, key=lambda step: step.at), *_now(execution, hold))
 
 
 def _event(execution: Execution) -> Step:
@@ -57,7 +64,7 @@ def _event(execution: Execution) -> Step:
 
 
 def _milestones(execution: Execution) -> Iterator[Step]:
-    yield Step(execution.created_at, Moment.RECORDED, "put on record by the watcher")
+    yield Step(execution.created_at, Moment.RECORDED, "put on record")
     if execution.queued_at is not None:
         lost = execution.publications
         detail = f"messages lost or withdrawn before: {lost}" if lost else ""
@@ -82,12 +89,25 @@ def _life_before(requeue: Requeue) -> Iterator[Step]:
     yield Step(requeue.at, Moment.REQUEUED, f"let run again by {requeue.by}", "with all its tries")
 
 
-def _now(execution: Execution) -> Iterator[Step]:
+def _asked(intervention: Intervention) -> Step:
+    again = f"as run {intervention.of} had ended" if intervention.of else ""
+    return Step(intervention.at, Moment.ASKED, str(intervention), again)
+
+
+def _now(execution: Execution, hold: Hold | None) -> Iterator[Step]:
     why = _why(execution)
     if execution.status in TERMINAL and execution.completed_at is not None:
         yield Step(execution.completed_at, Moment.ENDED, f"{execution.status}: {execution.reason}", why)
+    elif execution.status == Status.PENDING and hold is not None:
+        yield Step(
+            hold.at, Moment.WAITING, f"held by {hold.by}, until somebody resumes {_whom(hold)}", hold.why
+        )
     elif execution.status == Status.PENDING:
         yield Step(execution.due_at, Moment.WAITING, f"due; waits because of {execution.reason}", why)
+
+
+def _whom(hold: Hold) -> str:
+    return f"agent '{hold.scope}'" if hold.scope else "all agents"
 
 
 def _why(execution: Execution) -> str:

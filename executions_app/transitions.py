@@ -21,7 +21,7 @@ from executions_app.database import aware, write_turn
 from executions_app.ending import ended_at
 from executions_app.fence import Term, held
 from executions_app.identity import unpack_time
-from executions_app.models import Attempt, Execution
+from executions_app.models import Attempt, Execution, Intervention, InterventionKind
 from executions_app.poison import Company, fates
 from executions_app.routing import Outbound
 from executions_app.run import Claimed, Postponement, Settlement
@@ -159,7 +159,7 @@ def postpone(run: Claimed, wait: Postponement, *, now: datetime) -> bool:
                 reason=wait.reason,
                 due_at=wait.due_at,
                 attempts=F("attempts") + int(wait.burns_attempt),
-                deferrals=F("deferrals") + int(not wait.burns_attempt),
+                deferrals=F("deferrals") + int(wait.is_deferral),
                 model_calls=wait.model_calls,
                 tokens_used=wait.tokens_used,
                 cost_nanousd=wait.cost_nanousd,
@@ -233,13 +233,25 @@ def abandon(rows: QuerySet[Execution], reason: Reason, *, now: datetime, term: T
         return pending.update(status=Status.SKIPPED, reason=reason, completed_at=ended_at(now))
 
 
-def cancel(execution_id: str, *, now: datetime) -> bool:
-    """End a run that no worker has taken up; its message finds nothing to do. False: it had begun, or had ended."""
+def cancel(execution_id: str, *, by: str, request_id: str | None = None, now: datetime) -> bool:
+    """End a run that no worker has taken up; its message finds nothing to do. False: it had begun, or had ended.
+
+    Who asked for that goes on record with it.
+    """
     for status in UNSTARTED:
         _allowed(status, Status.SKIPPED)
     row = Execution.objects.filter(id=execution_id, status__in=UNSTARTED)
     with held(None):
-        return bool(row.update(status=Status.SKIPPED, reason=Reason.CANCELLED, completed_at=ended_at(now)))
+        ended = row.update(status=Status.SKIPPED, reason=Reason.CANCELLED, completed_at=ended_at(now))
+        if ended:
+            Intervention.objects.create(
+                execution_id=execution_id,
+                kind=InterventionKind.CANCELLED,
+                at=now,
+                by=by,
+                request_id=request_id,
+            )
+    return bool(ended)
 
 
 def shed(rows: QuerySet[Execution], outcome: Status, *, now: datetime) -> int:

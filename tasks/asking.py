@@ -236,5 +236,12 @@ def _store(question: Question, call: _Call) -> None:
             prompt_tokens=reply.prompt_tokens if reply else 0,
             completion_tokens=reply.completion_tokens if reply else 0,
             usage_estimated=reply.usage_estimated if reply else False,
-            cost_nanousd=reply.cost_nanousd if reply else None,
+            cost_nanousd=_cost(reply, error),
         )
+
+
+def _cost(reply: ModelReply | None, error: MongoClawError | None) -> int | None:
+    """Price a call in billionths of a dollar; None where nobody knows it, as of a call that was cut off."""
+    if reply is not None:
+        return reply.cost_nanousd
+    return 0 if isinstance(error, ProviderError) and error.is_free else None

@@ -8,6 +8,7 @@ from executions_app.models.delivery import Delivery
 from executions_app.models.execution import Attempt, Execution
 from executions_app.models.gap import GapKind, GapStatus, StreamGap
 from executions_app.models.hold import Hold
+from executions_app.models.intervention import Intervention, InterventionKind
 from executions_app.models.leadership import Leadership
 from executions_app.models.notification import Alarm, Notification, NotificationCursor
 from executions_app.models.tally import AgentTotal, HourTally, ModelTotal, TallyCursor
@@ -29,6 +30,8 @@ __all__ = [
     "GapStatus",
     "Hold",
     "HourTally",
+    "Intervention",
+    "InterventionKind",
     "Leadership",
     "ModelTotal",
     "Notification",

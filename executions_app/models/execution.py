@@ -66,7 +66,7 @@ class Execution(models.Model):
     claim = models.IntegerField(default=0, help_text="How often a worker took the row: the fencing number.")
     worker = models.CharField(max_length=32, blank=True)
     attempts = models.IntegerField(default=0, help_text="Tries that failed and count against max_retries.")
-    deferrals = models.IntegerField(default=0, help_text="Waits that burnt no attempt.")
+    deferrals = models.IntegerField(default=0, help_text="Waits that burnt no attempt, without holds.")
     losses = models.IntegerField(
         default=0, db_default=0, help_text="Workers in a row that died while they ran it."
     )

@@ -14,7 +14,7 @@ from agents_app import publish, registry
 from agents_app.registry import ActiveAgent
 from executions_app import ledger, queries
 from executions_app.ledger import NewExecution
-from executions_app.models import Execution
+from executions_app.models import Execution, Intervention, InterventionKind
 from executions_app.triggers import documents, repetition
 from executions_app.triggers.documents import Placed
 from executions_app.triggers.errors import TriggerRefused
@@ -49,7 +49,7 @@ def trigger(
     if not request.execution_id:
         agent = _at_work(agent_id)
         placed = documents.place(client, agent.spec.watch_namespace, wanted, new_id=request.new_id)
-        answered = _enter(_row(agent, placed, request, request_id), request, now)
+        answered = _enter(_row(agent, placed, request, request_id), request, by, now)
         log.info("agent.triggered", agent_id=agent_id, execution_id=answered, by=by)
         return queries.find(answered)
     return queries.find(request.execution_id)
@@ -90,7 +90,7 @@ def _row(agent: ActiveAgent, placed: Placed, request: Request, request_id: str |
     )
 
 
-def _enter(row: NewExecution, request: Request, now: datetime) -> str:
+def _enter(row: NewExecution, request: Request, by: str, now: datetime) -> str:
     """Put the row on record with what the request is answered with; returns that run's id."""
     found: list[str] = []
 
@@ -98,6 +98,13 @@ def _enter(row: NewExecution, request: Request, now: datetime) -> str:
         found.append(ledger.run_of(row))
         # Whoever waits for it is told of an end that the official clients know.
         Execution.objects.filter(id=found[-1]).update(requested=True)
+        Intervention.objects.create(
+            execution_id=found[-1],
+            kind=InterventionKind.TRIGGERED,
+            at=now,
+            by=by,
+            request_id=row.request_id,
+        )
         repetition.answer(request, found[-1])
 
     try:

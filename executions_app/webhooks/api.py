@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 
 from agents_app.api_docs import OBJECT, Shape, header, operation
 from agents_app.api_request import somebody
+from agents_app.errors import SpecInvalid, SpecProblem
 from agents_app.sight import visible_agents
 from executions_app.api_body import refuse_larger
 from executions_app.api_permissions import MayOperate
@@ -206,9 +207,11 @@ urlpatterns = [
 
 
 def _sender(request: Request, mark: str) -> Sender:
-    key, request_id = read_key(request.headers.get("Idempotency-Key")), request_id_of(request)
+    told, request_id = request.headers.get("Idempotency-Key"), request_id_of(request)
     if mark:
-        return Sender("webhook:custom", None, key, request_id)
+        _refuse_unsigned(told)
+        return Sender("webhook:custom", request_id=request_id)
+    key = read_key(told)
     return Sender(somebody(request), visible_agents(request.user), key, request_id)
 
 
@@ -221,6 +224,13 @@ def _checked(check: Callable[[], str]) -> str:
         return check()
     except SignatureWrong as error:
         raise AuthenticationFailed(str(error)) from None
+
+
+def _refuse_unsigned(key: str | None) -> None:
+    """Whoever repeats a message of others could send another key with it, and have a second run."""
+    if key is not None:
+        told = "is not part of what is signed: put it into the body, as data.idempotency_key"
+        raise SpecInvalid(errors=[SpecProblem("Idempotency-Key", told)], place="header")
 
 
 def _refuse_unset(setting: str) -> NoReturn:

@@ -15,10 +15,11 @@ from executions_app import holds
 from executions_app.mongodb import mongodb
 from executions_app.text import storable
 from executions_app.triggers.entering import trigger
-from executions_app.triggers.wanted import read_wanted
+from executions_app.triggers.wanted import KEY_LENGTH, read_wanted
 from executions_app.webhooks.deliveries import Marked, Reply, afterwards, once
 
 LONGEST_TYPE: Final = 200
+KEY: Final = "idempotency_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +100,24 @@ def _trigger(event: Event, sender: Sender, marked: Marked) -> Reply:
     if not isinstance(agent_id, str) or text_problem(agent_id):
         raise SpecInvalid(errors=[SpecProblem("data.agent_id", "must be text")])
     try:
+        key = _signed_key(body.pop(KEY, None))
         wanted = read_wanted(body)
     except SpecInvalid as error:
         placed = [SpecProblem(f"data.{one.path}".rstrip("."), one.message) for one in error.errors]
         raise SpecInvalid(errors=placed) from None
     agent_id = listing.seen(agent_id, sender.agents).id
-    key = sender.key or (f"webhook:{marked.mark}" if marked.mark else None)
+    key = key or sender.key or (f"webhook:{marked.mark}" if marked.mark else None)
     by, request_id = sender.name, sender.request_id
     run = trigger(mongodb(), agent_id, wanted, key=key, by=by, request_id=request_id, now=marked.now)
     return Reply(f"Agent '{agent_id}' triggered", run.id)
+
+
+def _signed_key(told: object) -> str | None:
+    if told is None:
+        return None
+    if not isinstance(told, str) or text_problem(told) or not 0 < len(told.strip()) <= KEY_LENGTH:
+        raise SpecInvalid(errors=[SpecProblem(KEY, f"must be text of 1 to {KEY_LENGTH} characters")])
+    return told.strip()
 
 
 def _refuse_bound(sender: Sender) -> None:

@@ -212,6 +212,11 @@ def test_a_run_that_has_written_gets_a_successor_by_the_current_version(
     assert (again["status"], again["document_id"], again["operation"]) == ("pending", "a", "update")
     assert again["agent_version"] == 2
     assert post(api, f"{URL}/{id_}/retry").json()["id"] == again["id"]
+    asked = [
+        step for step in api.get(f"{URL}/{again['id']}/trace").json()["timeline"] if step["moment"] == "asked"
+    ]
+    assert [step["title"] for step in asked] == ["asked for again by api:root"] * 2
+    assert id_ in asked[0]["detail"]
     assert Execution.objects.get(id=id_).status == Status.COMPLETED
     assert Execution.objects.count() == 2
 
@@ -242,6 +247,8 @@ def test_what_waits_can_be_cancelled_and_what_has_begun_cannot(api: Client, make
         answer = post(api, f"{URL}/{id_}/cancel").json()
         assert (answer["status"], answer["reason"]) == ("skipped", "cancelled")
         assert answer["completed_at"]
+        *_, asked, _ = api.get(f"{URL}/{id_}/trace").json()["timeline"]
+        assert (asked["moment"], asked["title"]) == ("asked", "cancelled by api:root")
     assert transitions.claim(queued, worker="w1", now=NOW) is None
     again = post(api, f"{URL}/{queued}/cancel")
     assert (again.status_code, Execution.objects.get(id=queued).status) == (409, "skipped")

@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 from agents_app import registry
 from agents_app.publish import archive, set_enabled
 from enrichment.providers.egress import Egress
-from executions_app import statements, transitions
+from executions_app import holds, statements, transitions
 from executions_app.limits import Lesson, Rules
 from executions_app.models import Attempt, Execution
 from executions_app.states import Reason, Status
@@ -151,6 +151,9 @@ def test_a_stumble_costs_an_attempt_and_nothing_else(bench: Bench) -> None:
     row = bench.run_to_the_end(bench.run())
 
     assert (row.status, row.attempts, row.model_calls) == (Status.COMPLETED, 1, 2)
+    assert Attempt.objects.order_by("id")[0].cost_nanousd is None, (
+        "nobody knows what a call cost that broke off"
+    )
 
 
 def test_a_rate_limit_waits_as_long_as_was_asked_and_burns_nothing(bench: Bench) -> None:
@@ -166,7 +169,21 @@ def test_a_rate_limit_waits_as_long_as_was_asked_and_burns_nothing(bench: Bench)
     early = bench.run_again(row)
     assert (early.status, early.reason, early.attempts) == (Status.PENDING, "provider_cooldown", 0)
     assert len(bench.model.log()) == 1, "nobody asks before it may"
+    assert Attempt.objects.get().cost_nanousd == 0, "no provider charges for what it has turned away"
     bench.lift_pauses()
+    assert bench.run_again(row).status == Status.COMPLETED
+
+
+def test_a_run_that_was_held_for_a_minute_waits_no_longer_for_a_busy_provider(bench: Bench) -> None:
+    bench.publish()
+    bench.insert()
+    holds.pause("triage", by="ann", why="", now=bench.runtime.now())
+    row = bench.run()
+    for _ in range(3):
+        row = bench.run_again(row)
+    assert (row.status, row.reason, row.claim, row.deferrals) == (Status.PENDING, Reason.HELD, 4, 0)
+    holds.resume("triage", by="ann", now=bench.runtime.now())
+
     assert bench.run_again(row).status == Status.COMPLETED
 
 
@@ -376,7 +393,7 @@ def test_a_run_that_is_called_off_while_it_waits_shows_what_its_calls_have_used(
     set_enabled("triage", False, now=bench.runtime.now())
     registry.forget()
     assert bench.run_again(row).reason == Reason.AGENT_DISABLED
-    transitions.cancel(row.id, now=bench.runtime.now())
+    transitions.cancel(row.id, by="ann", now=bench.runtime.now())
 
     end = Execution.objects.get(id=row.id)
     assert (end.reason, end.model_calls, end.tokens_used) == (Reason.CANCELLED, 3, tokens)

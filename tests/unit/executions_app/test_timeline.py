@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from executions_app.models import Attempt, Execution
+from executions_app.models import Attempt, Execution, Hold, Intervention
 from executions_app.states import Reason, Status, reason_meaning
 from executions_app.timeline import Moment, timeline
 
@@ -78,6 +78,24 @@ def test_a_row_that_waits_says_until_when_and_why() -> None:
 
 def test_an_event_of_an_agent_is_told_from_a_users() -> None:
     assert timeline(execution(cascade=True), [])[0].title.endswith("by an agent")
+
+
+def test_a_row_that_waits_under_a_hold_says_so_and_not_what_it_waited_for_before() -> None:
+    waits = execution(status=Status.PENDING, reason="admission")
+    hold = Hold(scope="triage", by="ann", why="wrong prompt", at=START + timedelta(minutes=5))
+
+    *_, last = timeline(waits, [], hold=hold)
+
+    assert (last.title, last.detail) == ("held by ann, until somebody resumes agent 'triage'", "wrong prompt")
+
+
+def test_who_asked_for_a_run_stands_in_its_story() -> None:
+    asked = Intervention(kind="run_again", by="api:ann", at=START + timedelta(seconds=1), of="b" * 32)
+
+    *_, step = timeline(execution(queued_at=None), [], interventions=[asked])
+
+    assert (step.moment, step.title) == (Moment.ASKED, "asked for again by api:ann")
+    assert "b" * 32 in step.detail
 
 
 @pytest.mark.parametrize("reason", list(Reason))

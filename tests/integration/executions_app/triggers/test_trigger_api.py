@@ -46,6 +46,19 @@ def test_the_run_names_the_request_that_asked_for_it(post: Post, tickets: Collec
     assert Execution.objects.get().request_id == answer["X-Request-ID"] != ""
 
 
+def test_whoever_asked_for_a_run_is_on_record_also_where_it_waited_already(
+    post: Post, tickets: Collection[Document]
+) -> None:
+    tickets.insert_one({"_id": 7})
+    for _ in range(2):
+        post({"document_id": 7})
+
+    asked = Execution.objects.get().interventions.all()
+
+    assert [str(one) for one in asked] == ["asked for by api:alice"] * 2
+    assert {one.request_id for one in asked} != {None}
+
+
 def test_a_document_that_is_there_is_run_as_it_is_stored(post: Post, tickets: Collection[Document]) -> None:
     tickets.insert_one({"_id": 7.0, "text": "stored"})
 

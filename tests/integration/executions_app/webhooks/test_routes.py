@@ -211,6 +211,30 @@ def test_a_signed_event_triggers_an_agent_once(tickets: Collection[Document]) ->
     ]
 
 
+def test_a_captured_trigger_with_another_key_beside_it_makes_no_second_run(
+    tickets: Collection[Document],
+) -> None:
+    body = event("trigger", agent_id="triage", document={"text": "The invoice is wrong"})
+
+    refused = post("custom", body, None, **signed(body), **{"Idempotency-Key": "another"})
+
+    assert (refused.status_code, refused.json()["detail"][0]["loc"]) == (422, ["header", "Idempotency-Key"])
+    assert "data.idempotency_key" in refused.json()["detail"][0]["msg"]
+    assert not Execution.objects.exists()
+
+
+def test_a_trigger_that_is_signed_anew_with_the_same_signed_key_is_the_same_run(
+    tickets: Collection[Document],
+) -> None:
+    body = event("trigger", agent_id="triage", document={"text": "late"}, idempotency_key="order-7")
+
+    first, again = (post("custom", body, None, **signed(body, age=age)) for age in (9, 0))
+
+    assert first.json()["execution_id"] == again.json()["execution_id"]
+    assert tickets.count_documents({}) == 1
+    assert Delivery.objects.count() == 2
+
+
 def test_whoever_may_operate_agents_needs_no_signature(
     tickets: Collection[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +262,8 @@ def test_whoever_may_operate_agents_needs_no_signature(
         (event("trigger", agent_id="\ud800", document={}), ["body", "data", "agent_id"]),
         (event("trigger", agent_id="a\0b", document={}), ["body", "data", "agent_id"]),
         (event("trigger", agent_id="triage"), ["body", "data"]),
+        (event("trigger", agent_id="triage", idempotency_key=7), ["body", "data", "idempotency_key"]),
+        (event("trigger", agent_id="triage", idempotency_key="\ud800"), ["body", "data", "idempotency_key"]),
     ],
 )
 def test_a_body_that_is_wrong_is_told_so_by_its_place(
