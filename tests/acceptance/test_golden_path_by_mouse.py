@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,6 +16,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Response, expect,
 from sandbox.embedded.ports import reserved_port
 from sandbox.waiting import wait_until
 from tests.acceptance.conftest import Fleet
+from watcher.matching.matcher import ENABLING_SLACK_SECONDS
 
 CHROMIUM: Final = shutil.which("chromium")
 PASSWORD: Final = "a-horse-and-a-battery"
@@ -78,11 +80,13 @@ def page(web: str) -> Iterator[Page]:  # closed before the server ends, which it
 def test_from_the_login_over_an_example_to_a_result_and_a_dead_letter_run_again(
     page: Page, fleet: Fleet, web: str
 ) -> None:
-    fleet.start()
     fleet.db.tickets.insert_one(ticket("before there was an agent", FIRST))
-
+    inserted_at = time.monotonic()
+    fleet.start()
     log_in(page, web)
     write_an_agent(page, fleet.db.name)
+    # An agent takes up what came within its slack before it was enabled, for clocks that differ.
+    fleet.wait_for(lambda: time.monotonic() - inserted_at > ENABLING_SLACK_SECONDS + 1)
     try_and_publish(page)
     assert fleet.db.tickets.count_documents({"ai": {"$exists": True}}) == 0
 
