@@ -81,26 +81,31 @@ def is_longer_than_reach() -> bool:
 def _live(rows: QuerySet[Execution], wanted: Wanted) -> QuerySet[Execution]:
     """Name the rows of a state where they are few. Many are found soon, whichever way one goes."""
     status, columns = str(wanted.status), wanted.columns
+    if status == Status.PENDING and wanted.agent_id is None:
+        return rows.filter(**columns)  # an index has them in order
     found = Execution.objects.filter(_LIVE[status]).order_by(*_ORDER[status])
     if wanted.agent_id:
         found = found.filter(agent_id=wanted.agent_id)
     ids = list(found.values_list("id", flat=True)[: FEW + 1])
+    agent_id = columns.pop("agent_id", None)
     if len(ids) > FEW:
-        return rows.filter(**columns)
-    columns.pop(
-        "agent_id", None
-    )  # these are the agent's; said again, SQLite would go through all of its history
-    return rows.filter(id__in=ids, **columns)
+        return _of_agent(rows.filter(**columns), agent_id)
+    return rows.filter(id__in=ids, **columns)  # these are the agent's
 
 
 def _failed(rows: QuerySet[Execution], wanted: Wanted) -> QuerySet[Execution]:
-    """Go through the failed rows: the agent is compared so that no index of its whole history is taken instead."""
+    """Go through the failed rows, however many others their agent has."""
     columns = wanted.columns
     agent_id = columns.pop("agent_id", None)
     found = within_reach(rows, Execution.objects.filter(status=Status.FAILED)).filter(**columns)
+    return _of_agent(found, agent_id)
+
+
+def _of_agent(rows: QuerySet[Execution], agent_id: str | None) -> QuerySet[Execution]:
+    """Keep an agent's rows, compared so that SQLite takes no index of its whole history."""
     if agent_id is None:
-        return found
-    return found.alias(of_agent=Concat("agent_id", Value(""))).filter(of_agent=agent_id)
+        return rows
+    return rows.alias(of_agent=Concat("agent_id", Value(""))).filter(of_agent=agent_id)
 
 
 def within_reach(rows: QuerySet[Execution], base: QuerySet[Execution] | None = None) -> QuerySet[Execution]:

@@ -128,8 +128,16 @@ class Execution(models.Model):
             models.Index(fields=["agent", "worker"], condition=Q(status="running"), name="execution_running"),
             models.Index(fields=["-created_at"], name="execution_newest"),
             models.Index(fields=["agent", "-created_at"], name="execution_agent_newest"),
+            # With the agent and the status, so that SQLite, too, counts a list from its index without a look at a row.
             models.Index(
-                fields=["-created_at"], condition=Q(status="failed"), name="execution_failed_newest"
+                fields=["-created_at", "agent", "status"],
+                condition=Q(status="failed"),
+                name="execution_failed_newest",
+            ),
+            models.Index(
+                fields=["-created_at", "agent", "status"],
+                condition=Q(status="pending"),
+                name="execution_pending_newest",
             ),
             # In the order of their ends, as they are counted and deleted. A new entry goes to its end.
             models.Index(
