@@ -16,19 +16,77 @@ from __future__ import annotations
 import binascii
 import uuid
 from base64 import b64decode
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.asynchronous import get_event_loop
+from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 from kombu.utils.json import dumps, loads
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from executions_app.message_format import AHEAD_HEADER
 
+LONGEST_DONE_SECONDS: Final = 0.1
+"""How long a message that is done stays in Redis, if no other is taken up."""
+
 UNREADABLE: Final = "application/x-unreadable"
 """The content type of what came without an envelope."""
 
 
+class Gathering(redis.QoS):
+    """Takes acknowledged messages out of Redis together with the next one that is taken up, or a moment later.
+
+    kombu asks Redis once more for each. One whose worker dies in that moment comes again, and its row is at its end.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._done: deque[str] = deque()
+        self._is_due = False
+
+    def ack(self, delivery_tag: str) -> None:
+        """Let go of a message: its place is free at once."""
+        hub = get_event_loop()
+        if hub is None:
+            super().ack(delivery_tag)
+            return
+        self._done.append(delivery_tag)
+        virtual.QoS.ack(self, delivery_tag)
+        if not self._is_due:
+            self._is_due = True
+            hub.call_later(LONGEST_DONE_SECONDS, self._clear)
+
+    @contextmanager
+    def pipe_or_acquire(self, pipe: Any = None, client: Any = None) -> Iterator[Any]:
+        """Give a pipeline; a new one removes what is done on its way."""
+        with super().pipe_or_acquire(pipe, client) as found:
+            done = [] if pipe else self._take()
+            if done:
+                found.zrem(self.unacked_index_key, *done).hdel(self.unacked_key, *done)
+            yield found
+
+    def restore_unacked_once(self, stderr: Any = None) -> None:
+        """Give back what is not done, when the channel closes."""
+        self._clear()
+        super().restore_unacked_once(stderr)
+
+    def _take(self) -> list[str]:
+        return [self._done.popleft() for _ in range(len(self._done))]
+
+    def _clear(self) -> None:
+        self._is_due = False
+        if not self._done:
+            return
+        # As with a single one: a broker that is away has lost it, or gives it again.
+        with suppress(*Transport.connection_errors), self.pipe_or_acquire() as pipe:
+            pipe.execute()
+
+
 class _Sound(redis.Channel):
+    QoS = Gathering
+
     _kept: tuple[object, Any] | None = None
 
     def _create_client(self, asynchronous: bool = False) -> Any:
