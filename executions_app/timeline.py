@@ -99,9 +99,9 @@ def _now(execution: Execution, hold: Hold | None) -> Iterator[Step]:
     if execution.status in TERMINAL and execution.completed_at is not None:
         yield Step(execution.completed_at, Moment.ENDED, f"{execution.status}: {execution.reason}", why)
     elif execution.status == Status.PENDING and hold is not None:
-        yield Step(
-            hold.at, Moment.WAITING, f"held by {hold.by}, until somebody resumes {_whom(hold)}", hold.why
-        )
+        since = max(hold.at, execution.created_at)
+        title = f"held by {hold.by}, until somebody resumes {_whom(hold)}"
+        yield Step(since, Moment.WAITING, title, hold.why)
     elif execution.status == Status.PENDING:
         yield Step(execution.due_at, Moment.WAITING, f"due; waits because of {execution.reason}", why)
 

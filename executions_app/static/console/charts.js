@@ -50,7 +50,7 @@
 
   const lines = (data) => [["p50", "--skipped"], ["p95", "--accent"]].map(([name, colour]) => ({
     label: name, data: data[name], borderColor: style(colour), backgroundColor: style(colour), borderWidth: 1.5,
-    pointRadius: data[name].map((value, at, all) => (all[at - 1] === null && all[at + 1] === null ? 1.5 : 0)),
+    pointRadius: data[name].map((value, at, all) => ((all[at - 1] ?? null) === null && (all[at + 1] ?? null) === null ? 1.5 : 0)),
     pointHitRadius: 8, tension: 0.25, spanGaps: false,
   }));
 
