@@ -87,6 +87,8 @@ def _live(rows: QuerySet[Execution], wanted: Wanted) -> QuerySet[Execution]:
     if wanted.agent_id:
         found = found.filter(agent_id=wanted.agent_id)
     ids = list(found.values_list("id", flat=True)[: FEW + 1])
+    if len(ids) > FEW and status != Status.PENDING:
+        return rows.filter(**columns)
     agent_id = columns.pop("agent_id", None)
     if len(ids) > FEW:
         return _of_agent(rows.filter(**columns), agent_id)

@@ -8,14 +8,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
+from django.db import transaction
+
 from agents_app import registry
 from agents_app.errors import Decision, MongoClawError
 from agents_app.models import Agent
-from executions_app import dead_letter_work, ledger
+from executions_app import dead_letter_work, interventions, ledger
+from executions_app.database import write_turn
 from executions_app.dead_letter_work import LEFT_MEANINGS, Selection
 from executions_app.identity import unpack_key, unpack_time
 from executions_app.ledger import NewExecution
-from executions_app.models import Execution, Intervention, InterventionKind
+from executions_app.models import Execution, InterventionKind
 from executions_app.states import Status
 
 
@@ -38,8 +41,8 @@ def retry(execution: Execution, *, by: str, request_id: str | None = None, now: 
     elif execution.status == Status.DISCARDED:
         raise RetryRefused("It was put aside: bring it back first")
     else:
-        id_ = execution.pk if execution.completed_at is None else _succeeded(execution, by, request_id, now)
-    Execution.objects.filter(id=id_).update(requested=True)
+        succeeded = _awaited if execution.completed_at is None else _succeeded
+        id_ = succeeded(execution, by, request_id, now)
     return Execution.objects.select_related("agent", "version").get(id=id_)
 
 
@@ -48,6 +51,15 @@ def _renewed(execution: Execution, by: str, request_id: str | None, now: datetim
     report = dead_letter_work.requeue(chosen, by=by, request_id=request_id, now=now)
     for cause in report.left:
         raise RetryRefused(f"It was left as it is: {LEFT_MEANINGS[cause]}")
+    Execution.objects.filter(id=execution.pk).update(requested=True)
+    return execution.pk
+
+
+def _awaited(execution: Execution, by: str, request_id: str | None, now: datetime) -> str:
+    """Let a run that has not ended go on, for one more who waits for it."""
+    with write_turn(), transaction.atomic():
+        Execution.objects.filter(id=execution.pk).update(requested=True)
+        interventions.note(execution.pk, InterventionKind.RUN_AGAIN, by=by, request_id=request_id, now=now)
     return execution.pk
 
 
@@ -60,13 +72,9 @@ def _succeeded(execution: Execution, by: str, request_id: str | None, now: datet
 
     def note(_new: int) -> None:
         found.append(ledger.run_of(event))
-        Intervention.objects.create(
-            execution_id=found[-1],
-            kind=InterventionKind.RUN_AGAIN,
-            at=now,
-            by=by,
-            request_id=request_id,
-            of=execution.pk,
+        Execution.objects.filter(id=found[-1]).update(requested=True)
+        interventions.note(
+            found[-1], InterventionKind.RUN_AGAIN, by=by, request_id=request_id, now=now, of=execution.pk
         )
 
     # No room: a web process sends nothing to the broker; dispatch does, a moment later.

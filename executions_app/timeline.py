@@ -53,7 +53,8 @@ def timeline(
     asked = (_asked(one) for one in interventions)
     steps = [_event(execution), *_milestones(execution), *asked, *(_call(call) for call in calls), *lives]
     first, *rest = steps
-    return (first, *sorted(rest, key=lambda step: step.at), *_now(execution, hold))
+    past = (first, *sorted(rest, key=lambda step: step.at))
+    return (*past, *_now(execution), *_held(execution, hold, since=past[-1].at))
 
 
 def _event(execution: Execution) -> Step:
@@ -94,16 +95,18 @@ def _asked(intervention: Intervention) -> Step:
     return Step(intervention.at, Moment.ASKED, str(intervention), again)
 
 
-def _now(execution: Execution, hold: Hold | None) -> Iterator[Step]:
+def _now(execution: Execution) -> Iterator[Step]:
     why = _why(execution)
     if execution.status in TERMINAL and execution.completed_at is not None:
         yield Step(execution.completed_at, Moment.ENDED, f"{execution.status}: {execution.reason}", why)
-    elif execution.status == Status.PENDING and hold is not None:
-        since = max(hold.at, execution.created_at)
-        title = f"held by {hold.by}, until somebody resumes {_whom(hold)}"
-        yield Step(since, Moment.WAITING, title, hold.why)
     elif execution.status == Status.PENDING:
         yield Step(execution.due_at, Moment.WAITING, f"due; waits because of {execution.reason}", why)
+
+
+def _held(execution: Execution, hold: Hold | None, *, since: datetime) -> Iterator[Step]:
+    if execution.status == Status.PENDING and hold is not None:
+        title = f"held by {hold.by}, until somebody resumes {_whom(hold)}"
+        yield Step(max(hold.at, since), Moment.WAITING, title, hold.why)
 
 
 def _whom(hold: Hold) -> str:

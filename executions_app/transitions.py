@@ -16,12 +16,12 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
-from executions_app import statements
+from executions_app import interventions, statements
 from executions_app.database import aware, write_turn
 from executions_app.ending import ended_at
 from executions_app.fence import Term, held
 from executions_app.identity import unpack_time
-from executions_app.models import Attempt, Execution, Intervention, InterventionKind
+from executions_app.models import Attempt, Execution, InterventionKind
 from executions_app.poison import Company, fates
 from executions_app.routing import Outbound
 from executions_app.run import Claimed, Postponement, Settlement
@@ -244,12 +244,8 @@ def cancel(execution_id: str, *, by: str, request_id: str | None = None, now: da
     with held(None):
         ended = row.update(status=Status.SKIPPED, reason=Reason.CANCELLED, completed_at=ended_at(now))
         if ended:
-            Intervention.objects.create(
-                execution_id=execution_id,
-                kind=InterventionKind.CANCELLED,
-                at=now,
-                by=by,
-                request_id=request_id,
+            interventions.note(
+                execution_id, InterventionKind.CANCELLED, by=by, request_id=request_id, now=now
             )
     return bool(ended)
 

@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from kombu.asynchronous import get_event_loop
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 from kombu.utils.json import dumps, loads
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -38,7 +37,8 @@ UNREADABLE: Final = "application/x-unreadable"
 class Gathering(redis.QoS):
     """Takes acknowledged messages out of Redis together with the next one that is taken up, or a moment later.
 
-    kombu asks Redis once more for each. One whose worker dies in that moment comes again, and its row is at its end.
+    kombu asks Redis once more for each. While a worker stops, they wait until its channel closes. What is still there
+    when a worker is killed comes again, and its row is at its end.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,15 +48,17 @@ class Gathering(redis.QoS):
 
     def ack(self, delivery_tag: str) -> None:
         """Let go of a message: its place is free at once."""
-        hub = get_event_loop()
-        if hub is None:
+        loop = getattr(self.channel.connection, "loop", None)
+        if loop is None:
             super().ack(delivery_tag)
             return
         self._done.append(delivery_tag)
         virtual.QoS.ack(self, delivery_tag)
         if not self._is_due:
             self._is_due = True
-            hub.call_later(LONGEST_DONE_SECONDS, self._clear)
+            loop.call_soon(
+                loop.call_later, LONGEST_DONE_SECONDS, self._clear
+            )  # a thread of the pool may say so
 
     @contextmanager
     def pipe_or_acquire(self, pipe: Any = None, client: Any = None) -> Iterator[Any]:
@@ -73,7 +75,11 @@ class Gathering(redis.QoS):
         super().restore_unacked_once(stderr)
 
     def _take(self) -> list[str]:
-        return [self._done.popleft() for _ in range(len(self._done))]
+        found: list[str] = []
+        with suppress(IndexError):  # somebody else takes too
+            while True:
+                found.append(self._done.popleft())
+        return found
 
     def _clear(self) -> None:
         self._is_due = False
@@ -116,7 +122,16 @@ class Channel(_Sound):
     """A channel that says so when its connection is gone."""
 
 
-class Transport(redis.Transport):
+class _Looped(redis.Transport):
+    loop: Any = None
+    """The event loop of the worker, if it is one; kombu's global is gone after the first lost connection."""
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        self.loop = loop
+        super().register_with_event_loop(connection, loop)
+
+
+class Transport(_Looped):
     """The transport of these channels."""
 
     Channel = Channel
@@ -126,7 +141,7 @@ class SentinelChannel(_Sound, redis.SentinelChannel):
     """The same to the master that Sentinel names."""
 
 
-class SentinelTransport(redis.SentinelTransport):
+class SentinelTransport(_Looped, redis.SentinelTransport):
     """The transport of these channels."""
 
     Channel = SentinelChannel

@@ -11,16 +11,17 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddIndex(
+            model_name='execution',
+            index=models.Index(condition=models.Q(('status', 'failed')), fields=['-created_at', 'agent', 'status'], name='execution_failed_recent'),
+        ),
+        migrations.AddIndex(
+            model_name='execution',
+            index=models.Index(condition=models.Q(('status', 'pending')), fields=['-created_at', 'agent', 'status'], name='execution_pending_recent'),
+        ),
+        # Last: on PostgreSQL it keeps readers out too, until the migration ends.
         migrations.RemoveIndex(
             model_name='execution',
             name='execution_failed_newest',
-        ),
-        migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(condition=models.Q(('status', 'failed')), fields=['-created_at', 'agent', 'status'], name='execution_failed_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['-created_at', 'agent', 'status'], name='execution_pending_newest'),
         ),
     ]

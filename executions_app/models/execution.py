@@ -132,12 +132,12 @@ class Execution(models.Model):
             models.Index(
                 fields=["-created_at", "agent", "status"],
                 condition=Q(status="failed"),
-                name="execution_failed_newest",
+                name="execution_failed_recent",
             ),
             models.Index(
                 fields=["-created_at", "agent", "status"],
                 condition=Q(status="pending"),
-                name="execution_pending_newest",
+                name="execution_pending_recent",
             ),
             # In the order of their ends, as they are counted and deleted. A new entry goes to its end.
             models.Index(

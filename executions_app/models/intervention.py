@@ -20,7 +20,7 @@ class InterventionKind(models.TextChoices):
 class Intervention(models.Model):
     """That somebody asked for a run, or ended it: who, when and by which HTTP request.
 
-    It is written in the transaction of what it tells of. A run that several asked for while it waited has several.
+    `executions_app.interventions` writes it, in the transaction of what it tells of: once for each person and kind.
     """
 
     execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="interventions")

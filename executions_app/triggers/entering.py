@@ -12,9 +12,9 @@ from pymongo import MongoClient
 
 from agents_app import publish, registry
 from agents_app.registry import ActiveAgent
-from executions_app import ledger, queries
+from executions_app import interventions, ledger, queries
 from executions_app.ledger import NewExecution
-from executions_app.models import Execution, Intervention, InterventionKind
+from executions_app.models import Execution, InterventionKind
 from executions_app.triggers import documents, repetition
 from executions_app.triggers.documents import Placed
 from executions_app.triggers.errors import TriggerRefused
@@ -98,13 +98,7 @@ def _enter(row: NewExecution, request: Request, by: str, now: datetime) -> str:
         found.append(ledger.run_of(row))
         # Whoever waits for it is told of an end that the official clients know.
         Execution.objects.filter(id=found[-1]).update(requested=True)
-        Intervention.objects.create(
-            execution_id=found[-1],
-            kind=InterventionKind.TRIGGERED,
-            at=now,
-            by=by,
-            request_id=row.request_id,
-        )
+        interventions.note(found[-1], InterventionKind.TRIGGERED, by=by, request_id=row.request_id, now=now)
         repetition.answer(request, found[-1])
 
     try:

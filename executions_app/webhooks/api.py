@@ -29,7 +29,7 @@ from executions_app.text import storable
 from executions_app.triggers.wanted import read_key
 from executions_app.webhooks import signatures
 from executions_app.webhooks.deliveries import Marked, Reply, once
-from executions_app.webhooks.events import LONGEST_TYPE, Sender, alarm, obey, read_event
+from executions_app.webhooks.events import LONGEST_TYPE, TRIGGER, Event, Sender, alarm, obey, read_event
 from executions_app.webhooks.signatures import SignatureWrong
 from mongoclaw_project.config import current
 
@@ -163,7 +163,7 @@ class _Own(APIView):
         marked = _marked(route, mark)
         if route == "alert":
             return _replied(route, event.kind, once(marked, lambda: alarm(event)))
-        return _replied(route, event.kind, obey(event, _sender(request, mark), marked))
+        return _replied(route, event.kind, obey(event, _sender(request, event, mark), marked))
 
 
 class Custom(_Own):
@@ -206,8 +206,9 @@ urlpatterns = [
 ]
 
 
-def _sender(request: Request, mark: str) -> Sender:
-    told, request_id = request.headers.get("Idempotency-Key"), request_id_of(request)
+def _sender(request: Request, event: Event, mark: str) -> Sender:
+    told = request.headers.get("Idempotency-Key") if event.kind == TRIGGER else None
+    request_id = request_id_of(request)
     if mark:
         _refuse_unsigned(told)
         return Sender("webhook:custom", request_id=request_id)

@@ -20,6 +20,7 @@ from executions_app.webhooks.deliveries import Marked, Reply, afterwards, once
 
 LONGEST_TYPE: Final = 200
 KEY: Final = "idempotency_key"
+TRIGGER: Final = "trigger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def read_event(body: object) -> Event:
 
 def obey(event: Event, sender: Sender, marked: Marked) -> Reply:
     """Do what an event asks for, once. Raises what the acts raise, and PermissionDenied."""
-    if event.kind == "trigger":
+    if event.kind == TRIGGER:
         return afterwards(marked, lambda: _trigger(event, sender, marked))
     return once(marked, lambda: _act(event, sender, marked))
 
@@ -106,6 +107,8 @@ def _trigger(event: Event, sender: Sender, marked: Marked) -> Reply:
         placed = [SpecProblem(f"data.{one.path}".rstrip("."), one.message) for one in error.errors]
         raise SpecInvalid(errors=placed) from None
     agent_id = listing.seen(agent_id, sender.agents).id
+    if key and sender.key and key != sender.key:
+        raise SpecInvalid(errors=[SpecProblem(f"data.{KEY}", "is another one than the header's: give one")])
     key = key or sender.key or (f"webhook:{marked.mark}" if marked.mark else None)
     by, request_id = sender.name, sender.request_id
     run = trigger(mongodb(), agent_id, wanted, key=key, by=by, request_id=request_id, now=marked.now)

@@ -211,7 +211,8 @@ def test_a_run_that_has_written_gets_a_successor_by_the_current_version(
     assert again["id"] != id_
     assert (again["status"], again["document_id"], again["operation"]) == ("pending", "a", "update")
     assert again["agent_version"] == 2
-    assert post(api, f"{URL}/{id_}/retry").json()["id"] == again["id"]
+    for waits in (id_, again["id"]):
+        assert post(api, f"{URL}/{waits}/retry").json()["id"] == again["id"]
     asked = [
         step for step in api.get(f"{URL}/{again['id']}/trace").json()["timeline"] if step["moment"] == "asked"
     ]

@@ -48,7 +48,7 @@ from tests.integration.executions_app.conftest import NOW, MakeEvent
 from watcher.sending import dispatch
 
 LEDGER = "executions_app_execution"
-OF_A_STATE = {"execution_failed_newest", "execution_pending_newest"}
+OF_A_STATE = {"execution_failed_recent", "execution_pending_recent"}
 NEWEST = {"execution_newest", *OF_A_STATE}
 """Indexes that give a list in its order, and that are followed only until the list is full."""
 

@@ -80,13 +80,26 @@ def test_an_event_of_an_agent_is_told_from_a_users() -> None:
     assert timeline(execution(cascade=True), [])[0].title.endswith("by an agent")
 
 
-def test_a_row_that_waits_under_a_hold_says_so_and_not_what_it_waited_for_before() -> None:
+def test_a_row_that_waits_under_a_hold_says_so() -> None:
     waits = execution(status=Status.PENDING, reason="admission")
     hold = Hold(scope="triage", by="ann", why="wrong prompt", at=START + timedelta(minutes=5))
 
     *_, last = timeline(waits, [], hold=hold)
 
     assert (last.title, last.detail) == ("held by ann, until somebody resumes agent 'triage'", "wrong prompt")
+
+
+def test_a_hold_that_began_before_the_last_thing_that_happened_stands_behind_it() -> None:
+    waits = execution(status=Status.PENDING, reason="provider_timeout", due_at=START + timedelta(seconds=30))
+    hold = Hold(scope="", by="ann", why="", at=START)
+
+    *_, due, last = timeline(waits, [call(20, 1, "provider_timeout")], hold=hold)
+
+    assert (due.title, last.title) == (
+        "due; waits because of provider_timeout",
+        "held by ann, until somebody resumes all agents",
+    )
+    assert last.at == START + timedelta(seconds=20)
 
 
 def test_who_asked_for_a_run_stands_in_its_story() -> None:

@@ -223,6 +223,15 @@ def test_a_captured_trigger_with_another_key_beside_it_makes_no_second_run(
     assert not Execution.objects.exists()
 
 
+def test_a_signed_pause_is_taken_with_whatever_headers_a_relay_adds(configure: Configure) -> None:
+    configure(SECRET=SECRET)
+    body = event("pause_processing")
+
+    answer = post("custom", body, None, **signed(body), **{"Idempotency-Key": "relay-1"})
+
+    assert (answer.status_code, holds.in_force().overall is None) == (200, False)
+
+
 def test_a_trigger_that_is_signed_anew_with_the_same_signed_key_is_the_same_run(
     tickets: Collection[Document],
 ) -> None:
