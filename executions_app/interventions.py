@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from executions_app.models import Intervention, InterventionKind
+from executions_app.models import Execution, Intervention, InterventionKind
+
+
+def ask(
+    execution_id: str, kind: InterventionKind, *, by: str, request_id: str | None, now: datetime, of: str = ""
+) -> None:
+    """Note who asks for a run, in the caller's transaction; they are told of an end that the official clients know."""
+    Execution.objects.filter(id=execution_id).update(requested=True)
+    note(execution_id, kind, by=by, request_id=request_id, now=now, of=of)
 
 
 def note(

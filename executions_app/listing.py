@@ -87,12 +87,13 @@ def _live(rows: QuerySet[Execution], wanted: Wanted) -> QuerySet[Execution]:
     if wanted.agent_id:
         found = found.filter(agent_id=wanted.agent_id)
     ids = list(found.values_list("id", flat=True)[: FEW + 1])
-    if len(ids) > FEW and status != Status.PENDING:
-        return rows.filter(**columns)
     agent_id = columns.pop("agent_id", None)
-    if len(ids) > FEW:
+    if len(ids) <= FEW:
+        # These are the agent's; said again, SQLite would go through all of its history.
+        return rows.filter(id__in=ids, **columns)
+    if status == Status.PENDING:
         return _of_agent(rows.filter(**columns), agent_id)
-    return rows.filter(id__in=ids, **columns)  # these are the agent's
+    return rows.filter(**wanted.columns)
 
 
 def _failed(rows: QuerySet[Execution], wanted: Wanted) -> QuerySet[Execution]:

@@ -58,8 +58,7 @@ def _renewed(execution: Execution, by: str, request_id: str | None, now: datetim
 def _awaited(execution: Execution, by: str, request_id: str | None, now: datetime) -> str:
     """Let a run that has not ended go on, for one more who waits for it."""
     with write_turn(), transaction.atomic():
-        Execution.objects.filter(id=execution.pk).update(requested=True)
-        interventions.note(execution.pk, InterventionKind.RUN_AGAIN, by=by, request_id=request_id, now=now)
+        interventions.ask(execution.pk, InterventionKind.RUN_AGAIN, by=by, request_id=request_id, now=now)
     return execution.pk
 
 
@@ -72,8 +71,7 @@ def _succeeded(execution: Execution, by: str, request_id: str | None, now: datet
 
     def note(_new: int) -> None:
         found.append(ledger.run_of(event))
-        Execution.objects.filter(id=found[-1]).update(requested=True)
-        interventions.note(
+        interventions.ask(
             found[-1], InterventionKind.RUN_AGAIN, by=by, request_id=request_id, now=now, of=execution.pk
         )
 

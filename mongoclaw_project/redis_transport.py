@@ -56,9 +56,8 @@ class Gathering(redis.QoS):
         virtual.QoS.ack(self, delivery_tag)
         if not self._is_due:
             self._is_due = True
-            loop.call_soon(
-                loop.call_later, LONGEST_DONE_SECONDS, self._clear
-            )  # a thread of the pool may say so
+            # Not call_later itself: a thread of the pool may be here, and the loop asleep.
+            loop.call_soon(loop.call_later, LONGEST_DONE_SECONDS, self._clear)
 
     @contextmanager
     def pipe_or_acquire(self, pipe: Any = None, client: Any = None) -> Iterator[Any]:

@@ -96,9 +96,7 @@ def _enter(row: NewExecution, request: Request, by: str, now: datetime) -> str:
 
     def note(_new: int) -> None:
         found.append(ledger.run_of(row))
-        # Whoever waits for it is told of an end that the official clients know.
-        Execution.objects.filter(id=found[-1]).update(requested=True)
-        interventions.note(found[-1], InterventionKind.TRIGGERED, by=by, request_id=row.request_id, now=now)
+        interventions.ask(found[-1], InterventionKind.TRIGGERED, by=by, request_id=row.request_id, now=now)
         repetition.answer(request, found[-1])
 
     try:

@@ -54,10 +54,15 @@ def read_key(text: str | None) -> str | None:
     """Read the header Idempotency-Key. Raises SpecInvalid."""
     if text is None:
         return None
-    if not text.strip() or len(text) > KEY_LENGTH:
+    if not is_key(text):
         told = f"must be 1 to {KEY_LENGTH} characters"
         raise SpecInvalid(errors=[SpecProblem("Idempotency-Key", told)], place="header")
     return text.strip()
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can name a request, be it in the header or in a body."""
+    return bool(text.strip()) and len(text) <= KEY_LENGTH
 
 
 def _problems(body: Mapping[str, Any]) -> Iterator[SpecProblem]:

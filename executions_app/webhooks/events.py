@@ -15,7 +15,7 @@ from executions_app import holds
 from executions_app.mongodb import mongodb
 from executions_app.text import storable
 from executions_app.triggers.entering import trigger
-from executions_app.triggers.wanted import KEY_LENGTH, read_wanted
+from executions_app.triggers.wanted import KEY_LENGTH, is_key, read_wanted
 from executions_app.webhooks.deliveries import Marked, Reply, afterwards, once
 
 LONGEST_TYPE: Final = 200
@@ -118,7 +118,7 @@ def _trigger(event: Event, sender: Sender, marked: Marked) -> Reply:
 def _signed_key(told: object) -> str | None:
     if told is None:
         return None
-    if not isinstance(told, str) or text_problem(told) or not 0 < len(told.strip()) <= KEY_LENGTH:
+    if not isinstance(told, str) or text_problem(told) or not is_key(told):
         raise SpecInvalid(errors=[SpecProblem(KEY, f"must be text of 1 to {KEY_LENGTH} characters")])
     return told.strip()
 
